@@ -1,0 +1,70 @@
+# Every verb of this project; a bare `make` lists them.
+# Needs Python 3.11 or later, git and make. Nothing is installed outside .venv and build/.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+# Which data fill the sandbox: traffic (generated) or chitchat (a real corpus).
+DATA ?= traffic
+export SANDBOX_DATA := $(DATA)
+ifeq ($(DATA),chitchat)
+export DATA_DIR ?= data/chitchat
+endif
+DATA_DIR ?= data
+
+.DEFAULT_GOAL := help
+.PHONY: help setup etl demo shell status rebuild test lint format bench lock clean
+
+help:  ## show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+setup: $(VENV)/ready  ## make .venv with everything that is pinned in requirements.lock
+
+$(VENV)/ready: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=...")'
+	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+etl: setup  ## run one cycle (DATABASE_URL, or the sandbox; DATA=chitchat for real chats)
+	@$(RUN) -m etl run
+
+demo: setup  ## a living sandbox and a cycle every 15 seconds, until Ctrl-C
+	@exec $(RUN) -m etl demo
+
+shell: setup  ## a DuckDB shell on the published file, read-only
+	@exec $(VENV)/bin/duckdb -readonly $(DATA_DIR)/analytics.duckdb
+
+status: setup  ## how fresh and healthy the data are
+	@$(RUN) -m etl status
+
+rebuild: setup  ## make the warehouse anew from the lake alone
+	@$(RUN) -m etl rebuild
+
+test: setup  ## run the whole test suite against real PostgreSQL and Valkey
+	$(RUN) -m pytest
+
+lint: setup  ## check style, types and SQL
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+	$(RUN) -m sqlfluff lint --processes 2 sql
+
+format: setup  ## put code and SQL into house style
+	$(RUN) -m ruff format .
+	$(RUN) -m ruff check --fix .
+
+bench: setup  ## measure the speed beside its references (makes what it needs in build/)
+	$(RUN) -m tests.bench
+
+lock: setup  ## renew requirements.lock
+	$(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links --all-extras --group dev \
+	  --output-file requirements.lock pyproject.toml
+
+clean:  ## remove .venv, build/, caches, and data/ if it came from the sandbox
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@if [ -e data/.sandbox ] || [ -e data/chitchat/.sandbox ]; then rm -rf data; \
+	elif [ -d data ]; then echo "data/ was read from DATABASE_URL and is kept; remove it yourself"; fi

@@ -1,0 +1,208 @@
+"""The command line: `python -m etl run | status | rebuild | demo`.
+
+Exit codes: 0 done, 1 an error that names the way out, 2 a wrong command or setting; `status` exits
+with 0, 1 or 2 for OK, WARNING or CRITICAL.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import msgspec
+
+from etl.cycle import CycleReport, rebuild_warehouse, run_cycle
+from etl.report import cycle_text, generation_text, status_text
+from olap import log as logs
+from olap.errors import AnalyticsError, SourceChangedError
+from olap.layout import Layout
+from olap.log import get_logger
+from olap.settings import Secret, Settings
+from olap.status import status
+
+log = get_logger(__name__)
+
+DEMO_INTERVAL_SECONDS = 15
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the process's exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings = Settings.from_env(os.environ)
+        logs.configure(settings.log_format, settings.log_level)
+        command: Callable[[Settings, argparse.Namespace], int] = options.command
+        return command(settings, options)
+    except AnalyticsError as error:
+        print(f"error: {error.message}\n  {error.hint}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m etl", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(required=True, metavar="command")
+    run = commands.add_parser("run", help="run one cycle, or one every few seconds")
+    run.add_argument(
+        "--every", type=_seconds, nargs="?", const=0, metavar="SECONDS",
+        help="go on, a cycle every SECONDS (default ETL_INTERVAL_SECONDS)",
+    )  # fmt: skip
+    run.add_argument(
+        "--full", action="store_true",
+        help="read every table whole, and accept another source than last time",
+    )  # fmt: skip
+    run.set_defaults(command=_run)
+    show = commands.add_parser("status", help="how fresh and healthy the data are")
+    show.add_argument("--json", action="store_true", help="as one JSON object")
+    show.set_defaults(command=_status)
+    rebuild = commands.add_parser("rebuild", help="make the warehouse anew from the lake alone")
+    rebuild.set_defaults(command=_rebuild)
+    demo = commands.add_parser("demo", help="a living messenger and a cycle every 15 seconds")
+    demo.set_defaults(command=_demo)
+    return parser
+
+
+def _seconds(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= 86_400:
+        raise argparse.ArgumentTypeError("must lie between 1 and 86400")
+    return value
+
+
+def _run(settings: Settings, options: argparse.Namespace) -> int:
+    with _source(settings) as url:
+        if options.every is None:
+            print(cycle_text(_cycle(settings, url, options.full), Layout(settings.data_dir)))
+            return 0
+        _run_on(settings, url, options.every or settings.interval_seconds, is_full=options.full)
+    return 0
+
+
+def _demo(settings: Settings, options: argparse.Namespace) -> int:
+    from etl.sandbox.live import LiveTraffic
+
+    settings = replace(settings, database_url=None)
+    with _source(settings) as url, _stoppable() as stop:
+        live = LiveTraffic(url.reveal(), seed=int(_now().timestamp()))
+        writer = threading.Thread(target=_keep_alive, args=(live, stop), name="live traffic")
+        writer.start()
+        try:
+            print("The messenger is alive; Ctrl-C stops everything.", flush=True)
+            _cycles(settings, url, DEMO_INTERVAL_SECONDS, stop, is_full=False)
+        finally:
+            stop.set()
+            writer.join()
+    print("stopped", file=sys.stderr)
+    return 0
+
+
+def _keep_alive(live: object, stop: threading.Event) -> None:
+    """A second's worth of traffic every second."""
+    tick: Callable[[datetime], object] = live.tick  # type: ignore[attr-defined]
+    while not stop.wait(1.0):
+        tick(_now())
+
+
+def _run_on(settings: Settings, url: Secret, every: int, *, is_full: bool) -> None:
+    with _stoppable() as stop:
+        _cycles(settings, url, every, stop, is_full=is_full)
+    print("stopped", file=sys.stderr)
+
+
+def _cycles(
+    settings: Settings, url: Secret, every: int, stop: threading.Event, *, is_full: bool
+) -> None:
+    """A cycle every so many seconds until `stop`.
+
+    A cycle that fails leaves the last generation as it is, and the next one tries again; only
+    another source than last time ends the loop, because trying again cannot help.
+    """
+    layout = Layout(settings.data_dir)
+    while not stop.is_set():
+        begun = time.monotonic()
+        try:
+            report = _cycle(settings, url, is_full)
+            is_full = False
+            batch = report.manifest.last_batch
+            print(
+                f"{batch.data_through:%H:%M:%S}  batch {batch.batch}: {batch.rows_read:,} rows read, "
+                f"{batch.rows_changed:,} changed, {batch.days_rebuilt} days rebuilt; generation "
+                f"{report.manifest.generation} in {layout.pointer}",
+                flush=True,
+            )
+        except SourceChangedError:
+            raise
+        except AnalyticsError as error:
+            log.error("cycle.failed", error=error.message, hint=error.hint)
+        stop.wait(max(0.0, every - (time.monotonic() - begun)))
+
+
+def _cycle(settings: Settings, url: Secret, is_full: bool) -> CycleReport:
+    return run_cycle(settings, url, _now(), is_full=is_full)
+
+
+def _status(settings: Settings, options: argparse.Namespace) -> int:
+    found = status(Layout(settings.data_dir), _now(), interval_seconds=settings.interval_seconds)
+    if options.json:
+        print(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+    else:
+        print(status_text(found))
+    return found.level.exit_code
+
+
+def _rebuild(settings: Settings, options: argparse.Namespace) -> int:
+    layout = Layout(settings.data_dir)
+    begun = time.monotonic()
+    manifest = rebuild_warehouse(settings, _now())
+    rows = sum(state.rows for state in manifest.tables.values())
+    print(f"{rows:,} rows rebuilt from the lake in {time.monotonic() - begun:.1f} s.")
+    print(generation_text(manifest, layout))
+    return 0
+
+
+@contextmanager
+def _source(settings: Settings) -> Iterator[Secret]:
+    """The database to read: the one that is set, or the sandbox's."""
+    if settings.database_url is not None:
+        yield settings.database_url
+        return
+    from etl.sandbox.messenger import sandbox_messenger
+
+    def say(line: str) -> None:
+        print(line, flush=True)
+
+    with sandbox_messenger(settings, _now(), say) as url:
+        yield url
+
+
+@contextmanager
+def _stoppable() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set: what runs ends its cycle and stops in order."""
+    stop = threading.Event()
+    previous = {
+        number: signal.signal(number, lambda *_: stop.set())
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield stop
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""Guards: is it still the database we read last time, and which tables must be read whole?
+
+The base is only worth something on the cluster that gave it. So another cluster, another timeline
+(a failover or a point-in-time recovery may have lost transactions) and an older replica are each a
+clear stop. A table that was swapped, rewritten or got a partition holds rows with old xmins; a
+column that was made anew holds values that no row version tells of; and a base more than 2^31 xids
+old cannot be compared on the circle of 32-bit xids. Each of these means one full read of the table.
+"""
+
+from __future__ import annotations
+
+from etl.source import Relation, Snapshot
+from olap.errors import SourceChangedError
+from olap.manifest import Manifest, TableState
+
+BASE_AGE_MAX = 2**31
+
+
+def require_same_source(before: Manifest | None, snapshot: Snapshot) -> None:
+    """Stop unless the snapshot is a later one of the database that was read last time.
+
+    Raises:
+        SourceChangedError: it is not.
+    """
+    if before is None:
+        return
+    known, found = before.source, snapshot.identity
+    way_out = (
+        "If this is meant, run `python -m etl run --full` once: it reads every table whole. "
+        "If not, correct DATABASE_URL, or give this database its own DATA_DIR."
+    )
+    if (known.system_identifier, known.database) != (found.system_identifier, found.database):
+        raise SourceChangedError(
+            f"DATABASE_URL names another database: {found.database} of cluster "
+            f"{found.system_identifier}, not {known.database} of cluster {known.system_identifier}",
+            hint=way_out,
+        )
+    if known.timeline != found.timeline:
+        raise SourceChangedError(
+            f"the source is on timeline {found.timeline}, it was on {known.timeline}: "
+            "a failover or a recovery may have undone rows that were read",
+            hint=way_out,
+        )
+    last_xmax = int(before.last_batch.snapshot.split(":")[1])
+    if snapshot.xmax < last_xmax:
+        raise SourceChangedError(
+            f"the source is older than at the last cycle (next xid {snapshot.xmax}, then "
+            f"{last_xmax}): a replica that lags behind, or a restored copy",
+            hint="Point DATABASE_URL at the primary, or wait for the replica. " + way_out,
+        )
+
+
+def base_to_read_from(
+    state: TableState | None, relation: Relation, snapshot: Snapshot
+) -> tuple[int | None, str | None]:
+    """The base to read a table from, or None for a full read, and the reason for a full read."""
+    if state is None:
+        return None, "first load"
+    if state.relation != relation.relation:
+        return None, "table swapped, rewritten or partitioned"
+    if state.columns != relation.columns:
+        return None, "columns changed"
+    if snapshot.xmax - state.base >= BASE_AGE_MAX:
+        return None, "base too old"
+    return state.base, None

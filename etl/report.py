@@ -1,0 +1,137 @@
+"""What the command line prints for people: a cycle, the status, a few numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+
+from etl.cycle import CycleReport
+from olap import sqlfiles
+from olap.layout import Layout
+from olap.manifest import Manifest
+from olap.status import Status
+
+
+def cycle_text(report: CycleReport, layout: Layout) -> str:
+    """What a cycle read and what it published."""
+    rows = [("table", "rows read", "MB", "ms", "rows now", "days")]
+    for name, table in report.reading.tables.items():
+        state = report.manifest.tables[name]
+        days = report.manifest.days(name)
+        rows.append(
+            (
+                name + (" (whole)" if table.is_full else ""),
+                f"{table.rows:,}",
+                f"{table.bytes / 1e6:,.1f}",
+                f"{table.ms:,}",
+                f"{state.rows:,}",
+                f"{days:,}" if state.rows and _is_daily(report.manifest, name) else "",
+            )
+        )
+    steps = ", ".join(f"{step} {ms:,} ms" for step, ms in report.steps_ms.items() if ms)
+    lines = [*_columns(rows), "", f"{report.rows_changed:,} rows were new or different."]
+    lines += [f"Steps: {steps}.", "", generation_text(report.manifest, layout)]
+    if not report.is_published:
+        lines[-1] += "\nNothing changed, so no new generation was published."
+    return "\n".join(lines)
+
+
+def generation_text(manifest: Manifest, layout: Layout) -> str:
+    """Which generation stands, where, and a few numbers out of it."""
+    path = layout.pointer.resolve()
+    return "\n".join(
+        [
+            f"Generation {manifest.generation}: {layout.pointer} -> {path.name} "
+            f"({path.stat().st_size / 1e6:,.1f} MB)",
+            f"  data through {_instant(manifest.data_through)}",
+            *few_numbers(path),
+            "Look into it with `make shell`.",
+        ]
+    )
+
+
+def few_numbers(generation: Path) -> list[str]:
+    """A few numbers, computed from the published file as anybody would."""
+    with duckdb.connect(str(generation), read_only=True) as connection:
+        row = sqlfiles.run(connection, "report/few_numbers")[0]
+    messages, deleted, days, conversations, users, sender_days, week_senders = row
+    return [
+        f"  {messages:,} messages on {days:,} days, {deleted:,} of them deleted",
+        f"  {users:,} users in {conversations:,} conversations",
+        f"  in its last 7 UTC days {week_senders:,} people wrote, "
+        f"{sender_days / 7:,.0f} on an average day",
+    ]
+
+
+def status_text(status: Status) -> str:
+    """The status for a terminal."""
+    lines = [f"{status.level}", *(f"  {reason}" for reason in status.reasons), ""]
+    if status.generation is not None:
+        lines += [
+            f"generation    {status.generation}, published {_instant(status.generated_at)}",
+            f"data through  {_instant(status.data_through)}",
+        ]
+    if status.lag_seconds is not None:
+        lines.append(f"lag           {status.lag_seconds:,.0f} s since the last batch")
+    if status.base is not None:
+        base = status.base
+        lines.append(
+            f"base          xid {base.xid}, {base.age_xids:,} transactions and "
+            f"{base.age_seconds:,.0f} s behind the last snapshot"
+        )
+        lines.append(f"held back by  {base.held_back_by or 'nobody'}")
+    disk = status.disk
+    lines.append(
+        f"disk          lake {_mb(disk.lake)}, warehouse {_mb(disk.warehouse)}, "
+        f"generations {_mb(disk.generations)}, free {_mb(disk.free)}"
+    )
+    if status.tables:
+        rows = [("table", "rows", "at the source", "days")]
+        rows += [
+            (name, f"{t.rows:,}", f"{t.source_rows:,}", f"{t.days:,}")
+            for name, t in status.tables.items()
+        ]
+        lines += ["", *_columns(rows)]
+    if status.batches:
+        last = [("batch", "data through", "read", "changed", "days rebuilt", "ms")]
+        last += [
+            (
+                str(batch["batch"]),
+                _instant(batch["data_through"]),
+                f"{batch['rows_read']:,}",
+                f"{batch['rows_changed']:,}",
+                f"{batch['days_rebuilt']:,}",
+                f"{batch['read_ms'] + batch['fold_ms']:,}",
+            )
+            for batch in status.batches
+        ]
+        lines += ["", *_columns(last)]
+    return "\n".join(lines)
+
+
+def _is_daily(manifest: Manifest, table: str) -> bool:
+    return any(file.day is not None for file in manifest.files if file.table == table)
+
+
+def _columns(rows: Iterable[tuple[str, ...]]) -> list[str]:
+    """Rows as aligned text: the first column to the left, the others to the right."""
+    table = list(rows)
+    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
+    return [
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in table
+    ]
+
+
+def _instant(instant: datetime | None) -> str:
+    return f"{instant:%Y-%m-%d %H:%M:%S} UTC" if instant else "never"
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"

@@ -1,0 +1,150 @@
+"""Fill an empty database: the messenger's tables, then rows through COPY, all or nothing.
+
+One transaction makes the tables, copies and builds the indexes: a load that is killed
+leaves the database empty. Indexes are built after the rows, which is several times faster
+than keeping random uuids sorted on the way; they are taken down and put up again by the
+server's own definitions, so what stands at the end is what schema.sql says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+import psycopg
+from psycopg import sql
+
+from olap.errors import SandboxError
+
+SCHEMA = Path(__file__).parents[2] / "sql" / "source" / "messenger" / "schema.sql"
+TABLES = (
+    "users",
+    "conversations",
+    "conversation_participants",
+    "messages",
+    "message_read_receipts",
+    "analytics_events",
+)
+
+_BATCH = 65_536  # rows; one piece of CSV in memory at a time
+
+_CONSTRAINTS = """
+    select conrelid::regclass::text, conname, pg_get_constraintdef(oid)
+    from pg_constraint
+    where contype = 'p' and connamespace = 'public'::regnamespace
+    order by conname
+"""
+_INDEXES = """
+    select indexname, indexdef
+    from pg_indexes
+    where schemaname = 'public'
+    order by indexname
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some rows of one table, in the order in which they stand in the heap.
+
+    The frame's columns are the table's, by name; uuids and JSON are strings.
+    """
+
+    table: str
+    rows: pl.DataFrame
+
+
+@dataclass(slots=True)
+class Counts:
+    """Rows by table."""
+
+    rows: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TABLES, 0))
+
+    def add(self, table: str, count: int) -> None:
+        """Count further rows of a table."""
+        self.rows[table] += count
+
+    def __getitem__(self, table: str) -> int:
+        return self.rows[table]
+
+    @property
+    def total(self) -> int:
+        """Rows of all tables together."""
+        return sum(self.rows.values())
+
+
+Progress = Callable[[Counts], None]
+
+
+def create_schema(connection: psycopg.Connection) -> None:
+    """Run schema.sql on an empty database."""
+    connection.execute(SCHEMA.read_bytes())
+
+
+def load_chunks(url: str, chunks: Iterable[Chunk], progress: Progress | None = None) -> Counts:
+    """Make the messenger's tables in an empty database and fill them.
+
+    Args:
+        url: of a database that has no tables yet.
+        chunks: the rows; pieces of different tables may alternate.
+        progress: called after each chunk with the counts so far.
+
+    Raises:
+        SandboxError: the database is not empty.
+    """
+    counts = Counts()
+    with psycopg.connect(url) as connection:
+        _refuse_unless_empty(connection, url)
+        create_schema(connection)
+        restore = _take_indexes_down(connection)
+        for chunk in chunks:
+            _copy(connection, chunk)
+            counts.add(chunk.table, len(chunk.rows))
+            if progress is not None:
+                progress(counts)
+        connection.execute("set local maintenance_work_mem = '512MB'")
+        for statement in restore:
+            connection.execute(statement)
+    with psycopg.connect(url, autocommit=True) as connection:
+        # What autovacuum does to a server that lives: statistics and visibility maps.
+        connection.execute("vacuum (analyze)")
+    return counts
+
+
+def _refuse_unless_empty(connection: psycopg.Connection, url: str) -> None:
+    row = connection.execute(
+        "select string_agg(relname, ', ' order by relname) from pg_class"
+        " where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')"
+    ).fetchone()
+    if row is not None and row[0] is not None:
+        raise SandboxError(
+            f"The database {connection.info.dbname} is not empty: it has {row[0]}.",
+            hint="Load into a new database, or drop these tables first.",
+        )
+
+
+def _take_indexes_down(connection: psycopg.Connection) -> list[sql.Composed | sql.SQL]:
+    """Drop primary keys and indexes; return the statements that put them up again."""
+    restore: list[sql.Composed | sql.SQL] = []
+    for table, name, definition in connection.execute(_CONSTRAINTS).fetchall():
+        names = sql.Identifier(table), sql.Identifier(name)
+        connection.execute(sql.SQL("alter table {} drop constraint {}").format(*names))
+        add = sql.SQL("alter table {} add constraint {} {}")
+        restore.append(add.format(*names, sql.SQL(definition)))
+    for name, definition in connection.execute(_INDEXES).fetchall():
+        connection.execute(sql.SQL("drop index {}").format(sql.Identifier(name)))
+        restore.append(sql.SQL(definition))
+    return restore
+
+
+def _copy(connection: psycopg.Connection, chunk: Chunk) -> None:
+    # FREEZE: the tables are as new as this transaction, so their rows need no second write
+    # to be marked as visible to everyone.
+    statement = sql.SQL("copy {} ({}) from stdin (format csv, freeze)").format(
+        sql.Identifier(chunk.table), sql.SQL(", ").join(map(sql.Identifier, chunk.rows.columns))
+    )
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for batch in chunk.rows.iter_slices(_BATCH):
+            # Null is an empty field and the empty string a quoted one, on both sides.
+            copy.write(batch.write_csv(include_header=False, datetime_format="%+"))

@@ -1,0 +1,219 @@
+"""Reading PostgreSQL exactly: one transaction, one snapshot, every row that may have changed.
+
+A timestamp cursor loses rows: a transaction that began earlier commits after the cursor has passed
+it. The cursor used here is the row version's own `xmin`, fenced by the reading snapshot. A version
+that snapshot S cannot see was written by a transaction still running or not yet begun, so its
+`xmin >= pg_snapshot_xmin(S)`; the next cycle therefore reads every visible row whose `xmin` is at
+or after that number, the *base*. Rows near it are read again; the merge makes nothing of that.
+It needs no column, no index, no clock and no privilege but SELECT.
+
+The order of statements matters. `LOCK TABLE` comes first and takes no snapshot: a rewrite or a
+TRUNCATE that waited for readers would otherwise commit after the snapshot, and show it an empty
+table. Everything else runs under the snapshot that the next statement takes, on this connection,
+because `age()` counts from the transaction's own next xid.
+
+Rows come as Arrow data over binary COPY (the ADBC driver), batch by batch: memory stays bounded
+whatever the size of the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import adbc_driver_manager as adbc
+import adbc_driver_postgresql.dbapi as adbc_postgresql
+import pyarrow as pa
+
+from olap import sqlfiles
+from olap.errors import SourceError
+from olap.manifest import SourceIdentity, utc
+from olap.settings import Secret
+from olap.tables import TABLES
+
+APPLICATION_NAME = "messenger-analytics"
+MAPPING = "source/messenger"
+
+# What PostgreSQL's SQLSTATE asks of the reader of our error.
+_HINTS = {
+    "28": "Check user and password in DATABASE_URL.",
+    "3D": "Check the database name in DATABASE_URL.",
+    "42501": "Grant the role SELECT on the messenger's tables (README, A role for it).",
+    "42P01": "Check that DATABASE_URL names the messenger's database and its search_path.",
+    "42703": "The messenger's schema is not the one of sql/source/messenger/schema.sql.",
+    "55P03": "Something holds an exclusive lock (a migration?); the next cycle tries again.",
+    "57014": "Raise the role's statement_timeout; nothing was changed here.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relation:
+    """A source table as the catalogue describes it; see `TableState` for the two strings."""
+
+    relation: str
+    columns: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What a source transaction sees.
+
+    Attributes:
+        text: `xmin:xmax:xip_list`.
+        xmin, xmax: as xid8: they grow for the life of the cluster.
+        seen_at: the source's clock, UTC.
+        held_back_by: the oldest transaction that keeps xmin below xmax; None when nothing does.
+    """
+
+    identity: SourceIdentity
+    text: str
+    xmin: int
+    xmax: int
+    seen_at: datetime
+    held_back_by: str | None
+
+
+class SourceTransaction:
+    """An open reading transaction; every method sees the same snapshot."""
+
+    def __init__(self, connection: adbc_postgresql.Connection, url: Secret) -> None:
+        self._connection = connection
+        self._url = url
+        self.snapshot = self._read_snapshot()
+        self.relations = self._read_relations()
+
+    def rows(self, table: str, base: int | None) -> pa.RecordBatchReader:
+        """The rows of `table` whose version is at or after `base`, as a stream.
+
+        Args:
+            base: xid8 of the last snapshot's xmin; None reads the whole table.
+
+        Raises:
+            SourceError: the table cannot be read.
+        """
+        # An xid on a row has 32 bits; age() compares on the circle, so the low half is enough.
+        text = "" if base is None else str(base & 0xFFFF_FFFF)
+        self._fetch("source/set_base", (text,))
+        return self._stream(f"{MAPPING}/{table}")
+
+    def keys(self, dimension: str) -> pa.RecordBatchReader:
+        """The ids of all rows of a dimension, as a stream."""
+        return self._stream(f"{MAPPING}/keys/{dimension}")
+
+    def counts(self) -> Mapping[str, int]:
+        """How many rows each table has."""
+        rows = self._fetch(f"{MAPPING}/counts")
+        return {row["table_name"]: row["source_rows"] for row in rows}
+
+    def _read_snapshot(self) -> Snapshot:
+        row = self._fetch("source/snapshot")[0]
+        holder = None
+        if row["snapshot_xmin"] < row["snapshot_xmax"]:
+            found = self._fetch("source/holder")
+            holder = found[0]["holder"] if found else "a transaction this role may not see"
+        if row["seen_at"] is None:
+            raise SourceError(
+                "the standby has not replayed any transaction yet, so it has no time",
+                hint="Wait until it has caught up with its primary, or read the primary.",
+            )
+        return Snapshot(
+            identity=SourceIdentity(
+                system_identifier=row["system_identifier"],
+                timeline=row["timeline"],
+                database=row["database"],
+            ),
+            text=row["snapshot"],
+            xmin=row["snapshot_xmin"],
+            xmax=row["snapshot_xmax"],
+            seen_at=utc(row["seen_at"].replace(tzinfo=None)),
+            held_back_by=holder,
+        )
+
+    def _read_relations(self) -> Mapping[str, Relation]:
+        relations: dict[str, Relation] = {}
+        for row in self._fetch(f"{MAPPING}/relations"):
+            name = row["source_name"]
+            if row["missing"]:
+                raise SourceError(
+                    f"the source's table {name} lacks the columns {row['missing']}",
+                    hint=_HINTS["42703"],
+                )
+            if row["kind"] not in ("r", "p"):
+                raise SourceError(
+                    f"the source's {name} is not a table (relkind {row['kind']}): no usable xmin",
+                    hint="Point DATABASE_URL at the database that owns the tables.",
+                )
+            relations[row["table_name"]] = Relation(
+                relation=row["relation"], columns=row["columns"]
+            )
+        return {table: relations[table] for table in TABLES}
+
+    def _fetch(self, name: str, parameters: tuple[str, ...] | None = None) -> list[dict[str, Any]]:
+        with self._errors(name), self._connection.cursor() as cursor:
+            cursor.execute(sqlfiles.text(name), parameters)
+            rows: list[dict[str, Any]] = cursor.fetch_arrow_table().to_pylist()
+            return rows
+
+    def _stream(self, name: str) -> pa.RecordBatchReader:
+        with self._errors(name):
+            cursor = self._connection.cursor()
+            cursor.execute(sqlfiles.text(name))
+            reader = cursor.fetch_record_batch()
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            with cursor, self._errors(name):
+                yield from reader
+
+        return pa.RecordBatchReader.from_batches(reader.schema, batches())
+
+    @contextmanager
+    def _errors(self, name: str) -> Iterator[None]:
+        with source_errors(self._url, f"reading {name} from PostgreSQL failed"):
+            yield
+
+
+@contextmanager
+def open_source(url: Secret, *, lock_timeout_seconds: int) -> Iterator[SourceTransaction]:
+    """Begin a read-only transaction with the tables locked and a snapshot taken; end it after.
+
+    Raises:
+        SourceError: PostgreSQL cannot be reached, does not let us read, or is locked.
+    """
+    with source_errors(url, f"cannot connect to {url}"):
+        connection = adbc_postgresql.connect(url.reveal(), autocommit=True)
+    try:
+        with source_errors(url, "the messenger's tables cannot be locked for reading"):
+            _execute(connection, "begin isolation level repeatable read read only")
+            _execute(connection, f"set local application_name = '{APPLICATION_NAME}'")
+            _execute(connection, f"set local lock_timeout = {lock_timeout_seconds * 1000}")
+            _execute(connection, "set local idle_in_transaction_session_timeout = 0")
+            _execute(connection, sqlfiles.text(f"{MAPPING}/lock"))
+        yield SourceTransaction(connection, url)
+    finally:
+        with suppress(adbc.Error):
+            _execute(connection, "rollback")
+        with suppress(adbc.Error):
+            connection.close()
+
+
+@contextmanager
+def source_errors(url: Secret, what: str) -> Iterator[None]:
+    """Turn the driver's errors into ours: what failed, why, and what to do; never a password."""
+    try:
+        yield
+    except adbc.Error as error:
+        state = error.sqlstate or ""
+        hint = _HINTS.get(state) or _HINTS.get(state[:2])
+        detail = url.redact(" ".join(str(error).split()))
+        raise SourceError(
+            f"{what}: {detail}",
+            hint=hint or "Check that PostgreSQL is up and that DATABASE_URL is right.",
+        ) from None
+
+
+def _execute(connection: adbc_postgresql.Connection, statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)

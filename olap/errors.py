@@ -1,0 +1,65 @@
+"""Every error this system raises on purpose, in one tree.
+
+    AnalyticsError                 something a person can act on; carries a hint
+    ├── SettingsError              an environment variable has an unusable value
+    ├── BusyError                  another process writes to this DATA_DIR
+    ├── SourceError                PostgreSQL could not be read
+    │   └── SourceChangedError     it is not the database that was read last time
+    ├── LakeError                  a Parquet file or the lake's manifest is unusable
+    ├── WarehouseError             the private DuckDB file is unusable
+    ├── PublishError               a generation could not be made or does not add up
+    └── SandboxError               the development servers could not be started or filled
+
+An error says what happened, naming the thing, and its hint says what to do next.
+Anything that is not in this tree is a defect of ours and keeps its traceback.
+"""
+
+
+class AnalyticsError(Exception):
+    """Something went wrong that a person can act on.
+
+    Args:
+        message: what happened, naming the thing (file, table, host).
+        hint: what to do next, one sentence.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class SettingsError(AnalyticsError):
+    """An environment variable has an unusable value."""
+
+    exit_code = 2
+
+
+class BusyError(AnalyticsError):
+    """Another process writes to this DATA_DIR."""
+
+
+class SourceError(AnalyticsError):
+    """PostgreSQL could not be read."""
+
+
+class SourceChangedError(SourceError):
+    """The source is not the database that was read last time, or an older copy of it."""
+
+
+class LakeError(AnalyticsError):
+    """A Parquet file or the lake's manifest is missing or unusable."""
+
+
+class WarehouseError(AnalyticsError):
+    """The private DuckDB file is unusable."""
+
+
+class PublishError(AnalyticsError):
+    """A generation could not be made, or does not hold what the ledger says."""
+
+
+class SandboxError(AnalyticsError):
+    """The development servers could not be started or filled."""

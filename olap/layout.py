@@ -1,0 +1,130 @@
+"""Where things lie below `DATA_DIR`, and the lock that makes one process its only writer.
+
+DATA_DIR/
+├── analytics.duckdb          symlink to the newest generation: what analysts open
+├── generations/              analytics-000123.duckdb (0444) and its manifest .json
+├── lake/<table>/day=…/       immutable Parquet files, and lake/manifest.json
+├── warehouse.duckdb          private to the ETL; rebuildable from the lake
+├── staging/                  scratch of the running cycle; emptied by the next one
+└── etl.lock                  held by the one writer
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from olap.errors import AnalyticsError, BusyError
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The paths below one `DATA_DIR`."""
+
+    root: Path
+
+    @property
+    def pointer(self) -> Path:
+        """The symlink that analysts open; switched atomically, never written through."""
+        return self.root / "analytics.duckdb"
+
+    @property
+    def generations(self) -> Path:
+        return self.root / "generations"
+
+    @property
+    def lake(self) -> Path:
+        return self.root / "lake"
+
+    @property
+    def lake_manifest(self) -> Path:
+        return self.lake / "manifest.json"
+
+    @property
+    def warehouse(self) -> Path:
+        return self.root / "warehouse.duckdb"
+
+    @property
+    def staging(self) -> Path:
+        return self.root / "staging"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "etl.lock"
+
+    def generation(self, number: int) -> Path:
+        return self.generations / f"analytics-{number:06d}.duckdb"
+
+    def generation_manifest(self, number: int) -> Path:
+        return self.generations / f"analytics-{number:06d}.json"
+
+    def day_file(self, table: str, day: date, batch: int) -> str:
+        """The path, relative to the lake, of `table`'s rows of one UTC day."""
+        return f"{table}/day={day:%Y-%m-%d}/{batch:06d}.parquet"
+
+    def dimension_file(self, table: str, batch: int) -> str:
+        """The path, relative to the lake, of a whole dimension as of `batch`."""
+        return f"{table}/{batch:06d}.parquet"
+
+    def create(self) -> None:
+        """Make the directories.
+
+        Raises:
+            AnalyticsError: `DATA_DIR` is a file, or may not be written.
+        """
+        try:
+            for directory in (self.root, self.generations, self.lake, self.staging):
+                directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise AnalyticsError(
+                f"DATA_DIR {self.root} cannot be used: {error.strerror} ({error.filename})",
+                hint="Point DATA_DIR at a directory this user may write.",
+            ) from error
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Be the only writer below this `DATA_DIR` until the block ends.
+
+        The kernel drops the lock when the process dies, however it dies.
+
+        Raises:
+            BusyError: another process holds the lock.
+        """
+        self.create()
+        with self.lock.open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                raise BusyError(
+                    f"another ETL (pid {file.read().strip() or 'unknown'}) writes to {self.root}",
+                    hint="Wait for it, stop it, or give this one its own DATA_DIR.",
+                ) from None
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
+            yield
+
+
+def fsync(path: Path) -> None:
+    """Force a file's bytes, or a directory's entries, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_durably(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+    """Replace `path` by `content`: a reader sees the old or the new bytes, a crash keeps one."""
+    draft = path.with_name(f".{path.name}.tmp")
+    draft.write_bytes(content)
+    draft.chmod(mode)
+    fsync(draft)
+    draft.replace(path)
+    fsync(path.parent)

@@ -1,0 +1,167 @@
+"""The manifest: what a lake, a warehouse or a generation holds, as one record and as JSON.
+
+Three things carry the same record. The warehouse holds it as ledger tables, because it must move in
+the transaction that moves the data. `lake/manifest.json` repeats it after each commit, so that the
+warehouse can be rebuilt from the lake alone. `generations/analytics-NNNNNN.json` freezes it beside
+a generation, readable without DuckDB, and keeps the lake files it names from being collected.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from olap.errors import LakeError
+
+FORMAT = 1
+
+
+class SourceIdentity(msgspec.Struct, frozen=True, kw_only=True):
+    """Which database this is: it must be the same one at every cycle.
+
+    Attributes:
+        system_identifier: of the PostgreSQL cluster (`pg_control_system()`), as text.
+        timeline: changes at a failover or a point-in-time recovery.
+        database: oid and name of the database within the cluster.
+    """
+
+    system_identifier: str
+    timeline: int
+    database: str
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """One cycle's reading: all rows it read, under one snapshot.
+
+    Attributes:
+        batch: its number, from 1.
+        data_through: the source's `now()` in the transaction of the snapshot, UTC.
+        snapshot: `pg_current_snapshot()` as text, `xmin:xmax:xip_list`.
+        rows_read: rows that the source sent.
+        rows_changed: rows among these that were new or different, in days and dimensions.
+        days_rebuilt: (table, day) pairs that got a new lake file or lost theirs.
+        read_ms, fold_ms: milliseconds spent reading, and from there to the commit.
+        held_back_by: the oldest transaction then open at the source, or null.
+    """
+
+    batch: int
+    data_through: datetime
+    snapshot: str
+    rows_read: int
+    rows_changed: int
+    days_rebuilt: int
+    read_ms: int
+    fold_ms: int
+    held_back_by: str | None
+
+
+class TableState(msgspec.Struct, frozen=True, kw_only=True):
+    """How far one table has been read, and what it holds.
+
+    Attributes:
+        base: the next cycle reads every row whose xmin is at or after this xid8.
+        relation: oid and storage of the source's table; another one forces a full read.
+        columns: names, numbers and types of the columns read; others force a full read.
+        source_rows: rows the source counted under the last snapshot.
+        rows: rows here after the last batch.
+    """
+
+    base: int
+    relation: str
+    columns: str
+    source_rows: int
+    rows: int
+
+
+class LakeFile(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """One immutable Parquet file that the lake is made of; `day` is null for a dimension."""
+
+    table: str
+    day: date | None
+    path: str
+    batch: int
+    rows: int
+    bytes: int
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that is known of one state of the data.
+
+    Attributes:
+        generation: the generation this state was last published as; 0 = never.
+        generated_at: when, UTC.
+        changed_in_batch: the last batch that changed any row; older generations are out of date.
+        batches: the last hundred, oldest first.
+    """
+
+    format: int = FORMAT
+    generation: int
+    generated_at: datetime | None
+    schema_fingerprint: str
+    source: SourceIdentity
+    changed_in_batch: int
+    batches: tuple[Batch, ...]
+    tables: dict[str, TableState]
+    files: tuple[LakeFile, ...]
+
+    @property
+    def last_batch(self) -> Batch:
+        return self.batches[-1]
+
+    @property
+    def data_through(self) -> datetime:
+        """As seen at this instant of the source's clock, UTC."""
+        return self.last_batch.data_through
+
+    def days(self, table: str) -> int:
+        """How many UTC days of `table` have rows."""
+        return sum(file.table == table for file in self.files)
+
+    def with_generation(self, generation: int, generated_at: datetime) -> Manifest:
+        """The same state, published."""
+        return msgspec.structs.replace(self, generation=generation, generated_at=generated_at)
+
+    def to_json(self) -> bytes:
+        """Indented JSON; times are RFC 3339 with `Z`."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n"
+
+
+def utc(naive: datetime) -> datetime:
+    """DuckDB's TIMESTAMP, which is UTC by our convention, as an aware datetime."""
+    return naive.replace(tzinfo=UTC)
+
+
+def naive_utc(aware: datetime) -> datetime:
+    """An aware datetime as DuckDB's TIMESTAMP in UTC."""
+    return aware.astimezone(UTC).replace(tzinfo=None)
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest stored at `path`.
+
+    Raises:
+        LakeError: it is missing, not a manifest, or written by a newer version.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise LakeError(
+            f"the manifest {path} cannot be read: {error.strerror}",
+            hint="Check DATA_DIR; without a manifest, run one cycle to make it.",
+        ) from error
+    try:
+        head: dict[str, Any] = msgspec.json.decode(content)
+        if head.get("format", 0) > FORMAT:
+            raise LakeError(
+                f"the manifest {path} has format {head['format']}, this version knows {FORMAT}",
+                hint="Use the version that wrote it, or a newer one.",
+            )
+        return msgspec.json.decode(content, type=Manifest)
+    except (msgspec.DecodeError, msgspec.ValidationError, AttributeError) as error:
+        raise LakeError(
+            f"the manifest {path} is damaged: {error}",
+            hint="Restore it from a backup, or remove DATA_DIR and load again.",
+        ) from error

@@ -1,0 +1,223 @@
+"""Publishing: a numbered, immutable generation that any number of people can open.
+
+A generation is a checkpointed copy of the warehouse with the views analysts use, mode 0444, beside
+a manifest that can be read without DuckDB. `analytics.duckdb` is a symlink that is switched to the
+new file. Renaming over the old one would not do: a process that still holds a connection to the
+path gets the *old* database when it opens the path again (measured on DuckDB 2.0).
+
+Every step can be done again: the draft has another name until it is whole, a published number is
+never used twice, and the symlink is switched last. What a crash leaves is removed by `collect`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import duckdb
+
+from olap import sqlfiles
+from olap.errors import LakeError, PublishError
+from olap.layout import Layout, fsync, write_durably
+from olap.manifest import Manifest, naive_utc, read_manifest
+from olap.warehouse import Warehouse
+
+# <linux/fs.h>: share the blocks of another file, where the file system can (XFS, btrfs).
+_FICLONE = 0x40049409
+_NAME = re.compile(r"analytics-(\d{6,})\.(duckdb|json)")
+
+
+def publish(warehouse: Warehouse, now: datetime) -> Manifest:
+    """Publish the warehouse as a new generation and switch the symlink to it.
+
+    Args:
+        warehouse: with no open transaction.
+        now: the time of publication, UTC.
+
+    Returns:
+        The manifest of the generation.
+
+    Raises:
+        PublishError: nothing to publish, no space, or the copy does not hold what the ledger says.
+    """
+    layout = warehouse.layout
+    recorded = warehouse.manifest()
+    if recorded is None:
+        raise PublishError(
+            f"the warehouse {layout.warehouse} is empty", hint="Run a cycle first: `make etl`."
+        )
+    number = max([recorded.generation, *generation_numbers(layout)]) + 1
+    manifest = recorded.with_generation(number, now)
+    warehouse.checkpoint()
+    draft = layout.generations / f".analytics-{number:06d}.duckdb"
+    draft.unlink(missing_ok=True)
+    _require_space(layout, layout.warehouse.stat().st_size)
+    _copy(layout.warehouse, draft)
+    try:
+        _stamp(draft, manifest)
+        _verify(draft, manifest)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    draft.chmod(0o444)
+    fsync(draft)
+    final = layout.generation(number)
+    draft.rename(final)
+    write_durably(layout.generation_manifest(number), manifest.to_json(), mode=0o444)
+    _switch(layout, final)
+    warehouse.record_state(
+        manifest.source,
+        changed_in_batch=manifest.changed_in_batch,
+        generation=number,
+        generated_at=now,
+    )
+    write_durably(layout.lake_manifest, manifest.to_json())
+    return manifest
+
+
+def is_due(layout: Layout, manifest: Manifest, now: datetime, *, idle_seconds: int) -> bool:
+    """Whether this state should be published: it shows something new, or the last is too old."""
+    published = current(layout)
+    if published is None or published.last_batch.batch < manifest.changed_in_batch:
+        return True
+    assert published.generated_at is not None
+    age = now - published.generated_at
+    return age < timedelta(0) or age >= timedelta(seconds=idle_seconds)
+
+
+def current(layout: Layout) -> Manifest | None:
+    """The manifest of the generation that the symlink names; None before the first.
+
+    Raises:
+        LakeError: the manifest is missing or damaged.
+    """
+    try:
+        target = layout.pointer.readlink()
+    except OSError:
+        return None
+    return read_manifest(layout.root / target.with_suffix(".json"))
+
+
+def generation_numbers(layout: Layout) -> list[int]:
+    """The numbers of the generations on disk, oldest first."""
+    matches = (_NAME.fullmatch(path.name) for path in layout.generations.glob("analytics-*"))
+    return sorted({int(match[1]) for match in matches if match})
+
+
+def collect(
+    layout: Layout, manifest: Manifest, now: datetime, *, keep: int, grace_seconds: int
+) -> int:
+    """Remove what nothing needs any more.
+
+    That is: generations beyond the newest `keep` that are older than the grace time; drafts of
+    generations; lake files that neither `manifest` nor a kept generation names. A process that has
+    a removed file open keeps reading it.
+
+    Args:
+        manifest: the state of the warehouse.
+
+    Returns:
+        Bytes freed.
+    """
+    freed = 0
+    kept: list[Manifest] = [manifest]
+    newest_first = sorted(generation_numbers(layout), reverse=True)
+    for position, number in enumerate(newest_first):
+        path, described = layout.generation(number), layout.generation_manifest(number)
+        try:
+            generation = read_manifest(described)
+        except LakeError:
+            generation = None
+        if generation is not None and generation.generated_at is not None and path.exists():
+            is_young = now - generation.generated_at < timedelta(seconds=grace_seconds)
+            if position < keep or is_young:
+                kept.append(generation)
+                continue
+        freed += _remove([path, described])
+    freed += _remove(layout.generations.glob(".analytics-*"))
+    named = {file.path for kept_manifest in kept for file in kept_manifest.files}
+    for path in layout.lake.rglob("*.parquet"):
+        if str(path.relative_to(layout.lake)) not in named:
+            freed += _remove([path])
+            if path.parent.parent != layout.lake and not any(path.parent.iterdir()):
+                path.parent.rmdir()
+    return freed
+
+
+def _require_space(layout: Layout, needed: int) -> None:
+    free = shutil.disk_usage(layout.root).free
+    if free < needed * 1.1:
+        raise PublishError(
+            f"{layout.root} has {free:,} bytes free, a generation needs {needed:,}",
+            hint="Free disk space, or lower KEEP_GENERATIONS; the last generation stays.",
+        )
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file, sharing its blocks where the file system can."""
+    with source.open("rb") as reader, target.open("wb") as writer:
+        try:
+            fcntl.ioctl(writer, _FICLONE, reader.fileno())
+            return
+        except OSError:
+            pass
+    shutil.copyfile(source, target)
+
+
+def _stamp(draft: Path, manifest: Manifest) -> None:
+    """Give the copy its views and its number; it is private until it has its final name."""
+    assert manifest.generated_at is not None
+    connection = duckdb.connect(str(draft))
+    try:
+        for name in sqlfiles.names("views"):
+            sqlfiles.run(connection, name)
+        sqlfiles.run(
+            connection,
+            "ledger/stamp_generation",
+            generation=manifest.generation,
+            generated_at=naive_utc(manifest.generated_at),
+        )
+        connection.execute("force checkpoint")
+    finally:
+        connection.close()
+
+
+def _verify(draft: Path, manifest: Manifest) -> None:
+    """Open the copy as an analyst will, and compare it with the ledger."""
+    connection = duckdb.connect(str(draft), read_only=True)
+    try:
+        held = dict(sqlfiles.run(connection, "ledger/count_tables"))
+        offences = sqlfiles.run(connection, "checks/row_counts")
+        stamped = connection.execute("select generation from main.generation").fetchone()
+    finally:
+        connection.close()
+    expected = {table: state.rows for table, state in manifest.tables.items()}
+    if held != expected or offences or stamped != (manifest.generation,):
+        raise PublishError(
+            f"generation {manifest.generation} does not hold what the ledger says: "
+            f"{held} instead of {expected}; {offences}",
+            hint="Run `make rebuild` to make the warehouse anew from the lake.",
+        )
+
+
+def _switch(layout: Layout, target: Path) -> None:
+    """Point the symlink at `target`; whoever opens it gets the old or the new generation."""
+    draft = layout.root / ".analytics.duckdb.tmp"
+    draft.unlink(missing_ok=True)
+    draft.symlink_to(os.path.relpath(target, layout.root))
+    draft.replace(layout.pointer)
+    fsync(layout.root)
+
+
+def _remove(paths: Iterable[Path]) -> int:
+    freed = 0
+    for path in paths:
+        if path.exists():
+            freed += path.stat().st_size
+            path.unlink()
+    return freed

@@ -1,0 +1,60 @@
+"""The `sql/` tree, read as it stands: one file, one duty, plain statements, no templating.
+
+A value reaches a statement as a bound parameter (`$since`) and in no other way. `run` executes the
+statements of one file in order and binds to each the parameters that it names, so that a file can
+hold a DELETE and the INSERT that belongs to it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+SQL_DIR = Path(__file__).resolve().parent.parent / "sql"
+
+
+@cache
+def text(name: str) -> str:
+    """The text of `sql/<name>.sql`."""
+    return (SQL_DIR / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def names(folder: str) -> tuple[str, ...]:
+    """The names, for `text` and `run`, of the files of one folder in alphabetical order."""
+    files = sorted((SQL_DIR / folder).glob("*.sql"))
+    return tuple(f"{folder}/{file.stem}" for file in files)
+
+
+def run(
+    connection: duckdb.DuckDBPyConnection, name: str, **parameters: Any
+) -> list[tuple[Any, ...]]:
+    """Execute `sql/<name>.sql` statement by statement.
+
+    Returns:
+        The rows of the last statement.
+
+    Raises:
+        duckdb.Error: a statement failed; it carries the file's name as a note.
+    """
+    rows: list[tuple[Any, ...]] = []
+    try:
+        for statement in connection.extract_statements(text(name)):
+            bound = {key: parameters[key] for key in statement.named_parameters}
+            rows = connection.execute(statement, bound or None).fetchall()
+    except duckdb.Error as error:
+        error.add_note(f"in sql/{name}.sql")
+        raise
+    return rows
+
+
+def fingerprint(*folders: str) -> str:
+    """A digest of every file in these folders: changes when any statement does."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        for name in names(folder):
+            digest.update(f"{name}\0{text(name)}\0".encode())
+    return digest.hexdigest()[:16]

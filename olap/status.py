@@ -1,0 +1,191 @@
+"""Freshness and health in one look: OK, WARNING or CRITICAL, from the manifests alone.
+
+Neither PostgreSQL nor DuckDB is asked, so `status` answers while a cycle runs, while the source is
+down, and from a monitoring system every few seconds.
+
+The lag is counted from the last batch, not from the last generation: when nothing changed, no new
+generation is published for a while, and the one that stands is still a true picture.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from olap.layout import Layout
+from olap.manifest import Manifest, read_manifest
+from olap.publish import current
+
+LAG_INTERVALS_WARNING = 2
+LAG_INTERVALS_CRITICAL = 6
+
+
+class Level(StrEnum):
+    """How things stand; `exit_code` is what monitoring systems expect."""
+
+    OK = "OK"
+    WARNING = "WARNING"
+    CRITICAL = "CRITICAL"
+
+    @property
+    def exit_code(self) -> int:
+        return list(Level).index(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableStatus:
+    """One table: its rows here, the source's count at the last batch, and its UTC days."""
+
+    rows: int
+    source_rows: int
+    days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseStatus:
+    """Where the next cycle reads from.
+
+    Attributes:
+        xid: the base, as xid8.
+        age_xids: transactions begun since; the rows they wrote are read again each cycle.
+        age_seconds: how long the base has stood where it is, over the recorded batches.
+        held_back_by: the oldest transaction that was open at the last batch.
+    """
+
+    xid: int
+    age_xids: int
+    age_seconds: float
+    held_back_by: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskStatus:
+    """Bytes used below DATA_DIR, and bytes free beside it."""
+
+    lake: int
+    warehouse: int
+    generations: int
+    free: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """How the pipeline of one DATA_DIR stands."""
+
+    level: Level
+    reasons: tuple[str, ...]
+    generation: int | None
+    data_through: datetime | None
+    generated_at: datetime | None
+    lag_seconds: float | None
+    tables: dict[str, TableStatus]
+    batches: tuple[dict[str, Any], ...]
+    base: BaseStatus | None
+    disk: DiskStatus
+
+
+def status(layout: Layout, now: datetime, *, interval_seconds: int) -> Status:
+    """The state of `layout` at `now`.
+
+    Raises:
+        LakeError: a manifest is damaged.
+    """
+    generation = current(layout)
+    latest = read_manifest(layout.lake_manifest) if layout.lake_manifest.exists() else generation
+    reasons: list[tuple[Level, str]] = []
+    lag = None
+    if generation is None:
+        reasons.append((Level.CRITICAL, "no generation has been published"))
+    if latest is not None:
+        lag = (now - latest.data_through).total_seconds()
+        reasons += _lag_reasons(lag, interval_seconds)
+        reasons += [
+            (
+                Level.WARNING,
+                f"{name} has {state.rows:,} rows, the source counts {state.source_rows:,}: "
+                "read it whole with `run --full`",
+            )
+            for name, state in latest.tables.items()
+            if state.rows != state.source_rows
+        ]
+    level = max((level for level, _ in reasons), default=Level.OK, key=lambda item: item.exit_code)
+    return Status(
+        level=level,
+        reasons=tuple(reason for _, reason in reasons),
+        generation=generation.generation if generation else None,
+        data_through=generation.data_through if generation else None,
+        generated_at=generation.generated_at if generation else None,
+        lag_seconds=lag,
+        tables=_tables(latest),
+        batches=_batches(latest),
+        base=_base(latest),
+        disk=_disk(layout),
+    )
+
+
+def _lag_reasons(lag: float, interval_seconds: int) -> list[tuple[Level, str]]:
+    for intervals, level in (
+        (LAG_INTERVALS_CRITICAL, Level.CRITICAL),
+        (LAG_INTERVALS_WARNING, Level.WARNING),
+    ):
+        if lag > intervals * interval_seconds:
+            text = f"the last batch is {lag:,.0f} s old, more than {intervals} intervals"
+            return [(level, f"{text} of {interval_seconds} s")]
+    return []
+
+
+def _tables(manifest: Manifest | None) -> dict[str, TableStatus]:
+    if manifest is None:
+        return {}
+    return {
+        name: TableStatus(rows=state.rows, source_rows=state.source_rows, days=manifest.days(name))
+        for name, state in manifest.tables.items()
+    }
+
+
+def _batches(manifest: Manifest | None) -> tuple[dict[str, Any], ...]:
+    if manifest is None:
+        return ()
+    return tuple(
+        {name: getattr(batch, name) for name in batch.__struct_fields__}
+        for batch in manifest.batches[-5:]
+    )
+
+
+def _base(manifest: Manifest | None) -> BaseStatus | None:
+    if manifest is None:
+        return None
+    last = manifest.last_batch
+    xmin, xmax = (int(number) for number in last.snapshot.split(":")[:2])
+    since = last.data_through
+    for batch in reversed(manifest.batches):
+        if int(batch.snapshot.split(":")[0]) != xmin:
+            break
+        since = batch.data_through
+    return BaseStatus(
+        xid=xmin,
+        age_xids=xmax - xmin,
+        age_seconds=(last.data_through - since).total_seconds(),
+        held_back_by=last.held_back_by,
+    )
+
+
+def _disk(layout: Layout) -> DiskStatus:
+    def size(*patterns: str) -> int:
+        found = (path for pattern in patterns for path in layout.root.glob(pattern))
+        return sum(
+            path.stat().st_size for path in found if path.is_file() and not path.is_symlink()
+        )
+
+    existing = next(
+        path for path in (layout.root, *layout.root.absolute().parents) if path.exists()
+    )
+    return DiskStatus(
+        lake=size("lake/**/*"),
+        warehouse=size("warehouse.duckdb*"),
+        generations=size("generations/*"),
+        free=shutil.disk_usage(existing).free,
+    )

@@ -1,0 +1,342 @@
+"""The warehouse: the private DuckDB file in which a batch becomes durable.
+
+One process writes to it, below the lock of its `DATA_DIR`. It holds dimensions, slim facts,
+rollups and the ledger, and can be rebuilt from the lake alone; so when the SQL that makes it
+changes, it is not migrated but rebuilt. It has no primary keys and no indexes: replaying them
+after a crash has broken files, and uniqueness comes from the merge (see `sql/checks`).
+
+The file is attached to an in-memory DuckDB as `warehouse`, beside `staging`, the scratch of the
+running cycle. `STORAGE_VERSION 'v1.5.0'` lets analysts open its copies with DuckDB 1.5.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from olap import sqlfiles, timezones
+from olap.errors import WarehouseError
+from olap.layout import Layout, fsync
+from olap.manifest import (
+    Batch,
+    LakeFile,
+    Manifest,
+    SourceIdentity,
+    TableState,
+    naive_utc,
+    utc,
+)
+
+STORAGE_VERSION = "v1.5.0"
+REWRITE_ABOVE = 1.3
+REWRITE_BYTES_MIN = 32 * 1024 * 1024
+
+
+def schema_fingerprint() -> str:
+    """A digest of all that decides what the tables hold; another one means: rebuild."""
+    folders = ["schema", "rollups"]
+    folders += [f"facts/{name}" for name in ("messages", "read_receipts", "events")]
+    folders += [f"dimensions/{name}" for name in ("users", "conversations", "participants")]
+    return f"{sqlfiles.fingerprint(*folders)}-{timezones.VERSION}"
+
+
+class Warehouse:
+    """An open warehouse with its scratch space; made by `open_warehouse`."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
+        self.connection = connection
+        self.layout = layout
+
+    def run(self, name: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        """Execute `sql/<name>.sql`; the rows of its last statement."""
+        return sqlfiles.run(self.connection, name, **parameters)
+
+    def cursor(self) -> Warehouse:
+        """The same warehouse for another thread."""
+        cursor = self.connection.cursor()
+        cursor.execute("use warehouse")
+        return Warehouse(cursor, self.layout)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All of the block is committed at its end, or none of it."""
+        self.connection.begin()
+        try:
+            yield
+        except BaseException:
+            self.connection.rollback()
+            raise
+        self.connection.commit()
+
+    def stage(self, name: str, rows: Any) -> None:
+        """Execute `sql/<name>.sql` with an Arrow stream under the name `source_rows`."""
+        self.connection.register("source_rows", rows)
+        try:
+            self.run(name)
+        finally:
+            self.connection.unregister("source_rows")
+
+    def manifest(self) -> Manifest | None:
+        """What the ledger says of this warehouse; None before the first commit.
+
+        Raises:
+            WarehouseError: the ledger does not make sense.
+        """
+        states = self._records("ledger/read_state")
+        if not states:
+            return None
+        state = states[0]
+        batches = tuple(
+            Batch(**{**row, "data_through": utc(row["data_through"])})
+            for row in self._records("ledger/read_batches")
+        )
+        if not batches:
+            raise WarehouseError(
+                f"the ledger of {self.layout.warehouse} has a state but no batch",
+                hint="Run `make rebuild` to make the warehouse anew from the lake.",
+            )
+        generated_at = state["generated_at"]
+        return Manifest(
+            generation=state["generation"],
+            generated_at=utc(generated_at) if generated_at else None,
+            schema_fingerprint=state["schema_fingerprint"],
+            source=SourceIdentity(
+                system_identifier=state["system_identifier"],
+                timeline=state["timeline"],
+                database=state["database_name"],
+            ),
+            changed_in_batch=state["changed_in_batch"],
+            batches=batches,
+            tables={
+                row["table_name"]: TableState(
+                    base=row["base"],
+                    relation=row["relation"],
+                    columns=row["columns"],
+                    source_rows=row["source_rows"],
+                    rows=row["row_count"],
+                )
+                for row in self._records("ledger/read_table_states")
+            },
+            files=tuple(
+                LakeFile(
+                    table=row["table_name"],
+                    day=row["day"],
+                    path=row["path"],
+                    batch=row["batch"],
+                    rows=row["row_count"],
+                    bytes=row["byte_count"],
+                )
+                for row in self._records("ledger/read_lake_files")
+            ),
+        )
+
+    def record_file(self, file: LakeFile) -> None:
+        """Put a lake file into the ledger, in place of the one for the same table and day."""
+        self.forget_file(file.table, file.day)
+        self.run(
+            "ledger/add_file",
+            table_name=file.table,
+            day=file.day,
+            path=file.path,
+            batch=file.batch,
+            row_count=file.rows,
+            byte_count=file.bytes,
+        )
+
+    def forget_file(self, table: str, day: Any) -> None:
+        """Take the file of one table and day out of the ledger."""
+        self.run("ledger/forget_file", table_name=table, day=day)
+
+    def record_batch(self, batch: Batch) -> None:
+        """Put a batch into the ledger."""
+        values = {field: getattr(batch, field) for field in batch.__struct_fields__}
+        values["data_through"] = naive_utc(batch.data_through)
+        self.run("ledger/add_batch", **values)
+
+    def record_table(self, table: str, state: TableState) -> None:
+        """Put how far a table has been read into the ledger: this moves its base."""
+        self.run(
+            "ledger/set_table_state",
+            table_name=table,
+            base=state.base,
+            relation=state.relation,
+            columns=state.columns,
+            source_rows=state.source_rows,
+            row_count=state.rows,
+        )
+
+    def record_state(
+        self,
+        source: SourceIdentity,
+        *,
+        changed_in_batch: int,
+        generation: int,
+        generated_at: datetime | None,
+    ) -> None:
+        """Put what this file is into the ledger."""
+        fresh_bytes, fresh_rows = self._fresh()
+        self.run(
+            "ledger/set_state",
+            schema_fingerprint=schema_fingerprint(),
+            tzdata_version=timezones.VERSION,
+            system_identifier=source.system_identifier,
+            timeline=source.timeline,
+            database_name=source.database,
+            changed_in_batch=changed_in_batch,
+            generation=generation,
+            generated_at=naive_utc(generated_at) if generated_at else None,
+            fresh_bytes=fresh_bytes,
+            fresh_rows=fresh_rows,
+        )
+
+    def checkpoint(self) -> None:
+        """Move everything from the write-ahead log into the file: only then is a copy whole."""
+        self.connection.execute("force checkpoint warehouse")
+
+    def recreate(self) -> None:
+        """Throw the tables away and make them empty, by this version's SQL."""
+        self.connection.execute("use staging")
+        self.connection.execute("detach warehouse")
+        for path in (self.layout.warehouse, self.layout.warehouse.with_suffix(".duckdb.wal")):
+            path.unlink(missing_ok=True)
+        self._attach(self.layout.warehouse, "warehouse")
+        self.connection.execute("use warehouse")
+        _create_schema(self)
+
+    def is_bloated(self) -> bool:
+        """Whether the file has grown past what its rows took when it was last written anew."""
+        fresh_bytes, fresh_rows = self._fresh()
+        size = self.layout.warehouse.stat().st_size
+        if not fresh_rows or size < REWRITE_BYTES_MIN:
+            return False
+        return size > REWRITE_ABOVE * fresh_bytes * max(1.0, self._rows() / fresh_rows)
+
+    def rewrite(self) -> None:
+        """Write the file anew, without the holes that deleted rows left in it.
+
+        A crash leaves the old file or the new one, never half of each.
+        """
+        draft = self.layout.staging / "rewritten.duckdb"
+        draft.unlink(missing_ok=True)
+        self._attach(draft, "rewritten")
+        self.connection.execute("copy from database warehouse to rewritten")
+        self.connection.execute("force checkpoint rewritten")
+        self.connection.execute("use staging")
+        self.connection.execute("detach rewritten")
+        self.connection.execute("detach warehouse")
+        fsync(draft)
+        draft.replace(self.layout.warehouse)
+        fsync(self.layout.root)
+        self._attach(self.layout.warehouse, "warehouse")
+        self.connection.execute("use warehouse")
+        self.remember_fresh_size()
+
+    def remember_fresh_size(self) -> None:
+        """Note the file's size and rows as those of a file without holes."""
+        self.checkpoint()
+        self.run(
+            "ledger/set_fresh_size",
+            fresh_bytes=self.layout.warehouse.stat().st_size,
+            fresh_rows=self._rows(),
+        )
+        self.checkpoint()
+
+    def _attach(self, path: Path, name: str) -> None:
+        attach(self.connection, path, name)
+
+    def _rows(self) -> int:
+        return int(self.run("ledger/count_rows")[0][0])
+
+    def _fresh(self) -> tuple[int, int]:
+        states = self._records("ledger/read_state")
+        return (states[0]["fresh_bytes"], states[0]["fresh_rows"]) if states else (0, 0)
+
+    def _records(self, name: str) -> list[dict[str, Any]]:
+        result = self.connection.execute(sqlfiles.text(name))
+        columns = [column[0] for column in result.description or ()]
+        return [dict(zip(columns, row, strict=True)) for row in result.fetchall()]
+
+
+def attach(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> None:
+    """Attach a DuckDB file for writing, in the storage format that analysts can open."""
+    quoted = str(path).replace("'", "''")
+    connection.execute(f"attach '{quoted}' as {name} (storage_version '{STORAGE_VERSION}')")
+
+
+@contextmanager
+def open_warehouse(layout: Layout, *, memory_limit: str, threads: int) -> Iterator[Warehouse]:
+    """Open, and if need be create, the warehouse; scratch space is emptied before and after.
+
+    The caller holds the lock of `layout`.
+
+    Raises:
+        WarehouseError: the file cannot be opened.
+    """
+    clear_staging(layout)
+    connection = duckdb.connect(
+        config={
+            "memory_limit": memory_limit,
+            "threads": threads,
+            "temp_directory": str(layout.staging / "spill"),
+            "autoinstall_known_extensions": False,
+            "preserve_insertion_order": True,
+        }
+    )
+    try:
+        connection.execute("set timezone = 'UTC'")
+        attach(connection, layout.staging / "staging.duckdb", "staging")
+        try:
+            attach(connection, layout.warehouse, "warehouse")
+        except duckdb.Error as error:
+            raise WarehouseError(
+                f"the warehouse {layout.warehouse} cannot be opened: {error}",
+                hint="Close whatever has it open, or run `make rebuild` to make it anew.",
+            ) from error
+        connection.execute("use warehouse")
+        warehouse = Warehouse(connection, layout)
+        if not _has_schema(connection):
+            _create_schema(warehouse)
+        yield warehouse
+    finally:
+        connection.close()
+        clear_staging(layout)
+
+
+def clear_staging(layout: Layout) -> None:
+    """Empty the scratch directory: whatever an earlier cycle left there was never committed."""
+    shutil.rmtree(layout.staging, ignore_errors=True)
+    layout.staging.mkdir(parents=True, exist_ok=True)
+
+
+def _has_schema(connection: duckdb.DuckDBPyConnection) -> bool:
+    found = connection.execute(
+        "select 1 from duckdb_schemas() where database_name = 'warehouse' and schema_name = 'core'"
+    ).fetchone()
+    return found is not None
+
+
+def _create_schema(warehouse: Warehouse) -> None:
+    """Make the empty tables, and fill in the time zones."""
+    zones = pl.DataFrame(
+        [(s.tz, s.from_utc, s.to_utc, s.offset_minutes) for s in timezones.spans()],
+        schema={
+            "tz": pl.String,
+            "from_utc": pl.Datetime("us"),
+            "to_utc": pl.Datetime("us"),
+            "offset_minutes": pl.Int16,
+        },
+        orient="row",
+    ).to_arrow()
+    with warehouse.transaction():
+        warehouse.connection.execute("create schema core")
+        for name in sqlfiles.names("schema"):
+            warehouse.run(name)
+        warehouse.stage("ledger/fill_tz_spans", zones)
+    warehouse.checkpoint()

@@ -1,0 +1,68 @@
+-- rollup_totals: every rollup adds up to the facts it counts.
+-- grain: one row per offence; none = healthy
+with totals (rollup, counted, expected) as (
+    select
+        'message_days' as rollup,
+        (select coalesce(sum(message_count), 0) from core.message_days) as counted,
+        (
+            select count(*) from core.messages
+            where deleted_at is null
+        ) as expected
+    union all
+    select
+        'conversation_days' as rollup,
+        (select coalesce(sum(message_count), 0) from core.conversation_days) as counted,
+        (
+            select count(*) from core.messages
+            where deleted_at is null
+        ) as expected
+    union all
+    select
+        'message_quarters' as rollup,
+        (select coalesce(sum(message_count), 0) from core.message_quarters) as counted,
+        (
+            select count(*) from core.messages
+            where deleted_at is null
+        ) as expected
+    union all
+    select
+        'user_days.sent_count' as rollup,
+        (select coalesce(sum(sent_count), 0) from core.user_days) as counted,
+        (
+            select count(*)
+            from core.messages
+            where
+                deleted_at is null
+                and sender_key is not null
+                and message_type is distinct from 'system'
+        ) as expected
+    union all
+    select
+        'user_days.read_count' as rollup,
+        (select coalesce(sum(read_count), 0) from core.user_days) as counted,
+        (
+            select count(*) from core.read_receipts
+            where user_key is not null
+        ) as expected
+    union all
+    select
+        'read_days' as rollup,
+        (select coalesce(sum(read_count), 0) from core.read_days) as counted,
+        (select count(*) from core.read_receipts) as expected
+    union all
+    select
+        'event_days' as rollup,
+        (select coalesce(sum(event_count), 0) from core.event_days) as counted,
+        (select count(*) from core.events) as expected
+    union all
+    select
+        'event_quarters' as rollup,
+        (select coalesce(sum(event_count), 0) from core.event_quarters) as counted,
+        (select count(*) from core.events) as expected
+)
+
+select
+    rollup as broken,
+    counted || ' counted, facts say ' || expected as offender
+from totals
+where counted <> expected;

@@ -1,0 +1,38 @@
+-- unique_keys: no id has two keys, no key two ids, no membership stands twice.
+-- grain: one row per offence; none = healthy
+-- There are no unique constraints in the file (crash replay has broken files with indexes), so
+-- uniqueness is made by the merge and proved here.
+select
+    'users.user_id' as broken,
+    cast(user_id as varchar) as offender
+from core.users
+group by user_id
+having count(*) > 1
+union all
+select
+    'users.user_key' as broken,
+    cast(user_key as varchar) as offender
+from core.users
+group by user_key
+having count(*) > 1
+union all
+select
+    'conversations.conversation_id' as broken,
+    cast(conversation_id as varchar) as offender
+from core.conversations
+group by conversation_id
+having count(*) > 1
+union all
+select
+    'conversations.conversation_key' as broken,
+    cast(conversation_key as varchar) as offender
+from core.conversations
+group by conversation_key
+having count(*) > 1
+union all
+select
+    'participants' as broken,
+    conversation_key || '/' || user_key as offender
+from core.participants
+group by conversation_key, user_key
+having count(*) > 1;

@@ -1,0 +1,12 @@
+-- Puts the events of the day files $files into the warehouse, with keys instead of ids.
+-- grain: one row per event
+insert into core.events by name
+select
+    lake.created_at,
+    lake.event_type,
+    conversations.conversation_key,
+    users.user_key
+from read_parquet($files) as lake
+left join core.conversations as conversations on lake.conversation_id = conversations.conversation_id
+left join core.users as users on lake.user_id = users.user_id
+order by lake.created_at, lake.event_id;

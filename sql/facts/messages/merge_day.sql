@@ -1,0 +1,12 @@
+-- Writes the day file of [$since, $until): the old file's messages with the staged ones put over them.
+-- grain: one row per message
+copy (
+    select *
+    from staging.messages
+    where created_at >= $since and created_at < $until
+    union all by name
+    select known.*
+    from read_parquet($old_file) as known
+    anti join staging.messages as staged on known.message_id = staged.message_id
+    order by created_at, message_id
+) to $path (format parquet, compression zstd);

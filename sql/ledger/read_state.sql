@@ -1,0 +1,3 @@
+-- The state as recorded, in order.
+select *
+from core.state;

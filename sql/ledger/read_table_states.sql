@@ -1,0 +1,4 @@
+-- The table states as recorded, in order.
+select *
+from core.table_states
+order by table_name;

@@ -1,0 +1,8 @@
+-- Records what this file is; one row.
+delete from core.state;
+
+insert into core.state
+values (
+    $schema_fingerprint, $tzdata_version, $system_identifier, $timeline, $database_name,
+    $changed_in_batch, $generation, $generated_at, $fresh_bytes, $fresh_rows
+);

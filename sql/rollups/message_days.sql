@@ -1,0 +1,25 @@
+-- message_days: messages that are not deleted, by day, conversation and sender.
+-- grain: one row per UTC day, conversation, sender and is_system
+-- Rebuilds the days of [$since, $until) from core.messages. System messages stand apart, because
+-- they count in totals and never as somebody's activity.
+delete from core.message_days
+where day >= cast($since as date) and day < cast($until as date);
+
+insert into core.message_days by name
+select
+    cast(created_at as date) as day,
+    conversation_key,
+    sender_key,
+    coalesce(message_type = 'system', false) as is_system,
+    count(*) as message_count,
+    count(*) filter (where message_type = 'text') as text_count,
+    count(*) filter (where message_type = 'image') as image_count,
+    count(*) filter (where message_type = 'file') as file_count,
+    sum(coalesce(content_length, 0)) as length_sum,
+    count(content_length) as measured_count,
+    min(created_at) as first_at,
+    max(created_at) as last_at
+from core.messages
+where created_at >= $since and created_at < $until and deleted_at is null
+group by day, conversation_key, sender_key, is_system
+order by day, conversation_key, sender_key, is_system;

@@ -1,0 +1,51 @@
+-- user_days: who wrote or read on a day, how much, and in which of its 96 quarter-hours.
+-- grain: one row per UTC day and user
+-- Rebuilds the days of [$since, $until) from core.messages and core.read_receipts. A mask answers
+-- "was this person active between two instants" for any time zone's days without the facts.
+delete from core.user_days
+where day >= cast($since as date) and day < cast($until as date);
+
+insert into core.user_days by name
+with activity as (
+    select
+        sender_key as user_key,
+        created_at as active_at,
+        true as is_sent
+    from core.messages
+    where
+        created_at >= $since
+        and created_at < $until
+        and deleted_at is null
+        and message_type is distinct from 'system'
+        and sender_key is not null
+    union all
+    select
+        user_key,
+        read_at as active_at,
+        false as is_sent
+    from core.read_receipts
+    where read_at >= $since and read_at < $until and user_key is not null
+),
+
+placed as (
+    select
+        cast(active_at as date) as day,
+        user_key,
+        is_sent,
+        hour(active_at) < 12 as is_low,
+        cast(1 as ubigint) << ((hour(active_at) % 12) * 4 + minute(active_at) // 15) as quarter_bit
+    from activity
+)
+
+select
+    day,
+    user_key,
+    count(*) filter (where is_sent) as sent_count,
+    count(*) filter (where not is_sent) as read_count,
+    coalesce(bit_or(quarter_bit) filter (where is_sent and is_low), 0) as sent_quarters_low,
+    coalesce(bit_or(quarter_bit) filter (where is_sent and not is_low), 0) as sent_quarters_high,
+    coalesce(bit_or(quarter_bit) filter (where not is_sent and is_low), 0) as read_quarters_low,
+    coalesce(bit_or(quarter_bit) filter (where not is_sent and not is_low), 0) as read_quarters_high
+from placed
+group by day, user_key
+order by day, user_key;
