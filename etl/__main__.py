@@ -93,8 +93,8 @@ def _demo(settings: Settings, options: argparse.Namespace) -> int:
 
     settings = replace(settings, database_url=None)
     with _source(settings) as url, _stoppable() as stop:
-        live = LiveTraffic(url.reveal(), seed=int(_now().timestamp()))
-        writer = threading.Thread(target=_keep_alive, args=(live, stop), name="live traffic")
+        live = LiveTraffic(url.reveal(), seed=int(_now().timestamp()), clock=_now)
+        writer = threading.Thread(target=live.run, args=(stop,), name="live traffic")
         writer.start()
         try:
             print("The messenger is alive; Ctrl-C stops everything.", flush=True)
@@ -104,13 +104,6 @@ def _demo(settings: Settings, options: argparse.Namespace) -> int:
             writer.join()
     print("stopped", file=sys.stderr)
     return 0
-
-
-def _keep_alive(live: object, stop: threading.Event) -> None:
-    """A second's worth of traffic every second."""
-    tick: Callable[[datetime], object] = live.tick  # type: ignore[attr-defined]
-    while not stop.wait(1.0):
-        tick(_now())
 
 
 def _run_on(settings: Settings, url: Secret, every: int, *, is_full: bool) -> None:
@@ -148,7 +141,7 @@ def _cycles(
 
 
 def _cycle(settings: Settings, url: Secret, is_full: bool) -> CycleReport:
-    return run_cycle(settings, url, _now(), is_full=is_full)
+    return run_cycle(settings, url, _now, is_full=is_full)
 
 
 def _status(settings: Settings, options: argparse.Namespace) -> int:
@@ -163,10 +156,10 @@ def _status(settings: Settings, options: argparse.Namespace) -> int:
 def _rebuild(settings: Settings, options: argparse.Namespace) -> int:
     layout = Layout(settings.data_dir)
     begun = time.monotonic()
-    manifest = rebuild_warehouse(settings, _now())
+    manifest = rebuild_warehouse(settings, _now)
     rows = sum(state.rows for state in manifest.tables.values())
     print(f"{rows:,} rows rebuilt from the lake in {time.monotonic() - begun:.1f} s.")
-    print(generation_text(manifest, layout))
+    print(generation_text(layout))
     return 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,6 +21,8 @@ from olap.tables import DIMENSIONS, TABLES
 from olap.warehouse import Warehouse, open_warehouse, schema_fingerprint
 
 log = get_logger(__name__)
+
+Clock = Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +49,13 @@ class CycleReport:
 
 
 def run_cycle(
-    settings: Settings, url: Secret, now: datetime, *, is_full: bool = False
+    settings: Settings, url: Secret, clock: Clock, *, is_full: bool = False
 ) -> CycleReport:
     """Bring the warehouse up to the source's present state and publish it if there is news.
 
     Args:
         url: the source.
-        now: the time of this cycle, UTC; generations are dated with it.
+        clock: gives the present, UTC; a generation is dated with the moment it is published.
         is_full: read every table whole and accept another source than last time.
 
     Raises:
@@ -68,20 +70,20 @@ def run_cycle(
     ):
         before = recover(warehouse)
         if before:
-            _collect(settings, layout, before, now)
+            _collect(settings, layout, before, clock())
         with timer.step("read"):
             reading = read_batch(warehouse, before, settings, url, is_full=is_full)
         folded = fold(warehouse, reading, timer, workers=settings.threads)
         manifest = folded.manifest
         write_durably(layout.lake_manifest, manifest.to_json())
-        is_published = is_due(layout, manifest, now, idle_seconds=settings.publish_idle_seconds)
+        is_published = is_due(layout, manifest, clock(), idle_seconds=settings.publish_idle_seconds)
         if is_published:
             with timer.step("rewrite"):
                 _rewrite_if_bloated(warehouse, is_first=before is None)
             with timer.step("publish"):
-                manifest = publish(warehouse, now)
+                manifest = publish(warehouse, clock())
         with timer.step("collect"):
-            freed = _collect(settings, layout, manifest, now)
+            freed = _collect(settings, layout, manifest, clock())
     report = CycleReport(
         manifest=manifest,
         reading=reading,
@@ -95,7 +97,7 @@ def run_cycle(
     return report
 
 
-def rebuild_warehouse(settings: Settings, now: datetime) -> Manifest:
+def rebuild_warehouse(settings: Settings, clock: Clock) -> Manifest:
     """Make the warehouse anew from the lake alone and publish it; PostgreSQL is not needed.
 
     Raises:
@@ -111,7 +113,7 @@ def rebuild_warehouse(settings: Settings, now: datetime) -> Manifest:
         ) as warehouse:
             manifest = recover(warehouse)
             assert manifest is not None
-            return publish(warehouse, now)
+            return publish(warehouse, clock())
 
 
 def recover(warehouse: Warehouse) -> Manifest | None:

@@ -11,7 +11,7 @@ import duckdb
 from etl.cycle import CycleReport
 from olap import sqlfiles
 from olap.layout import Layout
-from olap.manifest import Manifest
+from olap.publish import current
 from olap.status import Status
 
 
@@ -28,20 +28,22 @@ def cycle_text(report: CycleReport, layout: Layout) -> str:
                 f"{table.bytes / 1e6:,.1f}",
                 f"{table.ms:,}",
                 f"{state.rows:,}",
-                f"{days:,}" if state.rows and _is_daily(report.manifest, name) else "",
+                f"{days:,}" if days else "",
             )
         )
     steps = ", ".join(f"{step} {ms:,} ms" for step, ms in report.steps_ms.items() if ms)
     lines = [*_columns(rows), "", f"{report.rows_changed:,} rows were new or different."]
-    lines += [f"Steps: {steps}.", "", generation_text(report.manifest, layout)]
+    lines += [f"Steps: {steps}.", ""]
     if not report.is_published:
-        lines[-1] += "\nNothing changed, so no new generation was published."
-    return "\n".join(lines)
+        lines.append("Nothing changed, so the last generation stands.")
+    return "\n".join([*lines, generation_text(layout)])
 
 
-def generation_text(manifest: Manifest, layout: Layout) -> str:
+def generation_text(layout: Layout) -> str:
     """Which generation stands, where, and a few numbers out of it."""
-    path = layout.pointer.resolve()
+    manifest, path = current(layout), layout.pointer.resolve()
+    if manifest is None:
+        return "No generation has been published."
     return "\n".join(
         [
             f"Generation {manifest.generation}: {layout.pointer} -> {path.name} "
@@ -91,7 +93,7 @@ def status_text(status: Status) -> str:
     if status.tables:
         rows = [("table", "rows", "at the source", "days")]
         rows += [
-            (name, f"{t.rows:,}", f"{t.source_rows:,}", f"{t.days:,}")
+            (name, f"{t.rows:,}", f"{t.source_rows:,}", f"{t.days:,}" if t.days else "")
             for name, t in status.tables.items()
         ]
         lines += ["", *_columns(rows)]
@@ -110,10 +112,6 @@ def status_text(status: Status) -> str:
         ]
         lines += ["", *_columns(last)]
     return "\n".join(lines)
-
-
-def _is_daily(manifest: Manifest, table: str) -> bool:
-    return any(file.day is not None for file in manifest.files if file.table == table)
 
 
 def _columns(rows: Iterable[tuple[str, ...]]) -> list[str]:

@@ -117,8 +117,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         return self.last_batch.data_through
 
     def days(self, table: str) -> int:
-        """How many UTC days of `table` have rows."""
-        return sum(file.table == table for file in self.files)
+        """How many UTC days of `table` have rows; 0 for a dimension."""
+        return sum(file.table == table and file.day is not None for file in self.files)
 
     def with_generation(self, generation: int, generated_at: datetime) -> Manifest:
         """The same state, published."""

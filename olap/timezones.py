@@ -2,8 +2,9 @@
 
 Zone arithmetic by a join on this table is several times faster than ICU, gives the same answer in
 every DuckDB version, and can be read by whoever doubts a local day. The source is the package
-`tzdata`, whose files are in the TZif format (RFC 9636); explicit transitions end in 2037, and the
-rule of the file's footer is followed from there to `HORIZON_YEAR` through `zoneinfo`.
+`tzdata`, whose files are in the TZif format (RFC 9636): explicit transitions while a zone's history
+is irregular (Berlin's end in 1996), then a rule in the file's footer. The rule is followed from the
+last explicit transition to the end of `HORIZON_YEAR` through `zoneinfo`.
 
 Spans begin in January 1972, when Liberia gave up the last offset of a fraction of a minute. The
 first span of a zone reaches back without end and the last one forward without end.
@@ -26,7 +27,7 @@ import tzdata
 EPOCH = datetime(1970, 1, 1)
 FIRST = datetime(1972, 1, 8)
 HORIZON_YEAR = 2050
-_EXPLICIT_UNTIL = datetime(2037, 1, 1)
+_HORIZON = datetime(HORIZON_YEAR + 1, 1, 1)
 VERSION: str = tzdata.IANA_VERSION
 
 
@@ -55,6 +56,17 @@ def spans() -> tuple[Span, ...]:
 
 def _spans_of(name: str) -> list[Span]:
     content = resources.files("tzdata").joinpath("zoneinfo", *name.split("/")).read_bytes()
+    changes = _changes(content)
+    ends = [instant for instant, _ in changes[1:]]
+    return [
+        Span(name, start, end, minutes)
+        for (start, minutes), end in zip(changes, [*ends, None], strict=True)
+    ]
+
+
+@cache
+def _changes(content: bytes) -> list[tuple[datetime | None, int]]:
+    """From when a TZif file has which offset in minutes; cached, as four names in ten are links."""
     zone = ZoneInfo.from_file(io.BytesIO(content))
 
     def offset(instant: datetime) -> int:
@@ -63,17 +75,14 @@ def _spans_of(name: str) -> list[Span]:
         assert shift is not None
         return round(shift.total_seconds() / 60)
 
-    explicit = [t for t in _transitions(content) if FIRST < t < _EXPLICIT_UNTIL]
+    explicit = [t for t in _transitions(content) if FIRST < t < _HORIZON]
+    ruled = _ruled_transitions(content, offset, since=explicit[-1] if explicit else FIRST)
     changes: list[tuple[datetime | None, int]] = [(None, offset(FIRST))]
-    for instant in [*explicit, *_ruled_transitions(offset)]:
+    for instant in [*explicit, *ruled]:
         after = offset(instant)
         if after != changes[-1][1]:
             changes.append((instant, after))
-    ends = [change[0] for change in changes[1:]]
-    return [
-        Span(name, start, end, minutes)
-        for (start, minutes), end in zip(changes, [*ends, None], strict=True)
-    ]
+    return changes
 
 
 def _transitions(content: bytes) -> list[datetime]:
@@ -86,24 +95,28 @@ def _transitions(content: bytes) -> list[datetime]:
     second = header.size + skip
     count = header.unpack_from(content, second)[5]
     seconds = struct.unpack_from(f">{count}q", content, second + header.size)
-    latest = (_EXPLICIT_UNTIL - EPOCH).total_seconds()
+    latest = (_HORIZON - EPOCH).total_seconds()
     return [EPOCH + timedelta(seconds=s) for s in seconds if 0 < s < latest]
 
 
-def _ruled_transitions(offset: Callable[[datetime], int]) -> list[datetime]:
-    """The transitions from 2037 to the horizon, found by looking: footers hold only a rule.
+def _ruled_transitions(
+    content: bytes, offset: Callable[[datetime], int], *, since: datetime
+) -> list[datetime]:
+    """The transitions after `since`, found by looking: a footer holds a rule, or none (no comma).
 
     A rule changes the clock at most twice a year, months apart, and always on a whole minute.
     """
-    steps = [
-        datetime(year, month, 1) for year in range(2037, HORIZON_YEAR + 1) for month in range(1, 13)
-    ]
+    footer = content.rsplit(b"\n", 2)[1]
+    if b"," not in footer:
+        return []
+    months = (datetime(y, m, 1) for y in range(since.year, HORIZON_YEAR + 1) for m in range(1, 13))
+    steps = [since, *(month for month in months if month > since), _HORIZON]
     found: list[datetime] = []
-    for low, high in pairwise(steps):
-        if offset(low) == offset(high):
+    for (low, before), (high, after) in pairwise((step, offset(step)) for step in steps):
+        if before == after:
             continue
         while high - low > timedelta(minutes=1):
             middle = low + timedelta(minutes=(high - low) // timedelta(minutes=2))
-            low, high = (low, middle) if offset(middle) != offset(low) else (middle, high)
+            low, high = (low, middle) if offset(middle) != before else (middle, high)
         found.append(high)
     return found

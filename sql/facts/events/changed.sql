@@ -7,5 +7,5 @@ from (
     where created_at >= $since and created_at < $until
     except
     select *
-    from read_parquet($old_file)
+    from read_parquet($old_file, hive_partitioning = false)
 ) as changed;

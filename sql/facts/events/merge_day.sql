@@ -6,7 +6,7 @@ copy (
     where created_at >= $since and created_at < $until
     union all by name
     select known.*
-    from read_parquet($old_file) as known
+    from read_parquet($old_file, hive_partitioning = false) as known
     anti join staging.events as staged on known.event_id = staged.event_id
     order by created_at, event_id
 ) to $path (format parquet, compression zstd);

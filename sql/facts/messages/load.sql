@@ -9,7 +9,7 @@ select
     lake.content_length,
     lake.edited_at,
     lake.deleted_at
-from read_parquet($files) as lake
+from read_parquet($files, hive_partitioning = false) as lake
 left join core.conversations as conversations on lake.conversation_id = conversations.conversation_id
 left join core.users as users on lake.sender_id = users.user_id
 order by lake.created_at, lake.message_id;

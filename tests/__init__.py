@@ -1,0 +1,1 @@
+"""The tests: each states its claim in one sentence."""

@@ -1,0 +1,19 @@
+"""`make bench`: how fast the ETL is, beside what else reads the same rows on the same machine.
+
+Three questions, each with its own module:
+
+* `loads`: how long does a first load take, from nothing to a published generation, and how much
+  memory and disk? Beside it, on the same server and with the same SELECTs: the server's own
+  `COPY … TO '/dev/null'` (no reader can be faster) and `dlt` (what one would otherwise take).
+* `changes`: how long does a cycle take that finds 10,000 changed rows in a full warehouse?
+* `goals`: what was promised, and at which size; a goal counts only at the size it names.
+
+A figure is the wall time of a whole process, Python's start included, and the peak memory is the
+kernel's own count for that process (`stopwatch`). The server's memory is not in it. Runs of
+different readers alternate, so that a slow quarter of an hour on the machine hits all of them,
+and the medians are compared.
+
+Everything is kept in `build/bench`: the server with the generated messengers (a few minutes at
+the first start with five million messages) and the peers' own virtual environment. The generated
+rows depend on the size alone, never on the clock.
+"""

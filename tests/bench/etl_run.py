@@ -1,0 +1,88 @@
+"""`python -m etl run` as a user starts it, measured, with what its canonical log line says."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from olap.errors import AnalyticsError
+from tests.bench.stopwatch import run
+
+FOLD_STEPS = ("days", "dimensions", "facts", "rollups", "commit")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EtlRun:
+    """One cycle in a process of its own.
+
+    Attributes:
+        seconds: wall time of the process; `steps_ms` leave out its start and its end.
+        peak_bytes: its peak memory.
+        rows_read: by table.
+        steps_ms: milliseconds by step, as logged.
+    """
+
+    seconds: float
+    peak_bytes: int
+    rows_read: dict[str, int]
+    rows_changed: int
+    days_rebuilt: int
+    steps_ms: dict[str, int]
+
+    @property
+    def read_ms(self) -> int:
+        """From connecting to the end of the source's transaction."""
+        return self.steps_ms["read"]
+
+    @property
+    def fold_ms(self) -> int:
+        """Day files, dimensions, facts, rollups and the commit."""
+        return sum(self.steps_ms[step] for step in FOLD_STEPS)
+
+    @property
+    def publish_ms(self) -> int:
+        """Checkpoint, copy, verification and the switch to the new generation."""
+        return self.steps_ms["publish"]
+
+
+def etl_run(url: str, data_dir: Path) -> EtlRun:
+    """Run one cycle from the database `url` into `data_dir`.
+
+    Raises:
+        AnalyticsError: it failed, or published nothing.
+    """
+    environment = {
+        "DATABASE_URL": url,
+        "DATA_DIR": str(data_dir),
+        "LOG_FORMAT": "json",
+        "LOG_LEVEL": "info",
+    }
+    finished = run([sys.executable, "-m", "etl", "run"], environment)
+    cycle = _canonical_line(finished.stderr)
+    if not cycle["is_published"]:
+        raise AnalyticsError(
+            "the cycle found nothing to publish, so there is nothing to compare",
+            hint="Run the bench again; if it happens again, its changes do not reach the source.",
+        )
+    return EtlRun(
+        seconds=finished.seconds,
+        peak_bytes=finished.peak_bytes,
+        rows_read=cycle["rows_read"],
+        rows_changed=cycle["rows_changed"],
+        days_rebuilt=cycle["days_rebuilt"],
+        steps_ms=cycle["step_ms"],
+    )
+
+
+def _canonical_line(log: str) -> dict[str, Any]:
+    for line in log.splitlines():
+        if line.startswith("{"):
+            entry: dict[str, Any] = json.loads(line)
+            if entry["event"] == "cycle":
+                return entry
+    raise AnalyticsError(
+        "`python -m etl run` logged no cycle", hint=f"It wrote: {log.strip()[-500:] or 'nothing'}"
+    )

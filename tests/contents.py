@@ -1,0 +1,162 @@
+"""What a source, a generation and a lake hold, as bags of rows that can be compared.
+
+The source is asked in plain SQL written for this purpose; nothing here reads a file of `sql/`.
+Warehouse tables are compared through external ids, because two loads may hand out other keys.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psycopg
+
+Rows = Counter[tuple[Any, ...]]
+
+SOURCE = {
+    "messages": """
+        select created_at at time zone 'UTC', conversation_id, sender_id, message_type,
+               char_length(content), updated_at at time zone 'UTC', deleted_at at time zone 'UTC'
+        from messages""",
+    "read_receipts": """
+        select r.read_at at time zone 'UTC', m.conversation_id, r.user_id,
+               m.created_at at time zone 'UTC'
+        from message_read_receipts r left join messages m on m.id = r.message_id""",
+    "events": """
+        select created_at at time zone 'UTC', event_type, conversation_id, user_id
+        from analytics_events""",
+    "users": """
+        select id, username, is_bot, created_at at time zone 'UTC', deleted_at at time zone 'UTC'
+        from users""",
+    "conversations": """
+        select id, type, title, created_at at time zone 'UTC' from conversations""",
+    "participants": """
+        select conversation_id, user_id, role, joined_at at time zone 'UTC',
+               left_at at time zone 'UTC'
+        from conversation_participants""",
+}
+
+SOURCE_IDS = {
+    "messages": "select id from messages",
+    "read_receipts": "select message_id, user_id from message_read_receipts",
+    "events": "select id from analytics_events",
+}
+LAKE_IDS = {
+    "messages": "message_id",
+    "read_receipts": "message_id, user_id",
+    "events": "event_id",
+}
+
+# Each core table, with ids in the place of keys.
+_USER = "(select user_id from core.users u where u.user_key = t.{}) as {}"
+_ROOM = "(select conversation_id from core.conversations c where c.conversation_key = t.{}) as {}"
+LEDGER = {"batches", "table_states", "lake_files", "state"}
+
+
+def of_source(url: str) -> dict[str, Rows]:
+    """The six tables of the messenger, by plain SELECTs in one snapshot."""
+    with psycopg.connect(url) as connection:
+        connection.execute("set transaction isolation level repeatable read read only")
+        return {
+            table: Counter(connection.execute(query.encode()).fetchall())
+            for table, query in SOURCE.items()
+        }
+
+
+def of_views(generation: Path) -> dict[str, Rows]:
+    """The six views of a generation that analysts use."""
+    with duckdb.connect(str(generation), read_only=True) as connection:
+        return {
+            table: Counter(connection.execute(f"select * from main.{table}").fetchall())
+            for table in SOURCE
+        }
+
+
+def of_core(database: Path) -> dict[str, Rows]:
+    """Every table of facts, dimensions and rollups, with external ids instead of keys."""
+    with duckdb.connect(str(database), read_only=True) as connection:
+        tables: dict[str, list[str]] = {}
+        for table, column in connection.execute(
+            "select table_name, column_name from duckdb_columns() "
+            "where schema_name = 'core' order by table_name, column_index"
+        ).fetchall():
+            tables.setdefault(table, []).append(column)
+        found: dict[str, Rows] = {}
+        for table, columns in tables.items():
+            if table in LEDGER:
+                continue
+            selected = ", ".join(_through_ids(table, column) for column in columns)
+            query = f"select {selected} from core.{table} t"
+            found[table] = Counter(connection.execute(query).fetchall())
+        return found
+
+
+def of_everything(database: Path) -> dict[str, Rows]:
+    """Every table of a warehouse as it stands, keys and ledger included."""
+    with duckdb.connect(str(database), read_only=True) as connection:
+        names = connection.execute(
+            "select table_name from duckdb_tables() where schema_name = 'core'"
+        ).fetchall()
+        return {
+            name: Counter(connection.execute(f"select * from core.{name}").fetchall())
+            for (name,) in names
+        }
+
+
+def lake_ids(lake: Path, paths: dict[str, list[str]]) -> dict[str, Rows]:
+    """The ids in the lake's day files, table by table."""
+    found: dict[str, Rows] = {}
+    for table, columns in LAKE_IDS.items():
+        files = [str(lake / path) for path in paths.get(table, [])]
+        if not files:
+            found[table] = Counter()
+            continue
+        with duckdb.connect() as connection:
+            rows = connection.execute(
+                f"select {columns} from read_parquet($files)", {"files": files}
+            )
+            found[table] = Counter(rows.fetchall())
+    return found
+
+
+def source_ids(url: str) -> dict[str, Rows]:
+    """The ids at the source, table by table."""
+    with psycopg.connect(url) as connection:
+        return {
+            table: Counter(connection.execute(query.encode()).fetchall())
+            for table, query in SOURCE_IDS.items()
+        }
+
+
+def differences(found: dict[str, Rows], expected: dict[str, Rows]) -> dict[str, Any]:
+    """The rows that only one side has, a few of them by table; empty when both are the same."""
+    return {
+        table: {
+            "only found": list((found.get(table, Counter()) - rows).items())[:5],
+            "only expected": list((rows - found.get(table, Counter())).items())[:5],
+        }
+        for table, rows in expected.items()
+        if found.get(table) != rows
+    }
+
+
+def offences(database: Path) -> list[tuple[Any, ...]]:
+    """The rows that the checks of `sql/checks` return; none when all is well."""
+    from olap import sqlfiles
+
+    with duckdb.connect(str(database), read_only=True) as connection:
+        return [
+            (name, *row)
+            for name in sqlfiles.names("checks")
+            for row in sqlfiles.run(connection, name)
+        ]
+
+
+def _through_ids(table: str, column: str) -> str:
+    if column in ("user_key", "sender_key"):
+        return "t.user_id" if table == "users" else _USER.format(column, column)
+    if column == "conversation_key":
+        return "t.conversation_id" if table == "conversations" else _ROOM.format(column, column)
+    return f"t.{column}"

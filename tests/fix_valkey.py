@@ -1,0 +1,21 @@
+"""Valkey for the tests: one server per session, from the sandbox, without persistence."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from etl.sandbox.server import valkey_server
+
+
+@pytest.fixture(scope="session")
+def valkey_url() -> Iterator[str]:
+    """The `unix://` URL of an empty Valkey; tests share it, so each takes keys of its own."""
+    with (
+        tempfile.TemporaryDirectory(prefix="test-valkey-") as directory,
+        valkey_server(Path(directory)) as url,
+    ):
+        yield url

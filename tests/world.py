@@ -1,0 +1,107 @@
+"""Writes a messenger's rows, each with defaults: a test names only what it is about.
+
+Ids are numbers here; a conversation, message or event number becomes a uuid.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+
+from tests.fix_pipeline import TIME_ZERO
+
+TABLES = {
+    "users": ("id",),
+    "conversations": ("id",),
+    "conversation_participants": ("conversation_id", "user_id"),
+    "messages": ("id",),
+    "message_read_receipts": ("message_id", "user_id"),
+    "analytics_events": ("id",),
+}
+
+
+def uuid(number: int) -> UUID:
+    """A uuid that shows its number."""
+    return UUID(int=number)
+
+
+def at(**offset: float) -> datetime:
+    """TIME_ZERO moved by what `timedelta` takes."""
+    return TIME_ZERO + timedelta(**offset)
+
+
+class World:
+    """An open connection to the messenger's database; every statement commits by itself."""
+
+    def __init__(self, url: str) -> None:
+        self.connection = psycopg.connect(url, autocommit=True)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.connection.close()
+
+    def __enter__(self) -> World:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def user(self, number: int = 1, **values: Any) -> None:
+        """Write a user."""
+        defaults = {"username": f"user {number}", "created_at": at(days=-90)}
+        self.write("users", {"id": number, **defaults, **values})
+
+    def conversation(self, number: int = 1, **values: Any) -> None:
+        """Write a conversation."""
+        defaults = {"type": "group", "title": f"room {number}", "created_at": at(days=-90)}
+        self.write("conversations", {"id": uuid(number), **defaults, **values})
+
+    def participant(self, conversation: int = 1, user: int = 1, **values: Any) -> None:
+        """Write a membership."""
+        keys = {"conversation_id": uuid(conversation), "user_id": user}
+        self.write("conversation_participants", {**keys, "joined_at": at(days=-80), **values})
+
+    def message(self, number: int = 1, **values: Any) -> None:
+        """Write a message, by default user 1's `hello` in conversation 1 at TIME_ZERO."""
+        defaults = {
+            "conversation_id": uuid(1),
+            "sender_id": 1,
+            "content": "hello",
+            "created_at": TIME_ZERO,
+        }
+        self.write("messages", {"id": uuid(number), **defaults, **values})
+
+    def receipt(self, message: int = 1, user: int = 2, **values: Any) -> None:
+        """Write a read receipt, by default a minute after TIME_ZERO."""
+        keys = {"message_id": uuid(message), "user_id": user}
+        self.write("message_read_receipts", {**keys, "read_at": at(minutes=1), **values})
+
+    def event(self, number: int = 1, **values: Any) -> None:
+        """Write an event."""
+        defaults = {"event_type": "message.sent", "user_id": 1, "created_at": TIME_ZERO}
+        self.write("analytics_events", {"id": uuid(number), **defaults, **values})
+
+    def write(self, table: str, values: dict[str, Any]) -> None:
+        """Insert a row, or put it over the one with the same key."""
+        keys = TABLES[table]
+        others = [column for column in values if column not in keys]
+        names = sql.SQL(", ").join(map(sql.Identifier, values))
+        sets = sql.SQL(", ").join(
+            sql.SQL("{0} = excluded.{0}").format(sql.Identifier(column)) for column in others
+        )
+        statement = sql.SQL("insert into {} ({}) values ({}) on conflict ({}) do {}").format(
+            sql.Identifier(table),
+            names,
+            sql.SQL(", ").join(sql.Placeholder() * len(values)),
+            sql.SQL(", ").join(map(sql.Identifier, keys)),
+            sql.SQL("update set {}").format(sets) if others else sql.SQL("nothing"),
+        )
+        self.connection.execute(statement, list(values.values()))
+
+    def execute(self, statement: str, *parameters: Any) -> None:
+        """Anything else."""
+        self.connection.execute(statement.encode(), parameters or None)
