@@ -132,6 +132,7 @@ def recover(warehouse: Warehouse) -> Manifest | None:
         rebuild(warehouse, read_manifest(layout.lake_manifest))
         warehouse.remember_fresh_size()
         manifest = warehouse.manifest()
+    warehouse.refresh_views()
     return manifest
 
 

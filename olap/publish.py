@@ -24,7 +24,7 @@ import duckdb
 from olap import sqlfiles
 from olap.errors import LakeError, PublishError
 from olap.layout import Layout, fsync, write_durably
-from olap.manifest import Manifest, naive_utc, read_manifest
+from olap.manifest import Manifest, read_manifest
 from olap.warehouse import Warehouse
 
 # <linux/fs.h>: share the blocks of another file, where the file system can (XFS, btrfs).
@@ -53,13 +53,19 @@ def publish(warehouse: Warehouse, now: datetime) -> Manifest:
         )
     number = max([recorded.generation, *generation_numbers(layout)]) + 1
     manifest = recorded.with_generation(number, now)
+    # The number is in the warehouse before it is copied: a crash from here on wastes it, no more.
+    warehouse.record_state(
+        manifest.source,
+        changed_in_batch=manifest.changed_in_batch,
+        generation=number,
+        generated_at=now,
+    )
     warehouse.checkpoint()
     draft = layout.generations / f".analytics-{number:06d}.duckdb"
     draft.unlink(missing_ok=True)
     _require_space(layout, layout.warehouse.stat().st_size)
     _copy(layout.warehouse, draft)
     try:
-        _stamp(draft, manifest)
         _verify(draft, manifest)
     except BaseException:
         draft.unlink(missing_ok=True)
@@ -70,12 +76,6 @@ def publish(warehouse: Warehouse, now: datetime) -> Manifest:
     draft.rename(final)
     write_durably(layout.generation_manifest(number), manifest.to_json(), mode=0o444)
     _switch(layout, final)
-    warehouse.record_state(
-        manifest.source,
-        changed_in_batch=manifest.changed_in_batch,
-        generation=number,
-        generated_at=now,
-    )
     write_durably(layout.lake_manifest, manifest.to_json())
     return manifest
 
@@ -141,7 +141,7 @@ def collect(
         freed += _remove([path, described])
     freed += _remove(layout.generations.glob(".analytics-*"))
     named = {file.path for kept_manifest in kept for file in kept_manifest.files}
-    for path in layout.lake.rglob("*.parquet"):
+    for path in list(layout.lake.rglob("*.parquet")):
         if str(path.relative_to(layout.lake)) not in named:
             freed += _remove([path])
             if path.parent.parent != layout.lake and not any(path.parent.iterdir()):
@@ -167,24 +167,6 @@ def _copy(source: Path, target: Path) -> None:
         except OSError:
             pass
     shutil.copyfile(source, target)
-
-
-def _stamp(draft: Path, manifest: Manifest) -> None:
-    """Give the copy its views and its number; it is private until it has its final name."""
-    assert manifest.generated_at is not None
-    connection = duckdb.connect(str(draft))
-    try:
-        for name in sqlfiles.names("views"):
-            sqlfiles.run(connection, name)
-        sqlfiles.run(
-            connection,
-            "ledger/stamp_generation",
-            generation=manifest.generation,
-            generated_at=naive_utc(manifest.generated_at),
-        )
-        connection.execute("force checkpoint")
-    finally:
-        connection.close()
 
 
 def _verify(draft: Path, manifest: Manifest) -> None:

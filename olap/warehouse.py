@@ -185,6 +185,7 @@ class Warehouse:
         self.run(
             "ledger/set_state",
             schema_fingerprint=schema_fingerprint(),
+            views_fingerprint=sqlfiles.fingerprint("views"),
             tzdata_version=timezones.VERSION,
             system_identifier=source.system_identifier,
             timeline=source.timeline,
@@ -209,6 +210,16 @@ class Warehouse:
         self._attach(self.layout.warehouse, "warehouse")
         self.connection.execute("use warehouse")
         _create_schema(self)
+
+    def refresh_views(self) -> None:
+        """Make the views anew when their SQL is no longer what made them."""
+        states, fingerprint = self._records("ledger/read_state"), sqlfiles.fingerprint("views")
+        if not states or states[0]["views_fingerprint"] == fingerprint:
+            return
+        with self.transaction():
+            for name in sqlfiles.names("views"):
+                self.run(name)
+            self.run("ledger/set_views_fingerprint", fingerprint=fingerprint)
 
     def is_bloated(self) -> bool:
         """Whether the file has grown past what its rows took when it was last written anew."""
@@ -336,7 +347,7 @@ def _create_schema(warehouse: Warehouse) -> None:
     ).to_arrow()
     with warehouse.transaction():
         warehouse.connection.execute("create schema core")
-        for name in sqlfiles.names("schema"):
+        for name in (*sqlfiles.names("schema"), *sqlfiles.names("views")):
             warehouse.run(name)
         warehouse.stage("ledger/fill_tz_spans", zones)
     warehouse.checkpoint()

@@ -16,6 +16,7 @@ import polars as pl
 import psycopg
 from psycopg import sql
 
+from etl.sandbox import pgcopy
 from olap.errors import SandboxError
 
 SCHEMA = Path(__file__).parents[2] / "sql" / "source" / "messenger" / "schema.sql"
@@ -28,13 +29,18 @@ TABLES = (
     "analytics_events",
 )
 
-_BATCH = 65_536  # rows; one piece of CSV in memory at a time
+_BATCH = 65_536  # rows; encoded and sent in one piece
 
 _CONSTRAINTS = """
     select conrelid::regclass::text, conname, pg_get_constraintdef(oid)
     from pg_constraint
     where contype = 'p' and connamespace = 'public'::regnamespace
     order by conname
+"""
+_TYPES = """
+    select attname, format_type(atttypid, null)
+    from pg_attribute
+    where attrelid = %s::regclass and attnum > 0
 """
 _INDEXES = """
     select indexname, indexdef
@@ -141,10 +147,12 @@ def _take_indexes_down(connection: psycopg.Connection) -> list[sql.Composed | sq
 def _copy(connection: psycopg.Connection, chunk: Chunk) -> None:
     # FREEZE: the tables are as new as this transaction, so their rows need no second write
     # to be marked as visible to everyone.
-    statement = sql.SQL("copy {} ({}) from stdin (format csv, freeze)").format(
+    statement = sql.SQL("copy {} ({}) from stdin (format binary, freeze)").format(
         sql.Identifier(chunk.table), sql.SQL(", ").join(map(sql.Identifier, chunk.rows.columns))
     )
+    types: dict[str, str] = dict(connection.execute(_TYPES, [chunk.table]).fetchall())
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write(pgcopy.HEADER)
         for batch in chunk.rows.iter_slices(_BATCH):
-            # Null is an empty field and the empty string a quoted one, on both sides.
-            copy.write(batch.write_csv(include_header=False, datetime_format="%+"))
+            copy.write(pgcopy.encode(batch, types))
+        copy.write(pgcopy.TRAILER)

@@ -3,6 +3,6 @@ delete from core.state;
 
 insert into core.state
 values (
-    $schema_fingerprint, $tzdata_version, $system_identifier, $timeline, $database_name,
+    $schema_fingerprint, $views_fingerprint, $tzdata_version, $system_identifier, $timeline, $database_name,
     $changed_in_batch, $generation, $generated_at, $fresh_bytes, $fresh_rows
 );

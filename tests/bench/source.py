@@ -45,8 +45,10 @@ def messengers(directory: Path, messages: int, say: Say) -> Iterator[Messengers]
     with postgres_server(directory) as server:
         found = Messengers(server.url(), server.version, messages)
         found.fill(say)
-        yield found
-        drop_database(server.url(), found.working_copy)
+        try:
+            yield found
+        finally:
+            drop_database(server.url(), found.working_copy)
 
 
 class Messengers:

@@ -1,0 +1,3 @@
+-- Notes which SQL made the views.
+update core.state
+set views_fingerprint = $fingerprint;

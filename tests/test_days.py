@@ -1,0 +1,93 @@
+"""Runs of UTC days: exactly the days asked for, in as few ranges as the limit allows."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from olap.days import ONE_DAY, DayRange, one_day, ranges
+
+# Days drawn from a few weeks are often neighbours; days drawn from all there are never are.
+a_few_weeks = st.dates(date(2026, 2, 1), date(2026, 3, 15))
+last_days_there_are = st.dates(date.max - timedelta(days=9))
+first_days_there_are = st.dates(max_value=date.min + timedelta(days=9))
+days = st.lists(a_few_weeks | last_days_there_are | first_days_there_are | st.dates())
+limits = st.integers(1, 40)
+
+
+def days_of(window: DayRange) -> list[date]:
+    """Every day of a range, counted out."""
+    length = (window.last - window.first).days + 1
+    return [window.first + timedelta(days=n) for n in range(length)]
+
+
+@given(days, limits)
+def test_ranges_cover_exactly_the_given_days(given_days: list[date], at_most: int) -> None:
+    """The ranges hold each given day once, in order, and no other day."""
+    covered = [day for window in ranges(given_days, at_most=at_most) for day in days_of(window)]
+    assert covered == sorted(set(given_days))
+
+
+@given(days, limits)
+def test_no_range_is_longer_than_the_limit(given_days: list[date], at_most: int) -> None:
+    """No range holds more than `at_most` days."""
+    assert all(len(days_of(w)) <= at_most for w in ranges(given_days, at_most=at_most))
+
+
+@given(days, limits)
+def test_ranges_are_as_few_as_the_limit_allows(given_days: list[date], at_most: int) -> None:
+    """Two ranges touch only where the first one is full."""
+    for left, right in pairwise(ranges(given_days, at_most=at_most)):
+        if left.last + ONE_DAY == right.first:
+            assert len(days_of(left)) == at_most
+
+
+def test_a_month_of_neighbours_is_one_range() -> None:
+    """The default limit takes 31 neighbours together and starts anew with the 32nd."""
+    first = date(2026, 3, 1)
+    given_days = [first + timedelta(days=n) for n in range(32)]
+    assert ranges(reversed(given_days)) == [
+        DayRange(date(2026, 3, 1), date(2026, 3, 31)),
+        one_day(date(2026, 4, 1)),
+    ]
+
+
+def test_no_days_give_no_ranges() -> None:
+    """Nothing to rebuild is an empty list."""
+    assert ranges([]) == []
+
+
+@given(st.dates(max_value=date.max - ONE_DAY))
+def test_a_day_is_half_open(day: date) -> None:
+    """A day runs from its midnight, included, to the next one's, excluded, without a zone."""
+    window = one_day(day)
+    assert window.since == datetime(day.year, day.month, day.day)
+    assert window.until - window.since == timedelta(days=1)
+    assert window.since.tzinfo is None
+    assert window.until.tzinfo is None
+
+
+@pytest.mark.parametrize("day", [date.min, date(1969, 12, 31), date(2024, 2, 29), date.max])
+def test_a_range_knows_its_days(day: date) -> None:
+    """A range contains its own days and neither the day before nor the day after."""
+    window = one_day(day)
+    assert day in window
+    assert day == date.min or day - ONE_DAY not in window
+    assert day == date.max or day + ONE_DAY not in window
+
+
+def test_the_first_day_there_is_has_bounds() -> None:
+    """The year 1 begins with the first instant a datetime can hold."""
+    assert one_day(date.min).since == datetime.min
+    assert one_day(date.min).until == datetime(1, 1, 2)
+
+
+def test_the_last_day_there_is_has_bounds() -> None:
+    """The day 9999-12-31, which has no next midnight, ends with its last microsecond."""
+    assert one_day(date.max).since == datetime(9999, 12, 31)
+    assert one_day(date.max).until == datetime.max
+    assert DayRange(date(9999, 12, 30), date.max).until == datetime.max

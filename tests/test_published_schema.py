@@ -1,0 +1,170 @@
+"""What an analyst finds in a published file before any row: names, comments, and no keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from olap.layout import Layout
+from olap.publish import publish
+from olap.tables import DIMENSIONS, FACTS, ROLLUPS, TABLES
+from olap.warehouse import open_warehouse
+from tests.factories import TIME, a_batch, a_table_state, an_identity
+
+VIEWS = {
+    "messages": [
+        "created_at",
+        "conversation_id",
+        "sender_id",
+        "message_type",
+        "content_length",
+        "edited_at",
+        "deleted_at",
+    ],
+    "read_receipts": ["read_at", "conversation_id", "user_id", "message_created_at"],
+    "events": ["created_at", "event_type", "conversation_id", "user_id"],
+    "users": ["user_id", "username", "is_bot", "created_at", "deleted_at"],
+    "conversations": ["conversation_id", "type", "title", "created_at"],
+    "participants": ["conversation_id", "user_id", "role", "joined_at", "left_at"],
+    "generation": ["generation", "data_through", "generated_at"],
+}
+LEDGER = {"batches", "lake_files", "state", "table_states"}
+
+
+@pytest.fixture(scope="module")
+def generation(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A generation published from a warehouse that read an empty messenger."""
+    layout = Layout(tmp_path_factory.mktemp("published"))
+    with layout.locked(), open_warehouse(layout, memory_limit="200MB", threads=1) as warehouse:
+        warehouse.record_batch(a_batch(rows_read=0, rows_changed=0, days_rebuilt=0))
+        for table in TABLES:
+            warehouse.record_table(table, a_table_state(source_rows=0, rows=0))
+        warehouse.record_state(
+            an_identity(), changed_in_batch=1, generation=0, generated_at=None
+        )
+        publish(warehouse, TIME)
+    return layout.pointer
+
+
+@pytest.fixture
+def published(generation: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The generation as an analyst opens it."""
+    with duckdb.connect(str(generation), read_only=True) as connection:
+        yield connection
+
+
+def names(published: duckdb.DuckDBPyConnection, kind: str, schema: str) -> list[str]:
+    """The names of the tables or views of one schema, without DuckDB's own."""
+    return [
+        name
+        for (name,) in published.execute(
+            f"select {kind}_name from duckdb_{kind}s() where schema_name = $schema and not internal "
+            "order by all",
+            {"schema": schema},
+        ).fetchall()
+    ]
+
+
+def columns(published: duckdb.DuckDBPyConnection, schema: str, table: str) -> list[str]:
+    """The columns of one table or view, in order."""
+    return [
+        name
+        for (name,) in published.execute(
+            "select column_name from duckdb_columns() where schema_name = $schema "
+            "and table_name = $table and not internal order by column_index",
+            {"schema": schema, "table": table},
+        ).fetchall()
+    ]
+
+
+def test_the_schemas_are_core_and_main(published: duckdb.DuckDBPyConnection) -> None:
+    """Tables lie in `core` and views in `main`, and there is nothing anywhere else."""
+    found = published.execute(
+        "select distinct schema_name, 'table' from duckdb_tables() where not internal union "
+        "select distinct schema_name, 'view' from duckdb_views() where not internal"
+    ).fetchall()
+    assert sorted(found) == [("core", "table"), ("main", "view")]
+
+
+def test_main_has_exactly_the_views_analysts_know(published: duckdb.DuckDBPyConnection) -> None:
+    """`main` has the seven documented views with exactly the documented columns, in order."""
+    found = {view: columns(published, "main", view) for view in names(published, "view", "main")}
+    assert found == VIEWS
+
+
+def test_views_show_no_key(published: duckdb.DuckDBPyConnection) -> None:
+    """Keys are ours: no column of a view ends in `_key`, while the tables behind have them."""
+    found = {
+        schema: published.execute(
+            "select count(*) from duckdb_columns() "
+            "where schema_name = $schema and not internal and column_name like '%\\_key' escape '\\'",
+            {"schema": schema},
+        ).fetchall()[0][0]
+        for schema in ("main", "core")
+    }
+    assert found["main"] == 0
+    assert found["core"] > 0
+
+
+def test_every_view_answers(published: duckdb.DuckDBPyConnection) -> None:
+    """Each view can be queried in the file alone; the generation knows its number and time."""
+    counts = {
+        view: published.execute(f"select count(*) from main.{view}").fetchall()[0][0]
+        for view in VIEWS
+    }
+    assert counts == dict.fromkeys(VIEWS, 0) | {"generation": 1}
+    naive = TIME.replace(tzinfo=None)
+    assert published.execute("from main.generation").fetchall() == [(1, naive, naive)]
+
+
+def test_core_has_exactly_the_declared_tables(published: duckdb.DuckDBPyConnection) -> None:
+    """`core` has the declared facts, dimensions and rollups, the ledger, and the time zones."""
+    declared = {table.name for table in (*DIMENSIONS, *FACTS, *ROLLUPS)}
+    assert set(names(published, "table", "core")) == declared | LEDGER | {"tz_spans"}
+
+
+def test_everything_has_a_comment(published: duckdb.DuckDBPyConnection) -> None:
+    """Every table, view and column says in a comment what it is."""
+    everything = published.execute(
+        "select schema_name || '.' || table_name, comment from duckdb_tables() where not internal "
+        "union all "
+        "select schema_name || '.' || view_name, comment from duckdb_views() where not internal "
+        "union all "
+        "select schema_name || '.' || table_name || '.' || column_name, comment "
+        "from duckdb_columns() where not internal"
+    ).fetchall()
+    assert {name for name, _ in everything} >= {"core.messages", "main.users", "main.users.is_bot"}
+    assert [name for name, comment in everything if not (comment or "").strip()] == []
+
+
+def test_comments_of_tables_and_views_tell_the_grain(
+    published: duckdb.DuckDBPyConnection,
+) -> None:
+    """The comment of each table and view says what one of its rows is."""
+    found = published.execute(
+        "select table_name, comment from duckdb_tables() where not internal union all "
+        "select view_name, comment from duckdb_views() where not internal"
+    ).fetchall()
+    assert len(found) > len(VIEWS)
+    assert [name for name, comment in found if "Grain: one row" not in comment] == []
+
+
+def test_nothing_has_an_index(published: duckdb.DuckDBPyConnection) -> None:
+    """There are no keys, unique constraints or indexes: replaying them has broken files."""
+    constraints = published.execute(
+        "select distinct constraint_type from duckdb_constraints()"
+    ).fetchall()
+    assert constraints == [("NOT NULL",)]
+    assert published.execute("from duckdb_indexes()").fetchall() == []
+
+
+def test_times_are_utc_without_a_zone(published: duckdb.DuckDBPyConnection) -> None:
+    """Times are TIMESTAMP and never TIMESTAMPTZ, whose meaning would depend on the reader."""
+    types = published.execute(
+        "select distinct data_type from duckdb_columns() where not internal"
+    ).fetchall()
+    assert ("TIMESTAMP",) in types
+    assert [name for (name,) in types if "TIME ZONE" in name] == []

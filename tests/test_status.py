@@ -1,0 +1,284 @@
+"""Freshness and health, from manifests that were written to a DATA_DIR of the test's own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+
+from etl.report import status_text
+from olap.errors import LakeError
+from olap.layout import Layout, write_durably
+from olap.manifest import Manifest
+from olap.status import Level, Status, status
+from tests.factories import TIME, a_batch, a_lake_file, a_manifest, a_table_state
+
+INTERVAL = 300
+MICROSECOND = timedelta(microseconds=1)
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    """An empty DATA_DIR."""
+    layout = Layout(tmp_path / "data")
+    layout.create()
+    return layout
+
+
+def put(layout: Layout, manifest: Manifest, *, number: int = 1) -> None:
+    """Put a published generation and the lake's manifest where `publish` puts them."""
+    published = manifest.with_generation(number, TIME)
+    write_durably(layout.generation(number), b"a DuckDB file, as far as status cares")
+    write_durably(layout.generation_manifest(number), published.to_json())
+    layout.pointer.unlink(missing_ok=True)
+    layout.pointer.symlink_to(os.path.relpath(layout.generation(number), layout.root))
+    write_durably(layout.lake_manifest, published.to_json())
+
+
+def status_at(layout: Layout, lag: timedelta) -> Status:
+    """The status so long after the default batch's `data_through`."""
+    return status(layout, TIME + lag, interval_seconds=INTERVAL)
+
+
+def as_json(found: Status) -> dict[str, Any]:
+    """The status as `status --json` writes it, read by somebody else's parser."""
+    decoded: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(found))
+    return decoded
+
+
+@pytest.mark.parametrize(
+    ("lag", "level"),
+    [
+        (timedelta(0), Level.OK),
+        (timedelta(seconds=2 * INTERVAL), Level.OK),
+        (timedelta(seconds=2 * INTERVAL) + MICROSECOND, Level.WARNING),
+        (timedelta(seconds=6 * INTERVAL), Level.WARNING),
+        (timedelta(seconds=6 * INTERVAL) + MICROSECOND, Level.CRITICAL),
+        (timedelta(days=400), Level.CRITICAL),
+    ],
+)
+def test_the_lag_decides_the_level(layout: Layout, lag: timedelta, level: Level) -> None:
+    """More than 2 intervals are a WARNING and more than 6 CRITICAL; exactly as many are not."""
+    put(layout, a_manifest())
+    found = status_at(layout, lag)
+    assert (found.level, found.lag_seconds) == (level, lag.total_seconds())
+    assert len(found.reasons) == (level is not Level.OK)
+
+
+@pytest.mark.parametrize(
+    ("intervals", "reason"),
+    [
+        (3, "the last batch is 900 s old, more than 2 intervals of 300 s"),
+        (7, "the last batch is 2,100 s old, more than 6 intervals of 300 s"),
+    ],
+)
+def test_the_reason_names_the_limit(layout: Layout, intervals: int, reason: str) -> None:
+    """One reason tells how old the data are and which limit that is over."""
+    put(layout, a_manifest())
+    assert status_at(layout, timedelta(seconds=intervals * INTERVAL)).reasons == (reason,)
+
+
+def test_exit_codes_are_what_monitoring_expects() -> None:
+    """OK, WARNING and CRITICAL leave with 0, 1 and 2."""
+    assert {level.name: level.exit_code for level in Level} == {
+        "OK": 0,
+        "WARNING": 1,
+        "CRITICAL": 2,
+    }
+
+
+def test_without_a_generation_it_is_critical(layout: Layout) -> None:
+    """An empty DATA_DIR is CRITICAL, and everything that is not known is null or empty."""
+    found = status_at(layout, timedelta(0))
+    assert found.level is Level.CRITICAL
+    assert found.reasons == ("no generation has been published",)
+    unknown = (found.generation, found.data_through, found.generated_at, found.lag_seconds)
+    assert unknown == (None, None, None, None)
+    assert (found.tables, found.batches, found.base) == ({}, (), None)
+
+
+def test_a_data_dir_that_does_not_exist_is_critical(tmp_path: Path) -> None:
+    """Asking for the status of nothing answers, and makes no directory."""
+    layout = Layout(tmp_path / "not" / "there")
+    assert status_at(layout, timedelta(0)).level is Level.CRITICAL
+    assert not layout.root.parent.exists()
+
+
+def test_a_batch_without_a_generation_is_critical(layout: Layout) -> None:
+    """A first cycle that died before it published shows its lag, and no generation."""
+    write_durably(layout.lake_manifest, a_manifest().to_json())
+    found = status_at(layout, timedelta(seconds=10))
+    assert (found.level, found.generation, found.lag_seconds) == (Level.CRITICAL, None, 10)
+    assert found.reasons == ("no generation has been published",)
+
+
+def test_the_lag_counts_from_the_last_batch(layout: Layout) -> None:
+    """While nothing changes no generation is published, and the newest batch keeps the lag low."""
+    put(layout, a_manifest())
+    later = a_batch(batch=2, data_through=TIME + timedelta(hours=1))
+    write_durably(layout.lake_manifest, a_manifest(batches=(a_batch(), later)).to_json())
+    found = status_at(layout, timedelta(hours=1, seconds=5))
+    assert (found.level, found.lag_seconds) == (Level.OK, 5)
+    assert (found.generation, found.data_through) == (1, TIME)
+
+
+def test_a_count_that_differs_is_a_warning(layout: Layout) -> None:
+    """A table with other rows than the source warns, names both counts and the way out."""
+    tables = a_manifest().tables | {"events": a_table_state(rows=1_234, source_rows=1_200)}
+    put(layout, a_manifest(tables=tables))
+    found = status_at(layout, timedelta(0))
+    assert found.level is Level.WARNING
+    assert found.reasons == (
+        "events has 1,234 rows, the source counts 1,200: read it whole with `run --full`",
+    )
+
+
+def test_the_worst_reason_decides(layout: Layout) -> None:
+    """A count that differs makes nothing less CRITICAL; both reasons are told."""
+    put(layout, a_manifest(tables={"users": a_table_state(rows=1)}))
+    found = status_at(layout, timedelta(days=1))
+    assert found.level is Level.CRITICAL
+    assert len(found.reasons) == 2
+
+
+@pytest.mark.parametrize(
+    ("older_xmins", "seconds"),
+    [((), 0), ((999,), 0), ((1_000,), 300), ((999, 1_000), 300), ((1_000, 1_000, 1_000), 900)],
+)
+def test_the_bases_age_is_how_long_it_stood(
+    layout: Layout, older_xmins: tuple[int, ...], seconds: int
+) -> None:
+    """The age runs back over the batches, every 300 s one, that had the same xmin."""
+    xmins = (*older_xmins, 1_000)
+    batches = tuple(
+        a_batch(
+            batch=number,
+            data_through=TIME - timedelta(seconds=INTERVAL * (len(xmins) - number)),
+            snapshot=f"{xmin}:1010:1000",
+            held_back_by=f"pid {number}",
+        )
+        for number, xmin in enumerate(xmins, start=1)
+    )
+    put(layout, a_manifest(batches=batches))
+    base = status_at(layout, timedelta(0)).base
+    assert base is not None
+    assert (base.xid, base.age_xids, base.age_seconds) == (1_000, 10, seconds)
+    assert base.held_back_by == f"pid {len(xmins)}"
+
+
+def test_only_the_last_five_batches_are_told(layout: Layout) -> None:
+    """The newest five batches are listed, oldest first, whole."""
+    batches = tuple(a_batch(batch=number) for number in range(1, 9))
+    put(layout, a_manifest(batches=batches))
+    found = as_json(status_at(layout, timedelta(0)))["batches"]
+    assert [batch["batch"] for batch in found] == [4, 5, 6, 7, 8]
+    assert set(found[0]) == set(a_batch().__struct_fields__)
+
+
+def test_disk_use_is_told_by_purpose(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes of the lake, the warehouse with its log, and the generations without the symlink."""
+    put(layout, a_manifest())
+    lake, day = layout.lake_manifest.stat().st_size, layout.lake / "messages/day=2026-03-01"
+    day.mkdir(parents=True)
+    (day / "000001.parquet").write_bytes(b"p" * 70)
+    layout.warehouse.write_bytes(b"w" * 500)
+    layout.warehouse.with_suffix(".duckdb.wal").write_bytes(b"l" * 11)
+    (layout.staging / "staging.duckdb").write_bytes(b"s" * 9_000)
+    published = [layout.generation(1), layout.generation_manifest(1)]
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=12_345))
+    assert as_json(status_at(layout, timedelta(0)))["disk"] == {
+        "lake": lake + 70,
+        "warehouse": 511,
+        "generations": sum(path.stat().st_size for path in published),
+        "free": 12_345,
+    }
+
+
+def test_json_has_the_names_that_monitoring_reads(layout: Layout) -> None:
+    """The JSON has exactly the documented fields, times in RFC 3339, tables with rows and days."""
+    files = (a_lake_file(), a_lake_file(day=(TIME - timedelta(days=1)).date()))
+    batches = (a_batch(held_back_by="pid 7 app"),)
+    tables = {"messages": a_table_state(rows=20, source_rows=20), "users": a_table_state()}
+    put(layout, a_manifest(files=files, batches=batches, tables=tables), number=42)
+    found = as_json(status_at(layout, timedelta(seconds=1)))
+    disk, listed = found.pop("disk"), found.pop("batches")
+    assert found == {
+        "level": "OK",
+        "reasons": [],
+        "generation": 42,
+        "data_through": "2026-03-01T12:00:00Z",
+        "generated_at": "2026-03-01T12:00:00Z",
+        "lag_seconds": 1.0,
+        "tables": {
+            "messages": {"rows": 20, "source_rows": 20, "days": 2},
+            "users": {"rows": 10, "source_rows": 10, "days": 0},
+        },
+        "base": {"xid": 1000, "age_xids": 10, "age_seconds": 0.0, "held_back_by": "pid 7 app"},
+    }
+    assert set(disk) == {"lake", "warehouse", "generations", "free"}
+    assert [batch["data_through"] for batch in listed] == ["2026-03-01T12:00:00Z"]
+
+
+def test_the_text_tells_the_same(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The text for people has the level, the reasons and every number of the JSON."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=3_210_000_000))
+    batch = a_batch(rows_read=61_001, rows_changed=62_002, days_rebuilt=13, held_back_by="pid 7")
+    tables = {"messages": a_table_state(rows=1_234, source_rows=5_678)}
+    put(layout, a_manifest(batches=(batch,), tables=tables), number=42)
+    lines = status_text(status_at(layout, timedelta(seconds=700))).splitlines()
+    told = [line.split() for line in lines]
+    assert lines[0] == "WARNING"
+    assert [line.strip() for line in lines[1:3]] == [
+        "the last batch is 700 s old, more than 2 intervals of 300 s",
+        "messages has 1,234 rows, the source counts 5,678: read it whole with `run --full`",
+    ]
+    assert "generation    42, published 2026-03-01 12:00:00 UTC" in lines
+    assert "data through  2026-03-01 12:00:00 UTC" in lines
+    assert "lag           700 s since the last batch" in lines
+    assert "base          xid 1000, 10 transactions and 0 s behind the last snapshot" in lines
+    assert "held back by  pid 7" in lines
+    assert ["messages", "1,234", "5,678", "1"] in told
+    instant = ["2026-03-01", "12:00:00", "UTC"]
+    assert ["1", *instant, "61,001", "62,002", "13", "90"] in told
+    assert any(line.startswith("disk") and "free 3,210.0 MB" in line for line in lines)
+
+
+def test_the_text_of_an_empty_data_dir(layout: Layout) -> None:
+    """Where nothing was published, the text says so and invents no number."""
+    lines = status_text(status_at(layout, timedelta(0))).splitlines()
+    assert lines[:2] == ["CRITICAL", "  no generation has been published"]
+    assert [line.split()[0] for line in lines[2:] if line] == ["disk"]
+
+
+def test_a_damaged_manifest_is_an_error(layout: Layout) -> None:
+    """A damaged manifest is no status: it is an error with a hint."""
+    put(layout, a_manifest())
+    layout.lake_manifest.write_bytes(b"{")
+    with pytest.raises(LakeError, match="is damaged"):
+        status_at(layout, timedelta(0))
+
+
+@pytest.mark.parametrize("is_published", [False, True])
+def test_the_command_leaves_with_the_levels_exit_code(layout: Layout, is_published: bool) -> None:
+    """`python -m etl status --json` prints one JSON object and exits with 2 when it is CRITICAL."""
+    if is_published:
+        put(layout, a_manifest(batches=(a_batch(data_through=TIME.replace(year=2000)),)))
+    finished = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "etl", "status", "--json"],
+        cwd=ROOT,
+        env={**os.environ, "DATA_DIR": str(layout.root)},
+        capture_output=True,
+        check=False,
+    )
+    assert finished.returncode == 2, finished.stderr
+    found = msgspec.json.decode(finished.stdout)
+    assert (found["level"], found["generation"]) == ("CRITICAL", 1 if is_published else None)
