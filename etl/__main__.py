@@ -30,8 +30,6 @@ from olap.status import status
 
 log = get_logger(__name__)
 
-DEMO_INTERVAL_SECONDS = 15
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the process's exit code."""
@@ -98,7 +96,7 @@ def _demo(settings: Settings, options: argparse.Namespace) -> int:
         writer.start()
         try:
             print("The messenger is alive; Ctrl-C stops everything.", flush=True)
-            _cycles(settings, url, DEMO_INTERVAL_SECONDS, stop, is_full=False)
+            _cycles(settings, url, settings.demo_interval_seconds, stop, is_full=False)
         finally:
             stop.set()
             writer.join()
@@ -128,9 +126,9 @@ def _cycles(
             is_full = False
             batch = report.manifest.last_batch
             print(
-                f"{batch.data_through:%H:%M:%S}  batch {batch.batch}: {batch.rows_read:,} rows read, "
-                f"{batch.rows_changed:,} changed, {batch.days_rebuilt} days rebuilt; generation "
-                f"{report.manifest.generation} in {layout.pointer}",
+                f"{batch.data_through:%H:%M:%S}  batch {batch.batch}: {batch.rows_read:,} rows "
+                f"read, {batch.rows_changed:,} changed, {batch.days_rebuilt} days rebuilt; "
+                f"generation {report.manifest.generation} in {layout.pointer}",
                 flush=True,
             )
         except SourceChangedError:

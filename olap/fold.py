@@ -190,8 +190,7 @@ def rebuild(warehouse: Warehouse, manifest: Manifest) -> None:
             if file.table == fact.name and file.day is not None
         ]
         _load(warehouse, None, changes, Timer())
-        for file in manifest.files:
-            warehouse.record_file(file)
+        warehouse.record_files([], manifest.files)
         for batch in manifest.batches:
             warehouse.record_batch(batch)
         for table, state in manifest.tables.items():
@@ -311,7 +310,8 @@ def _merge_dimensions(
             count += warehouse.run(f"{name}/gone")[0][0]
         if count:
             changed[dimension.name] = count
-            warehouse.record_file(_write_dimension(warehouse, dimension, batch))
+            file = _write_dimension(warehouse, dimension, batch)
+            warehouse.record_files([(dimension.name, None)], [file])
     return changed
 
 
@@ -372,11 +372,10 @@ def _record(
     days: Sequence[DayChange],
 ) -> None:
     """Write the ledger: files, batch, bases."""
-    for change in days:
-        if change.file:
-            warehouse.record_file(change.file)
-        else:
-            warehouse.forget_file(change.fact.name, change.day)
+    warehouse.record_files(
+        [(change.fact.name, change.day) for change in days] if before else [],
+        [change.file for change in days if change.file],
+    )
     warehouse.record_batch(batch)
     held = dict(warehouse.run("ledger/count_tables"))
     for name, table in reading.tables.items():

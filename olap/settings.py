@@ -101,6 +101,10 @@ class Settings:
         "ETL_INTERVAL_SECONDS", _whole(1, _DAY_SECONDS), 300, "`300`",
         "seconds between two cycles; `status` measures the lag in these",
     )  # fmt: skip
+    demo_interval_seconds: int = _setting(
+        "DEMO_INTERVAL_SECONDS", _whole(1, _DAY_SECONDS), 15, "`15`",
+        "seconds between two cycles of `make demo`",
+    )  # fmt: skip
     lock_timeout_seconds: int = _setting(
         "ETL_LOCK_TIMEOUT_SECONDS", _whole(1, 3600), 5, "`5`",
         "how long a cycle waits for its ACCESS SHARE locks before it gives up",

@@ -12,9 +12,9 @@ running cycle. `STORAGE_VERSION 'v1.5.0'` lets analysts open its copies with Duc
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -137,22 +137,26 @@ class Warehouse:
             ),
         )
 
-    def record_file(self, file: LakeFile) -> None:
-        """Put a lake file into the ledger, in place of the one for the same table and day."""
-        self.forget_file(file.table, file.day)
-        self.run(
-            "ledger/add_file",
-            table_name=file.table,
-            day=file.day,
-            path=file.path,
-            batch=file.batch,
-            row_count=file.rows,
-            byte_count=file.bytes,
-        )
-
-    def forget_file(self, table: str, day: Any) -> None:
-        """Take the file of one table and day out of the ledger."""
-        self.run("ledger/forget_file", table_name=table, day=day)
+    def record_files(
+        self, replaced: Sequence[tuple[str, date | None]], files: Sequence[LakeFile]
+    ) -> None:
+        """Put `files` into the ledger, in place of those of the (table, day) pairs `replaced`."""
+        if replaced:
+            self.run(
+                "ledger/forget_files",
+                tables=[table for table, _ in replaced],
+                days=[day for _, day in replaced],
+            )
+        if files:
+            self.run(
+                "ledger/add_files",
+                tables=[file.table for file in files],
+                days=[file.day for file in files],
+                paths=[file.path for file in files],
+                batches=[file.batch for file in files],
+                row_counts=[file.rows for file in files],
+                byte_counts=[file.bytes for file in files],
+            )
 
     def record_batch(self, batch: Batch) -> None:
         """Put a batch into the ledger."""

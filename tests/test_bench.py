@@ -123,7 +123,7 @@ def test_the_table_has_every_part(smoke: Smoke) -> None:
 
 def test_exactly_the_stated_rows_are_changed(empty_database: str) -> None:
     """A cycle changes 9,900 rows of the last two days, five on each of 20 older days, no others."""
-    load(empty_database, TrafficPlan(messages=MESSAGES, until=UNTIL))
+    load(empty_database, TrafficPlan(messages=5_000, until=UNTIL))
     with psycopg.connect(empty_database, autocommit=True) as connection:
         (base,) = connection.execute("select txid_current()").fetchall()[0]
         assert make_changes(empty_database, cycle=1) == CHANGES
@@ -145,13 +145,13 @@ def test_exactly_the_stated_rows_are_changed(empty_database: str) -> None:
 
 def test_another_cycle_changes_other_rows(empty_database: str) -> None:
     """Each cycle makes as many changes as the first, and adds messages that are new."""
-    load(empty_database, TrafficPlan(messages=MESSAGES, until=UNTIL))
+    load(empty_database, TrafficPlan(messages=5_000, until=UNTIL))
     counts: list[int] = []
     for cycle in (1, 2):
         assert make_changes(empty_database, cycle) == CHANGES
         with psycopg.connect(empty_database) as connection:
             counts += connection.execute("select count(*) from messages").fetchone() or ()
-    assert MESSAGES < counts[0] < counts[1]
+    assert 5_000 < counts[0] < counts[1]
 
 
 def test_peak_memory_is_the_program_s_own() -> None:

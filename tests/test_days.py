@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from olap.days import ONE_DAY, DayRange, one_day, ranges
 
+LAST_MICROSECOND = datetime(9999, 12, 31, 23, 59, 59, 999_999)
+
 # Days drawn from a few weeks are often neighbours; days drawn from all there are never are.
 a_few_weeks = st.dates(date(2026, 2, 1), date(2026, 3, 15))
 last_days_there_are = st.dates(date.max - timedelta(days=9))
@@ -82,12 +84,12 @@ def test_a_range_knows_its_days(day: date) -> None:
 
 def test_the_first_day_there_is_has_bounds() -> None:
     """The year 1 begins with the first instant a datetime can hold."""
-    assert one_day(date.min).since == datetime.min
+    assert one_day(date.min).since == datetime(1, 1, 1)
     assert one_day(date.min).until == datetime(1, 1, 2)
 
 
 def test_the_last_day_there_is_has_bounds() -> None:
     """The day 9999-12-31, which has no next midnight, ends with its last microsecond."""
     assert one_day(date.max).since == datetime(9999, 12, 31)
-    assert one_day(date.max).until == datetime.max
-    assert DayRange(date(9999, 12, 30), date.max).until == datetime.max
+    assert one_day(date.max).until == LAST_MICROSECOND
+    assert DayRange(date(9999, 12, 30), date.max).until == LAST_MICROSECOND

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -94,7 +94,7 @@ class Deed:
 KINDS = sorted(name[1:] for name in vars(Deed) if name[0] == "_" and name[1] != "_")
 
 
-def _sent_at(number: int) -> object:
+def _sent_at(number: int) -> datetime:
     """Over six days, a few in the same microsecond, some a microsecond before midnight."""
     if number % 5 == 0:
         return at(days=-(number % 6), hours=12, microseconds=-1)

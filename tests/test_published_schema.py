@@ -42,9 +42,7 @@ def generation(tmp_path_factory: pytest.TempPathFactory) -> Path:
         warehouse.record_batch(a_batch(rows_read=0, rows_changed=0, days_rebuilt=0))
         for table in TABLES:
             warehouse.record_table(table, a_table_state(source_rows=0, rows=0))
-        warehouse.record_state(
-            an_identity(), changed_in_batch=1, generation=0, generated_at=None
-        )
+        warehouse.record_state(an_identity(), changed_in_batch=1, generation=0, generated_at=None)
         publish(warehouse, TIME)
     return layout.pointer
 
@@ -61,8 +59,8 @@ def names(published: duckdb.DuckDBPyConnection, kind: str, schema: str) -> list[
     return [
         name
         for (name,) in published.execute(
-            f"select {kind}_name from duckdb_{kind}s() where schema_name = $schema and not internal "
-            "order by all",
+            f"select {kind}_name from duckdb_{kind}s() "
+            "where schema_name = $schema and not internal order by all",
             {"schema": schema},
         ).fetchall()
     ]
@@ -100,7 +98,7 @@ def test_views_show_no_key(published: duckdb.DuckDBPyConnection) -> None:
     found = {
         schema: published.execute(
             "select count(*) from duckdb_columns() "
-            "where schema_name = $schema and not internal and column_name like '%\\_key' escape '\\'",
+            "where schema_name = $schema and not internal and ends_with(column_name, '_key')",
             {"schema": schema},
         ).fetchall()[0][0]
         for schema in ("main", "core")

@@ -17,7 +17,6 @@ from olap.settings import Secret
 from tests.fix_pipeline import Pipeline
 from tests.world import World, at, uuid
 
-
 INSERT = "insert into messages (id, conversation_id) values (%s, gen_random_uuid())"
 
 
@@ -31,7 +30,7 @@ def reading(url: str, *, lock_timeout_seconds: int = 5) -> Iterator[SourceTransa
 def message_numbers(source: SourceTransaction, base: int | None) -> list[int]:
     """The numbers of the messages that are read from `base` on."""
     ids = source.rows("messages", base).read_all().column("message_id").to_pylist()
-    return sorted(found.int for found in ids)
+    return sorted(found.int for found in ids if found is not None)
 
 
 def burn_xids(url: str, count: int) -> None:
@@ -144,7 +143,7 @@ def test_a_truncate_that_waits_for_the_lock_is_not_seen_half(database: str) -> N
 
 
 def test_a_truncate_between_lock_and_snapshot_cannot_happen(database: str) -> None:
-    """While a TRUNCATE is under way no snapshot is taken; the reading waits, then sees its result."""
+    """While a TRUNCATE is under way no snapshot is taken; the reading waits and sees its end."""
     found: list[list[int]] = []
 
     def read() -> None:
@@ -217,7 +216,7 @@ def test_a_lock_that_cannot_be_had_is_a_clear_error(database: str) -> None:
 
 
 def test_a_role_without_select_is_told_which_grant_is_missing(database: str) -> None:
-    """A role that may read all tables but one gets an error that names the table and the way out."""
+    """A role that may not read one table gets an error that names it and the way out."""
     role = f"reader_{time.time_ns()}"
     with psycopg.connect(database, autocommit=True) as owner:
         owner.execute(f"create role {role} login password 'secret-word'".encode())

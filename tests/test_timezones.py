@@ -40,7 +40,7 @@ def minutes_by_zoneinfo(tz: str, instant: datetime) -> float:
 
 def minutes_by_spans(tz: str, instant: datetime) -> int:
     """The offset of the span in which an instant in UTC lies."""
-    starts = [span.from_utc or datetime.min for span in SPANS[tz]]
+    starts = [span.from_utc or datetime(1, 1, 1) for span in SPANS[tz]]
     return SPANS[tz][bisect_right(starts, instant) - 1].offset_minutes
 
 

@@ -34,9 +34,7 @@ def sandbox_messenger(
         SandboxError: the server cannot be started or the data cannot be loaded.
     """
     with postgres_server(settings.sandbox_dir / "postgres") as server:
-        say(
-            f"DATABASE_URL is not set: sandbox, PostgreSQL {server.version} in {settings.sandbox_dir}"
-        )
+        say(f"DATABASE_URL is not set: PostgreSQL {server.version} in {settings.sandbox_dir}")
         name = settings.sandbox_data
         url = database_url(server.url(), name)
         if not database_exists(server.url(), name):

@@ -13,7 +13,7 @@ kernel's own count for that process (`stopwatch`). The server's memory is not in
 different readers alternate, so that a slow quarter of an hour on the machine hits all of them,
 and the medians are compared.
 
-Everything is kept in `build/bench`: the server with the generated messengers (a few minutes at
-the first start with five million messages) and the peers' own virtual environment. The generated
-rows depend on the size alone, never on the clock.
+Everything is kept in `build/bench`: the server with the generated messengers (minutes and
+several GB, at five million messages) and the peers' own virtual environment. The generated rows
+depend on the size alone, never on the clock.
 """

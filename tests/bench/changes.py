@@ -53,18 +53,18 @@ _READ = """
     limit %(count)s
 """
 _WRITE = """
+    with model as materialized (
+        select *, row_number() over (order by md5(id::text || %(cycle)s)) - 1 as number
+        from messages
+        where created_at >= %(since)s and created_at < %(before)s
+    )
     insert into messages (id, conversation_id, sender_id, message_type, content, created_at)
     select
         md5('new ' || %(cycle)s || ' ' || place)::uuid,
-        like_this.conversation_id, like_this.sender_id, like_this.message_type, like_this.content,
+        model.conversation_id, model.sender_id, model.message_type, model.content,
         %(since)s + (%(before)s::timestamptz - %(since)s::timestamptz) * place / %(count)s
     from generate_series(0, %(count)s - 1) as place
-    join (
-        select *, row_number() over (order by md5(id::text || %(cycle)s)) - 1 as number,
-            count(*) over () as available
-        from messages
-        where created_at >= %(since)s and created_at < %(before)s
-    ) as like_this on like_this.number = place %% like_this.available
+    join model on model.number = place %% (select count(*) from model)
 """
 
 

@@ -114,10 +114,12 @@ class DltPeer:
             [self.python, "-P", HERE / "dlt_load.py", json.dumps(order)],
             {"RUNTIME__DLTHUB_TELEMETRY": "false", "DLT_DATA_DIR": str(directory / "dlt")},
         )
+        rows = _count_rows(database)
+        shutil.rmtree(directory)
         return DltLoad(
             seconds=finished.seconds,
             peak_bytes=finished.peak_bytes,
-            rows=_count_rows(database),
+            rows=rows,
             step_seconds=json.loads(finished.stdout.splitlines()[-1]),
         )
 

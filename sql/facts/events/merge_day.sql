@@ -9,4 +9,4 @@ copy (
     from read_parquet($old_file, hive_partitioning = false) as known
     anti join staging.events as staged on known.event_id = staged.event_id
     order by created_at, event_id
-) to $path (format parquet, compression zstd);
+) to $path (format parquet, compression zstd, compression_level 1);

@@ -5,4 +5,4 @@ copy (
     from staging.events
     where created_at >= $since and created_at < $until
     order by created_at, event_id
-) to $path (format parquet, compression zstd);
+) to $path (format parquet, compression zstd, compression_level 1);

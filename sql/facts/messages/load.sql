@@ -12,4 +12,4 @@ select
 from read_parquet($files, hive_partitioning = false) as lake
 left join core.conversations as conversations on lake.conversation_id = conversations.conversation_id
 left join core.users as users on lake.sender_id = users.user_id
-order by lake.created_at, lake.message_id;
+order by lake.created_at;

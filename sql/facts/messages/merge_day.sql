@@ -9,4 +9,4 @@ copy (
     from read_parquet($old_file, hive_partitioning = false) as known
     anti join staging.messages as staged on known.message_id = staged.message_id
     order by created_at, message_id
-) to $path (format parquet, compression zstd);
+) to $path (format parquet, compression zstd, compression_level 1);

@@ -5,4 +5,4 @@ copy (
     from staging.messages
     where created_at >= $since and created_at < $until
     order by created_at, message_id
-) to $path (format parquet, compression zstd);
+) to $path (format parquet, compression zstd, compression_level 1);

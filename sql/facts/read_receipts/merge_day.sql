@@ -9,4 +9,4 @@ copy (
     from read_parquet($old_file, hive_partitioning = false) as known
     anti join staging.read_receipts as staged on known.message_id = staged.message_id and known.user_id = staged.user_id
     order by read_at, message_id, user_id
-) to $path (format parquet, compression zstd);
+) to $path (format parquet, compression zstd, compression_level 1);

@@ -5,4 +5,4 @@ copy (
     from staging.read_receipts
     where read_at >= $since and read_at < $until
     order by read_at, message_id, user_id
-) to $path (format parquet, compression zstd);
+) to $path (format parquet, compression zstd, compression_level 1);
