@@ -13,7 +13,8 @@ from etl.source import Relation, Snapshot
 from olap.errors import SourceChangedError
 from olap.manifest import Manifest, TableState
 
-BASE_AGE_MAX = 2**31
+# age() counts from an xid a little after the snapshot's xmax; a million is more than a little.
+BASE_AGE_MAX = 2**31 - 2**20
 
 
 def require_same_source(before: Manifest | None, snapshot: Snapshot) -> None:

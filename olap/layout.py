@@ -123,6 +123,7 @@ def fsync(path: Path) -> None:
 def write_durably(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """Replace `path` by `content`: a reader sees the old or the new bytes, a crash keeps one."""
     draft = path.with_name(f".{path.name}.tmp")
+    draft.unlink(missing_ok=True)
     draft.write_bytes(content)
     draft.chmod(mode)
     fsync(draft)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -103,7 +103,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     schema_fingerprint: str
     source: SourceIdentity
     changed_in_batch: int
-    batches: tuple[Batch, ...]
+    batches: Annotated[tuple[Batch, ...], msgspec.Meta(min_length=1)]
     tables: dict[str, TableState]
     files: tuple[LakeFile, ...]
 
@@ -160,7 +160,7 @@ def read_manifest(path: Path) -> Manifest:
                 hint="Use the version that wrote it, or a newer one.",
             )
         return msgspec.json.decode(content, type=Manifest)
-    except (msgspec.DecodeError, msgspec.ValidationError, AttributeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, AttributeError, TypeError) as error:
         raise LakeError(
             f"the manifest {path} is damaged: {error}",
             hint="Restore it from a backup, or remove DATA_DIR and load again.",

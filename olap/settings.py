@@ -15,12 +15,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from olap.errors import SettingsError
 
-_URL_PASSWORD = re.compile(r"(?<=://)([^:/?#@]*):([^/?#]*)(?=@)")
-_CONNINFO_PASSWORD = re.compile(r"(\bpassword\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]+)", re.IGNORECASE)
+_URL_PASSWORD = re.compile(r"(?<=://)([^:/?#@]*:)((?:[^/?#]*|.*)(?=@))", re.DOTALL)
+_SECRET_KEY = r"(?:\w*password|oauth_client_secret)"
+_QUERY_PASSWORD = re.compile(rf"([?&]{_SECRET_KEY}=)([^&]*)", re.IGNORECASE)
+_CONNINFO_PASSWORD = re.compile(
+    rf"((?<![?&\w]){_SECRET_KEY}\s*=\s*)('(?:[^'\\]|\\.)*'?|(?:\\.|[^\s\\])+)",
+    re.IGNORECASE | re.DOTALL,
+)
+_PASSWORDS = (_URL_PASSWORD, _QUERY_PASSWORD, _CONNINFO_PASSWORD)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -34,7 +40,10 @@ class Secret:
         return self._value
 
     def __str__(self) -> str:
-        return _CONNINFO_PASSWORD.sub(r"\1***", _URL_PASSWORD.sub(r"\1:***", self._value))
+        shown = self._value
+        for pattern in _PASSWORDS:
+            shown = pattern.sub(r"\1***", shown)
+        return shown
 
     def __repr__(self) -> str:
         return f"Secret({str(self)!r})"
@@ -42,11 +51,16 @@ class Secret:
     def redact(self, text: str) -> str:
         """`text` with this connection string and its password removed, as drivers may echo them."""
         hidden = text.replace(self._value, str(self))
-        for _user, password in _URL_PASSWORD.findall(self._value):
-            hidden = hidden.replace(password, "***") if password else hidden
-        for _key, password in _CONNINFO_PASSWORD.findall(self._value):
-            hidden = hidden.replace(password.strip("'"), "***")
+        for password in sorted(self._passwords(), key=len, reverse=True):
+            hidden = hidden.replace(password, "***")
         return hidden
+
+    def _passwords(self) -> set[str]:
+        """The passwords as a driver may write them: as given, bare, decoded, cut at a slash."""
+        given = {found[1] for pattern in _PASSWORDS for found in pattern.findall(self._value)}
+        bare = {re.sub(r"\\(.)", r"\1", p.removeprefix("'").removesuffix("'")) for p in given}
+        parts = {part for p in given for part in re.split(r"[/?#]", p)}
+        return {form for p in given | bare | parts for form in (p, unquote(p))} - {"", "'", "''"}
 
 
 def _setting(
@@ -163,8 +177,8 @@ class Settings:
         """
         given: dict[str, Any] = {}
         for setting in fields(cls):
-            variable, text = setting.metadata["variable"], ""
-            text = environ.get(variable, "")
+            variable = setting.metadata["variable"]
+            text = environ.get(variable, "").strip()
             if text:
                 given[setting.name] = _parsed(variable, setting.metadata["parse"], text)
         if "redis_url" not in given:
@@ -185,6 +199,8 @@ def _redis_url(environ: Mapping[str, str]) -> Secret:
         _parsed(variable, parse, environ.get(variable) or default)
         for variable, parse, default, _ in _REDIS_PARTS
     )
+    if ":" in host and not host.startswith("["):
+        host = f"[{host}]"  # an IPv6 address
     return Secret(f"redis://{quote(host, safe=':[]')}:{port}/{number}")
 
 

@@ -21,8 +21,6 @@ from olap.settings import Secret, Settings, settings_table
 ROOT = Path(__file__).parents[1]
 PASSWORD = "s3cr-et"
 
-KNOWN_DEFECT = pytest.mark.xfail(reason="Secret does not hide this form")
-
 DEFAULTS: dict[str, Any] = {
     "database_url": None,
     "data_dir": Path("data"),
@@ -172,20 +170,20 @@ CONNECTION_STRINGS = [
     pytest.param("postgresql://u:{}@h/d", quote("qx1@:/qx2", safe=""), id="percent-encoded"),
     pytest.param("postgresql://u:{}@h/d", "qx1@qx2@qx3", id="@ as it is"),
     pytest.param("postgresql://u:{}@h/d", "qx1:qx2:qx3", id=": as it is"),
-    pytest.param("postgresql://u:{}@h/d", "qx1/qx2", id="/ as it is", marks=KNOWN_DEFECT),
-    pytest.param("postgresql://u:{}@h/d", "qx1?qx2", id="? as it is", marks=KNOWN_DEFECT),
-    pytest.param("postgresql://u:{}@h/d", "qx1#qx2", id="# as it is", marks=KNOWN_DEFECT),
+    pytest.param("postgresql://u:{}@h/d", "qx1/qx2", id="/ as it is"),
+    pytest.param("postgresql://u:{}@h/d", "qx1?qx2", id="? as it is"),
+    pytest.param("postgresql://u:{}@h/d", "qx1#qx2", id="# as it is"),
     pytest.param("postgresql://h/d?user=u&password={}&sslmode=require", PASSWORD, id="query"),
     pytest.param("postgresql://h/d?password={}", "qx1@:/qx2", id="query, not encoded"),
-    pytest.param("postgresql://h/d?sslpassword={}", PASSWORD, id="TLS key", marks=KNOWN_DEFECT),
+    pytest.param("postgresql://h/d?sslpassword={}", PASSWORD, id="TLS key"),
     pytest.param("host=h password={} user=u", PASSWORD, id="key=value"),
     pytest.param("host=h PassWord = {} user=u", PASSWORD, id="key = value"),
-    pytest.param("host=h password={}", "qx1&qx2", id="key=value with &", marks=KNOWN_DEFECT),
-    pytest.param("host=h password={} user=u", r"qx1\ qx2", id="escaped blank", marks=KNOWN_DEFECT),
+    pytest.param("host=h password={}", "qx1&qx2", id="key=value with &"),
+    pytest.param("host=h password={} user=u", r"qx1\ qx2", id="escaped blank"),
     pytest.param("host=h password='{}' user=u", "qx1 qx2", id="quotes"),
     pytest.param("host=h password='{}' user=u", r"qx1\'qx2", id="quotes in quotes"),
-    pytest.param("host=h password='{} user=u", "qx1 qx2", id="open", marks=KNOWN_DEFECT),
-    pytest.param("host=h sslpassword={}", PASSWORD, id="key=value TLS", marks=KNOWN_DEFECT),
+    pytest.param("host=h password='{} user=u", "qx1 qx2", id="open"),
+    pytest.param("host=h sslpassword={}", PASSWORD, id="key=value TLS"),
 ]
 
 
@@ -245,7 +243,6 @@ def test_an_empty_password_changes_no_other_text(text: str) -> None:
     assert Secret(text).redact("connection to h failed") == "connection to h failed"
 
 
-@pytest.mark.xfail(reason="redact puts *** between all letters")
 def test_an_empty_quoted_password_changes_no_other_text() -> None:
     """Redacting `password=''` leaves a driver's message as it is."""
     message = "connection to h failed"
@@ -290,14 +287,12 @@ def test_an_empty_quoted_password_changes_no_other_text() -> None:
             "password p@ss is wrong",
             "password *** is wrong",
             id="decoded",
-            marks=KNOWN_DEFECT,
         ),
         pytest.param(
             r"host=h password='it\'s me'",
             "password it's me is wrong",
             "password *** is wrong",
             id="unescaped",
-            marks=KNOWN_DEFECT,
         ),
     ],
 )

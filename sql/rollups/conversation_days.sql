@@ -2,7 +2,7 @@
 -- grain: one row per UTC day and conversation
 -- Rebuilds the days of [$since, $until) from core.messages.
 delete from core.conversation_days
-where day >= cast($since as date) and day < cast($until as date);
+where day between cast($since as date) and cast($until - interval 1 microsecond as date);
 
 insert into core.conversation_days by name
 select

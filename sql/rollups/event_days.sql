@@ -2,7 +2,7 @@
 -- grain: one row per UTC day, event type, conversation and user
 -- Rebuilds the days of [$since, $until) from core.events.
 delete from core.event_days
-where day >= cast($since as date) and day < cast($until as date);
+where day between cast($since as date) and cast($until - interval 1 microsecond as date);
 
 insert into core.event_days by name
 select

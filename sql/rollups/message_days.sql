@@ -3,7 +3,7 @@
 -- Rebuilds the days of [$since, $until) from core.messages. System messages stand apart, because
 -- they count in totals and never as somebody's activity.
 delete from core.message_days
-where day >= cast($since as date) and day < cast($until as date);
+where day between cast($since as date) and cast($until - interval 1 microsecond as date);
 
 insert into core.message_days by name
 select

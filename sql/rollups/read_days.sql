@@ -2,7 +2,7 @@
 -- grain: one row per UTC day, conversation and reader
 -- Rebuilds the days of [$since, $until) from core.read_receipts.
 delete from core.read_days
-where day >= cast($since as date) and day < cast($until as date);
+where day between cast($since as date) and cast($until - interval 1 microsecond as date);
 
 insert into core.read_days by name
 select

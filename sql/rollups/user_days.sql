@@ -3,7 +3,7 @@
 -- Rebuilds the days of [$since, $until) from core.messages and core.read_receipts. A mask answers
 -- "was this person active between two instants" for any time zone's days without the facts.
 delete from core.user_days
-where day >= cast($since as date) and day < cast($until as date);
+where day between cast($since as date) and cast($until - interval 1 microsecond as date);
 
 insert into core.user_days by name
 with activity as (
