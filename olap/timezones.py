@@ -14,9 +14,8 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from importlib import resources
 from itertools import pairwise
@@ -28,6 +27,10 @@ EPOCH = datetime(1970, 1, 1)
 FIRST = datetime(1972, 1, 8)
 HORIZON_YEAR = 2050
 _HORIZON = datetime(HORIZON_YEAR + 1, 1, 1)
+_OLDEST_SECONDS = -60 * 60 * 24 * 366 * 100  # a century before the epoch is old enough
+_MINUTE = timedelta(minutes=1)
+_STEP = timedelta(minutes=15)
+_QUARTERS = (1, 4, 7, 10)
 VERSION: str = tzdata.IANA_VERSION
 
 
@@ -64,59 +67,78 @@ def _spans_of(name: str) -> list[Span]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class _Tzif:
+    """A TZif file: the offset in minutes from each transition on, and the rule for afterwards."""
+
+    initial: int
+    transitions: list[tuple[datetime, int]]
+    rule: bytes
+
+
 @cache
 def _changes(content: bytes) -> list[tuple[datetime | None, int]]:
     """From when a TZif file has which offset in minutes; cached, as four names in ten are links."""
-    zone = ZoneInfo.from_file(io.BytesIO(content))
-
-    def offset(instant: datetime) -> int:
-        local = instant.replace(tzinfo=UTC).astimezone(zone)
-        shift = local.utcoffset()
-        assert shift is not None
-        return round(shift.total_seconds() / 60)
-
-    explicit = [t for t in _transitions(content) if FIRST < t < _HORIZON]
-    ruled = _ruled_transitions(content, offset, since=explicit[-1] if explicit else FIRST)
-    changes: list[tuple[datetime | None, int]] = [(None, offset(FIRST))]
-    for instant in [*explicit, *ruled]:
-        after = offset(instant)
-        if after != changes[-1][1]:
-            changes.append((instant, after))
+    file = _read_tzif(content)
+    before = [minutes for instant, minutes in file.transitions if instant <= FIRST]
+    changes: list[tuple[datetime | None, int]] = [(None, before[-1] if before else file.initial)]
+    explicit = [(t, minutes) for t, minutes in file.transitions if FIRST < t < _HORIZON]
+    since = explicit[-1][0] if explicit else FIRST
+    for instant, minutes in [*explicit, *_ruled_transitions(content, file.rule, since)]:
+        if minutes != changes[-1][1]:
+            changes.append((instant, minutes))
     return changes
 
 
-def _transitions(content: bytes) -> list[datetime]:
-    """The instants at which a TZif file's local time changes, UTC (RFC 9636, section 3)."""
+def _read_tzif(content: bytes) -> _Tzif:
+    """The 64-bit part of a TZif file (RFC 9636, section 3)."""
     header = struct.Struct(">4sc15x6l")
-    _, version, isut, isstd, leap, times, types, chars = header.unpack_from(content)
+    _, version, isut, isstd, leaps, times, types, chars = header.unpack_from(content)
     if version < b"2":
         raise ValueError("a TZif file without 64-bit data")
-    skip = times * 5 + types * 6 + chars + leap * 8 + isstd + isut
-    second = header.size + skip
-    count = header.unpack_from(content, second)[5]
-    seconds = struct.unpack_from(f">{count}q", content, second + header.size)
-    latest = (_HORIZON - EPOCH).total_seconds()
-    return [EPOCH + timedelta(seconds=s) for s in seconds if 0 < s < latest]
+    second = header.size + times * 5 + types * 6 + chars + leaps * 8 + isstd + isut
+    times, types = header.unpack_from(content, second)[5:7]
+    start = second + header.size
+    seconds = struct.unpack_from(f">{times}q", content, start)
+    kinds = content[start + times * 8 : start + times * 9]
+    minutes = [
+        round(struct.unpack_from(">l", content, start + times * 9 + kind * 6)[0] / 60)
+        for kind in range(types)
+    ]
+    return _Tzif(
+        initial=minutes[0],
+        transitions=[
+            (EPOCH + timedelta(seconds=at), minutes[kind])
+            for at, kind in zip(seconds, kinds, strict=True)
+            if at >= _OLDEST_SECONDS
+        ],
+        rule=content.rsplit(b"\n", 2)[1],
+    )
 
 
-def _ruled_transitions(
-    content: bytes, offset: Callable[[datetime], int], *, since: datetime
-) -> list[datetime]:
-    """The transitions after `since`, found by looking: a footer holds a rule, or none (no comma).
+def _ruled_transitions(content: bytes, rule: bytes, since: datetime) -> list[tuple[datetime, int]]:
+    """The transitions after `since`, found by looking: a file ends with a rule, or none (no comma).
 
-    A rule changes the clock at most twice a year, months apart, and always on a whole minute.
+    A rule changes the clock at most twice a year, months apart, and always on a whole quarter-hour
+    of UTC; a change that did not would be found late, and `tests/test_timezones.py` would say so.
     """
-    footer = content.rsplit(b"\n", 2)[1]
-    if b"," not in footer:
+    if b"," not in rule:
         return []
-    months = (datetime(y, m, 1) for y in range(since.year, HORIZON_YEAR + 1) for m in range(1, 13))
-    steps = [since, *(month for month in months if month > since), _HORIZON]
-    found: list[datetime] = []
+    zone = ZoneInfo.from_file(io.BytesIO(content))
+
+    def offset(instant: datetime) -> int:
+        shift = zone.fromutc(instant.replace(tzinfo=zone)).utcoffset()
+        assert shift is not None
+        return shift // _MINUTE
+
+    quarters = (datetime(y, m, 1) for y in range(since.year, HORIZON_YEAR + 1) for m in _QUARTERS)
+    steps = [since, *(step for step in quarters if step > since), _HORIZON]
+    found: list[tuple[datetime, int]] = []
     for (low, before), (high, after) in pairwise((step, offset(step)) for step in steps):
         if before == after:
             continue
-        while high - low > timedelta(minutes=1):
-            middle = low + timedelta(minutes=(high - low) // timedelta(minutes=2))
+        while high - low > _STEP:
+            middle = low + (high - low) // 2 // _STEP * _STEP
             low, high = (low, middle) if offset(middle) != before else (middle, high)
-        found.append(high)
+        found.append((high, after))
     return found

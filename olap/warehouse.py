@@ -6,7 +6,8 @@ changes, it is not migrated but rebuilt. It has no primary keys and no indexes: 
 after a crash has broken files, and uniqueness comes from the merge (see `sql/checks`).
 
 The file is attached to an in-memory DuckDB as `warehouse`, beside `staging`, the scratch of the
-running cycle. `STORAGE_VERSION 'v1.5.0'` lets analysts open its copies with DuckDB 1.5.
+running cycle, which spills to `DATA_DIR/staging` when it outgrows the memory limit.
+`STORAGE_VERSION 'v1.5.0'` lets analysts open its copies with DuckDB 1.5.
 """
 
 from __future__ import annotations
@@ -306,7 +307,7 @@ def open_warehouse(layout: Layout, *, memory_limit: str, threads: int) -> Iterat
     )
     try:
         connection.execute("set timezone = 'UTC'")
-        attach(connection, layout.staging / "staging.duckdb", "staging")
+        connection.execute("attach ':memory:' as staging")
         try:
             attach(connection, layout.warehouse, "warehouse")
         except duckdb.Error as error:

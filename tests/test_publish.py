@@ -240,7 +240,7 @@ def test_what_a_crash_left_behind_is_removed(pipeline: Pipeline) -> None:
         left = [
             pipeline.layout.lake / "messages/day=2020-01-01/000009.parquet",
             pipeline.layout.generations / ".analytics-000009.duckdb",
-            pipeline.layout.staging / "staging.duckdb",
+            pipeline.layout.staging / "spilled",
         ]
         for path in left:
             path.parent.mkdir(parents=True, exist_ok=True)

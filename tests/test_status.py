@@ -192,7 +192,7 @@ def test_disk_use_is_told_by_purpose(layout: Layout, monkeypatch: pytest.MonkeyP
     (day / "000001.parquet").write_bytes(b"p" * 70)
     layout.warehouse.write_bytes(b"w" * 500)
     layout.warehouse.with_suffix(".duckdb.wal").write_bytes(b"l" * 11)
-    (layout.staging / "staging.duckdb").write_bytes(b"s" * 9_000)
+    (layout.staging / "spilled").write_bytes(b"s" * 9_000)
     published = [layout.generation(1), layout.generation_manifest(1)]
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=12_345))
     assert as_json(status_at(layout, timedelta(0)))["disk"] == {
