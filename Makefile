@@ -34,6 +34,7 @@ demo: setup  ## a living sandbox and a cycle every 15 seconds, until Ctrl-C
 	@exec $(RUN) -m etl demo
 
 shell: setup  ## a DuckDB shell on the published file, read-only
+	@test -e $(DATA_DIR)/analytics.duckdb || { echo "nothing is published yet: make etl"; exit 1; }
 	@exec $(VENV)/bin/duckdb -readonly $(DATA_DIR)/analytics.duckdb
 
 status: setup  ## how fresh and healthy the data are
@@ -49,7 +50,7 @@ lint: setup  ## check style, types and SQL
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
-	$(RUN) -m sqlfluff lint --processes 2 sql
+	$(RUN) -m sqlfluff lint --quiet sql
 
 format: setup  ## put code and SQL into house style
 	$(RUN) -m ruff format .

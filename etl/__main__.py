@@ -87,12 +87,11 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _demo(settings: Settings, options: argparse.Namespace) -> int:
-    from etl.sandbox.live import LiveTraffic
+    from etl.sandbox.live import keep_alive
 
     settings = replace(settings, database_url=None)
     with _source(settings) as url, _stoppable() as stop:
-        live = LiveTraffic(url.reveal(), seed=int(_now().timestamp()), clock=_now)
-        writer = threading.Thread(target=live.run, args=(stop,), name="live traffic")
+        writer = threading.Thread(target=keep_alive, args=(url.reveal(), stop), name="live traffic")
         writer.start()
         try:
             print("The messenger is alive; Ctrl-C stops everything.", flush=True)
@@ -167,6 +166,7 @@ def _source(settings: Settings) -> Iterator[Secret]:
     if settings.database_url is not None:
         yield settings.database_url
         return
+    # The sandbox is an optional extra: whoever has a database needs none of its packages.
     from etl.sandbox.messenger import sandbox_messenger
 
     def say(line: str) -> None:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+import duckdb
 import pyarrow as pa
 
 from etl.guards import base_to_read_from, require_same_source
 from etl.source import SourceTransaction, open_source
-from olap.fold import Folded, Reading, TableReading, Timer, fold, rebuild
+from olap.fold import Folded, Reading, TableReading, Timer, fold, rebuild, require_files
 from olap.layout import Layout, write_durably
 from olap.log import get_logger
 from olap.manifest import Manifest, read_manifest
@@ -73,6 +74,7 @@ def run_cycle(
             _collect(settings, layout, before, clock())
         with timer.step("read"):
             reading = read_batch(warehouse, before, settings, url, is_full=is_full)
+        layout.require_space(sum(table.bytes for table in reading.tables.values()), "what was read")
         folded = fold(warehouse, reading, timer, workers=settings.threads)
         manifest = folded.manifest
         write_durably(layout.lake_manifest, manifest.to_json())
@@ -105,7 +107,7 @@ def rebuild_warehouse(settings: Settings, clock: Clock) -> Manifest:
     """
     layout = Layout(settings.data_dir)
     with layout.locked():
-        read_manifest(layout.lake_manifest)
+        require_files(layout, read_manifest(layout.lake_manifest))
         for path in (layout.warehouse, layout.warehouse.with_suffix(".duckdb.wal")):
             path.unlink(missing_ok=True)
         with open_warehouse(
@@ -129,7 +131,9 @@ def recover(warehouse: Warehouse) -> Manifest | None:
         warehouse.recreate()
         manifest = None
     if manifest is None and layout.lake_manifest.exists():
-        rebuild(warehouse, read_manifest(layout.lake_manifest))
+        described = read_manifest(layout.lake_manifest)
+        require_files(layout, described)
+        rebuild(warehouse, described)
         warehouse.remember_fresh_size()
         manifest = warehouse.manifest()
     warehouse.refresh_views()
@@ -208,14 +212,14 @@ def _read_table(
         log.info("table.full_read", table=table, reason=reason)
     is_dimension = any(dimension.name == table for dimension in DIMENSIONS)
     folder = f"{'dimensions' if is_dimension else 'facts'}/{table}"
-    warehouse.stage(f"{folder}/stage", tally.count(source.rows(table, base)))
+    stage_stream(warehouse, source, f"{folder}/stage", tally.count(source.rows(table, base)))
     has_keys = False
     if is_dimension and base is None:
         has_keys = True
         warehouse.run(f"{folder}/keys_of_full_read")
     elif is_dimension and warehouse.run(f"{folder}/count")[0][0] != source_rows:
         has_keys = True
-        warehouse.stage(f"{folder}/keys", source.keys(table))
+        stage_stream(warehouse, source, f"{folder}/keys", source.keys(table))
     return TableReading(
         relation=relation.relation,
         columns=relation.columns,
@@ -226,6 +230,18 @@ def _read_table(
         is_full=base is None,
         has_keys=has_keys,
     )
+
+
+def stage_stream(
+    warehouse: Warehouse, source: SourceTransaction, name: str, rows: pa.RecordBatchReader
+) -> None:
+    """Stage a stream; an error of the source is raised as itself, not as DuckDB shows it."""
+    try:
+        warehouse.stage(name, rows)
+    except duckdb.Error:
+        if source.failure is not None:
+            raise source.failure from None
+        raise
 
 
 def _rewrite_if_bloated(warehouse: Warehouse, *, is_first: bool) -> None:

@@ -77,11 +77,16 @@ class Snapshot:
 
 
 class SourceTransaction:
-    """An open reading transaction; every method sees the same snapshot."""
+    """An open reading transaction; every method sees the same snapshot.
+
+    Attributes:
+        failure: the error that ended a stream, for whoever sees only that the stream has ended.
+    """
 
     def __init__(self, connection: adbc_postgresql.Connection, url: Secret) -> None:
         self._connection = connection
         self._url = url
+        self.failure: SourceError | None = None
         self.snapshot = self._read_snapshot()
         self.relations = self._read_relations()
 
@@ -164,8 +169,12 @@ class SourceTransaction:
             reader = cursor.fetch_record_batch()
 
         def batches() -> Iterator[pa.RecordBatch]:
-            with cursor, self._errors(name):
-                yield from reader
+            try:
+                with cursor, self._errors(name):
+                    yield from reader
+            except SourceError as error:
+                self.failure = error
+                raise
 
         return pa.RecordBatchReader.from_batches(reader.schema, batches())
 

@@ -3,6 +3,7 @@
     AnalyticsError                 something a person can act on; carries a hint
     ├── SettingsError              an environment variable has an unusable value
     ├── BusyError                  another process writes to this DATA_DIR
+    ├── DiskFullError              DATA_DIR has too little free space
     ├── SourceError                PostgreSQL could not be read
     │   └── SourceChangedError     it is not the database that was read last time
     ├── LakeError                  a Parquet file or the lake's manifest is unusable
@@ -39,6 +40,10 @@ class SettingsError(AnalyticsError):
 
 class BusyError(AnalyticsError):
     """Another process writes to this DATA_DIR."""
+
+
+class DiskFullError(AnalyticsError):
+    """DATA_DIR has too little free space for what would be written next."""
 
 
 class SourceError(AnalyticsError):

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from olap.days import one_day, ranges
 from olap.errors import LakeError
-from olap.layout import fsync
+from olap.layout import Layout, fsync
 from olap.manifest import Batch, LakeFile, Manifest, SourceIdentity, TableState
 from olap.tables import DIMENSIONS, FACTS, ROLLUPS, Dimension, Fact
 from olap.warehouse import Warehouse
@@ -141,7 +141,9 @@ def fold(warehouse: Warehouse, reading: Reading, timer: Timer, *, workers: int) 
         days = _write_days(warehouse, reading, before, number, workers)
     with warehouse.transaction():
         with timer.step("dimensions"):
-            dimensions = _merge_dimensions(warehouse, reading, number, days)
+            dimensions = _merge_dimensions(
+                warehouse, reading, number, days, is_first=before is None
+            )
         _load(warehouse, before, days, timer)
         rows_changed = sum(c.rows_changed for c in days) + sum(dimensions.values())
         batch = Batch(
@@ -166,18 +168,8 @@ def fold(warehouse: Warehouse, reading: Reading, timer: Timer, *, workers: int) 
 
 
 def rebuild(warehouse: Warehouse, manifest: Manifest) -> None:
-    """Fill an empty warehouse from the lake that `manifest` describes, in one commit.
-
-    Raises:
-        LakeError: a file that the manifest names is not there.
-    """
+    """Fill an empty warehouse from the lake that `manifest` describes, in one commit."""
     root = warehouse.layout.lake
-    for file in manifest.files:
-        if not (root / file.path).is_file():
-            raise LakeError(
-                f"the lake file {root / file.path} is missing",
-                hint="Restore it from a backup, or load everything again with `run --full`.",
-            )
     with warehouse.transaction():
         for dimension in DIMENSIONS:
             paths = [str(root / f.path) for f in manifest.files if f.table == dimension.name]
@@ -201,6 +193,20 @@ def rebuild(warehouse: Warehouse, manifest: Manifest) -> None:
             generation=manifest.generation,
             generated_at=manifest.generated_at,
         )
+
+
+def require_files(layout: Layout, manifest: Manifest) -> None:
+    """Stop unless every file that `manifest` names is there.
+
+    Raises:
+        LakeError: one is missing.
+    """
+    for file in manifest.files:
+        if not (layout.lake / file.path).is_file():
+            raise LakeError(
+                f"the lake file {layout.lake / file.path} is missing",
+                hint="Restore it from a backup, or remove DATA_DIR and load everything again.",
+            )
 
 
 def _write_days(
@@ -290,23 +296,29 @@ def _write_day(
 
 
 def _merge_dimensions(
-    warehouse: Warehouse, reading: Reading, batch: int, days: Sequence[DayChange]
+    warehouse: Warehouse,
+    reading: Reading,
+    batch: int,
+    days: Sequence[DayChange],
+    *,
+    is_first: bool,
 ) -> dict[str, int]:
-    """Bring the dimensions up to date; write the lake file of each that changed."""
+    """Bring the dimensions up to date; write the lake file of each that changed.
+
+    Users and conversations come before participants, which need their keys.
+    """
+    mentions_ids = bool(days) or bool(reading.tables["participants"].rows)
     changed: dict[str, int] = {}
     for dimension in DIMENSIONS:
         table, name = reading.tables[dimension.name], f"dimensions/{dimension.name}"
-        count = 0
-        if table.rows:
+        count = table.rows
+        if count and not is_first:
             count = warehouse.run(f"{name}/changed")[0][0]
-        if dimension.name != "participants":
-            if count:
-                warehouse.run(f"{name}/merge")
-            if days or reading.tables["participants"].rows:
-                count += warehouse.run(f"{name}/mentioned")[0][0]
-        elif count:
+        if count:
             warehouse.run(f"{name}/merge")
-        if table.has_keys:
+        if dimension.has_stand_ins and mentions_ids:
+            count += warehouse.run(f"{name}/mentioned")[0][0]
+        if table.has_keys and not is_first:
             count += warehouse.run(f"{name}/gone")[0][0]
         if count:
             changed[dimension.name] = count

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from olap.errors import AnalyticsError, BusyError
+from olap.errors import AnalyticsError, BusyError, DiskFullError
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,23 @@ class Layout:
                 f"DATA_DIR {self.root} cannot be used: {error.strerror} ({error.filename})",
                 hint="Point DATA_DIR at a directory this user may write.",
             ) from error
+
+    def require_space(self, needed: int, purpose: str) -> None:
+        """Stop before the disk is full rather than in the middle of a file.
+
+        Args:
+            needed: bytes about to be written; a tenth is added for what comes along.
+            purpose: what needs them.
+
+        Raises:
+            DiskFullError: there are fewer bytes free.
+        """
+        free = shutil.disk_usage(self.root).free
+        if free < needed * 1.1:
+            raise DiskFullError(
+                f"{self.root} has {free:,} bytes free, {purpose} needs {needed:,}",
+                hint="Free disk space, or lower KEEP_GENERATIONS; the last generation stands.",
+            )
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -63,7 +63,7 @@ def publish(warehouse: Warehouse, now: datetime) -> Manifest:
     warehouse.checkpoint()
     draft = layout.generations / f".analytics-{number:06d}.duckdb"
     draft.unlink(missing_ok=True)
-    _require_space(layout, layout.warehouse.stat().st_size)
+    layout.require_space(layout.warehouse.stat().st_size, "a generation")
     _copy(layout.warehouse, draft)
     try:
         _verify(draft, manifest)
@@ -81,8 +81,13 @@ def publish(warehouse: Warehouse, now: datetime) -> Manifest:
 
 
 def is_due(layout: Layout, manifest: Manifest, now: datetime, *, idle_seconds: int) -> bool:
-    """Whether this state should be published: it shows something new, or the last is too old."""
-    published = current(layout)
+    """Whether this state should be published: it shows something new, or what stands is too old
+    or damaged.
+    """
+    try:
+        published = current(layout)
+    except LakeError:
+        return True
     if published is None or published.last_batch.batch < manifest.changed_in_batch:
         return True
     assert published.generated_at is not None
@@ -147,15 +152,6 @@ def collect(
             if path.parent.parent != layout.lake and not any(path.parent.iterdir()):
                 path.parent.rmdir()
     return freed
-
-
-def _require_space(layout: Layout, needed: int) -> None:
-    free = shutil.disk_usage(layout.root).free
-    if free < needed * 1.1:
-        raise PublishError(
-            f"{layout.root} has {free:,} bytes free, a generation needs {needed:,}",
-            hint="Free disk space, or lower KEEP_GENERATIONS; the last generation stays.",
-        )
 
 
 def _copy(source: Path, target: Path) -> None:

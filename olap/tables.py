@@ -41,12 +41,11 @@ class Dimension:
 
     Attributes:
         name: of the table here.
-        sourced: the condition for a row to be one of the source's, and not a stand-in for an id
-            that only facts mention.
+        has_stand_ins: whether an id that only facts mention gets a row, and so a key.
     """
 
     name: str
-    sourced: str
+    has_stand_ins: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +57,9 @@ class Rollup:
 
 
 DIMENSIONS = (
-    Dimension("users", "in_source"),
-    Dimension("conversations", "in_source"),
-    Dimension("participants", "true"),
+    Dimension("users", has_stand_ins=True),
+    Dimension("conversations", has_stand_ins=True),
+    Dimension("participants", has_stand_ins=False),
 )
 
 FACTS = (

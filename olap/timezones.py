@@ -30,7 +30,6 @@ _HORIZON = datetime(HORIZON_YEAR + 1, 1, 1)
 _OLDEST_SECONDS = -60 * 60 * 24 * 366 * 100  # a century before the epoch is old enough
 _MINUTE = timedelta(minutes=1)
 _STEP = timedelta(minutes=15)
-_QUARTERS = (1, 4, 7, 10)
 VERSION: str = tzdata.IANA_VERSION
 
 
@@ -84,7 +83,8 @@ def _changes(content: bytes) -> list[tuple[datetime | None, int]]:
     changes: list[tuple[datetime | None, int]] = [(None, before[-1] if before else file.initial)]
     explicit = [(t, minutes) for t, minutes in file.transitions if FIRST < t < _HORIZON]
     since = explicit[-1][0] if explicit else FIRST
-    for instant, minutes in [*explicit, *_ruled_transitions(content, file.rule, since)]:
+    ruled = [(t, minutes) for t, minutes in _ruled_transitions(file.rule) if since < t < _HORIZON]
+    for instant, minutes in [*explicit, *ruled]:
         if minutes != changes[-1][1]:
             changes.append((instant, minutes))
     return changes
@@ -116,23 +116,25 @@ def _read_tzif(content: bytes) -> _Tzif:
     )
 
 
-def _ruled_transitions(content: bytes, rule: bytes, since: datetime) -> list[tuple[datetime, int]]:
-    """The transitions after `since`, found by looking: a file ends with a rule, or none (no comma).
+@cache
+def _ruled_transitions(rule: bytes) -> tuple[tuple[datetime, int], ...]:
+    """The transitions that a file's last line gives, such as `CET-1CEST,M3.5.0,M10.5.0/3`.
 
-    A rule changes the clock at most twice a year, months apart, and always on a whole quarter-hour
-    of UTC; a change that did not would be found late, and `tests/test_timezones.py` would say so.
+    They are found by looking, through a zone that has nothing but the rule; one without a comma
+    never changes. A rule changes the clock at most twice a year, months apart, and on a whole
+    quarter-hour of UTC (if one did not, `tests/test_timezones.py` would say so).
     """
     if b"," not in rule:
-        return []
-    zone = ZoneInfo.from_file(io.BytesIO(content))
+        return ()
+    zone = _zone_of_rule(rule)
 
     def offset(instant: datetime) -> int:
-        shift = zone.fromutc(instant.replace(tzinfo=zone)).utcoffset()
+        shift = zone.fromutc(instant).utcoffset()
         assert shift is not None
         return shift // _MINUTE
 
-    quarters = (datetime(y, m, 1) for y in range(since.year, HORIZON_YEAR + 1) for m in _QUARTERS)
-    steps = [since, *(step for step in quarters if step > since), _HORIZON]
+    years = range(FIRST.year, HORIZON_YEAR + 2)
+    steps = [datetime(year, month, 1, tzinfo=zone) for year in years for month in (1, 4, 7, 10)]
     found: list[tuple[datetime, int]] = []
     for (low, before), (high, after) in pairwise((step, offset(step)) for step in steps):
         if before == after:
@@ -140,5 +142,11 @@ def _ruled_transitions(content: bytes, rule: bytes, since: datetime) -> list[tup
         while high - low > _STEP:
             middle = low + (high - low) // 2 // _STEP * _STEP
             low, high = (low, middle) if offset(middle) != before else (middle, high)
-        found.append((high, after))
-    return found
+        found.append((high.replace(tzinfo=None), after))
+    return tuple(found)
+
+
+def _zone_of_rule(rule: bytes) -> ZoneInfo:
+    """A zone without a history: a TZif file that is all last line."""
+    part = struct.pack(">4sc15x6l", b"TZif", b"2", 0, 0, 0, 0, 1, 1) + bytes(7)
+    return ZoneInfo.from_file(io.BytesIO(part + part + b"\n" + rule + b"\n"))

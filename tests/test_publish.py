@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from olap.errors import BusyError, PublishError
+from olap.errors import BusyError, DiskFullError, PublishError
 from olap.manifest import read_manifest
 from olap.publish import publish
 from olap.warehouse import open_warehouse
@@ -275,7 +275,7 @@ def test_a_generation_without_room_is_not_begun(
         pipeline.cycle()
         world.message(2)
         monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000}))
-        with pytest.raises(PublishError, match="bytes free") as caught:
+        with pytest.raises(DiskFullError, match="bytes free") as caught:
             pipeline.cycle()
         assert "Free disk space" in caught.value.hint
         monkeypatch.undo()

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+import duckdb
 import psycopg
+import pyarrow as pa
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from etl.cycle import stage_stream
 from etl.source import SourceTransaction, open_source
 from olap.errors import SourceError
 from olap.settings import Secret
+from olap.warehouse import Warehouse
 from tests.fix_pipeline import Pipeline
 from tests.world import World, at, uuid
 
@@ -268,6 +272,60 @@ def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
     with pytest.raises(SourceError, match=r"127\.0\.0\.1") as caught, reading(url):
         pass
     assert "hunter2" not in str(caught.value) + caught.value.hint
+
+
+def test_a_server_that_goes_away_in_the_middle_of_a_table_is_a_clear_error(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection cut while rows flow ends the cycle with our error, and nothing is changed."""
+    counts = SourceTransaction.counts
+
+    def counts_then_cut(self: SourceTransaction) -> Mapping[str, int]:
+        found = counts(self)
+        with psycopg.connect(pipeline.url, autocommit=True) as other:
+            other.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where application_name = 'messenger-analytics'"
+            )
+        return found
+
+    with World(pipeline.url) as world:
+        world.message(1)
+        pipeline.cycle()
+        world.message(2)
+        with monkeypatch.context() as patch:
+            patch.setattr(SourceTransaction, "counts", counts_then_cut)
+            with pytest.raises(SourceError, match="from PostgreSQL failed"):
+                pipeline.cycle()
+        assert pipeline.manifest().last_batch.batch == 1
+        pipeline.cycle()
+    assert pipeline.manifest().tables["messages"].rows == 2
+
+
+def test_an_error_inside_a_stream_is_raised_as_itself(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What ends a stream while DuckDB pulls from it is raised as our error, not as DuckDB's."""
+
+    def cut(self: SourceTransaction, table: str, base: int | None) -> pa.RecordBatchReader:
+        schema = pa.schema([("user_id", pa.int64())])
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            yield pa.RecordBatch.from_pydict({"user_id": [1]}, schema=schema)
+            self.failure = SourceError("the server went away", hint="Wait.")
+            raise self.failure
+
+        return pa.RecordBatchReader.from_batches(schema, batches())
+
+    monkeypatch.setattr(SourceTransaction, "rows", cut)
+    monkeypatch.setattr(
+        "olap.sqlfiles.run",
+        lambda connection, name, **_: connection.execute("select * from source_rows").fetchall(),
+    )
+    with reading(pipeline.url) as source, duckdb.connect() as connection:
+        warehouse = Warehouse(connection, pipeline.layout)
+        with pytest.raises(SourceError, match="the server went away"):
+            stage_stream(warehouse, source, "any", source.rows("users", None))
 
 
 def _wait_until_blocked(connection: psycopg.Connection) -> None:

@@ -19,6 +19,9 @@ import psycopg
 from etl.sandbox import deeds
 from etl.sandbox.scene import Scene
 from etl.sandbox.wording import phrases
+from olap.log import get_logger
+
+log = get_logger(__name__)
 
 # How often each deed is tried, per message written.
 _PER_MESSAGE: tuple[tuple[deeds.Deed, float], ...] = (
@@ -119,3 +122,12 @@ class LiveTraffic:
         ]
         chance.shuffle(planned)
         return planned
+
+
+def keep_alive(url: str, stop: threading.Event) -> None:
+    """Let traffic happen on `url` until `stop`; when it cannot go on, say so and set `stop`."""
+    try:
+        LiveTraffic(url, seed=int(utc_now().timestamp())).run(stop)
+    except psycopg.Error as error:
+        log.error("traffic.failed", error=str(error))
+        stop.set()

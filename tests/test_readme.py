@@ -1,0 +1,94 @@
+"""What the README says works as it stands there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from tests.fix_pipeline import Pipeline
+from tests.world import World
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+ROLE = "analytics_etl"
+
+
+@pytest.fixture
+def owner(database: str) -> Iterator[psycopg.Connection]:
+    """The owner of the messenger's tables; the README's role is gone afterwards."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        found = connection.execute("select from pg_roles where rolname = %s", [ROLE]).fetchone()
+        if found is not None:
+            pytest.skip(f"this server has a role {ROLE} of its own")
+        try:
+            yield connection
+        finally:
+            connection.execute(f"drop owned by {ROLE}".encode())
+            connection.execute(f"drop role {ROLE}".encode())
+
+
+def test_the_role_of_the_readme_can_run_cycles_and_write_nothing(
+    owner: psycopg.Connection, pipeline: Pipeline
+) -> None:
+    """The grants in the README are enough for a cycle, and allow no change of the source."""
+    block = re.search(r"<!-- role -->\n```sql\n(.*?)```", README, re.DOTALL)
+    assert block is not None
+    with World(pipeline.url) as world:
+        world.message()
+    owner.execute(block[1].encode())
+    owner.execute(f"alter role {ROLE} password 'as-the-readme-says'".encode())
+    pipeline.url = make_conninfo(pipeline.url, user=ROLE, password="as-the-readme-says")
+    assert pipeline.cycle().manifest.tables["messages"].rows == 1
+    assert pipeline.cycle().manifest.last_batch.batch == 2
+    with psycopg.connect(pipeline.url, autocommit=True) as connection:
+        for table in ("users", "messages", "message_read_receipts", "analytics_events"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(f"delete from {table}".encode())
+
+
+def test_the_views_of_the_readme_are_those_of_a_generation(pipeline: Pipeline) -> None:
+    """The README's table names exactly the views of a generation, with their columns in order."""
+    pipeline.cycle()
+    told = dict(re.findall(r"^\| `(\w+)` \| ([\w, ]+) \|$", README, re.MULTILINE))
+    with duckdb.connect(str(pipeline.published), read_only=True) as connection:
+        rows = connection.execute(
+            "select table_name, string_agg(column_name, ', ' order by column_index)"
+            " from duckdb_columns() where schema_name = 'main' and not internal"
+            " group by table_name"
+        ).fetchall()
+    assert told == dict(rows)
+
+
+def test_the_query_of_the_readme_runs(pipeline: Pipeline) -> None:
+    """The first query an analyst copies gives an answer."""
+    with World(pipeline.url) as world:
+        world.message()
+    pipeline.cycle()
+    block = re.search(r"```sql\n(select .*?)```", README, re.DOTALL)
+    assert block is not None
+    with duckdb.connect(str(pipeline.published), read_only=True) as connection:
+        ((_, messages, people),) = connection.execute(block[1]).fetchall()
+    assert (messages, people) == (1, 1)
+
+
+def test_every_make_target_of_the_readme_exists() -> None:
+    """No `make` command is promised that the Makefile does not have, and the list has them all."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z]+):.*## ", makefile, re.MULTILINE))
+    promised = set(re.findall(r"(?:`|^    )make ([a-z]+)", README, re.MULTILINE))
+    assert promised and promised <= targets
+    phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    assert phony is not None and set(phony[1].split()) == targets
+
+
+def test_every_block_that_is_filled_in_is_filled() -> None:
+    """The README's measured and generated blocks are not empty."""
+    for name in ("make etl", "settings", "disk", "bench"):
+        block = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", README, re.DOTALL)
+        assert block is not None and len(block[1].strip()) > 100, name
