@@ -67,5 +67,7 @@ lock: setup  ## renew requirements.lock
 clean:  ## remove .venv, build/, caches, and data/ if it came from the sandbox
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
-	@if [ -e data/.sandbox ] || [ -e data/chitchat/.sandbox ]; then rm -rf data; \
-	elif [ -d data ]; then echo "data/ was read from DATABASE_URL and is kept; remove it yourself"; fi
+	@for dir in data/chitchat data; do \
+	  if [ -e $$dir/.sandbox ]; then rm -rf $$dir; \
+	  elif [ -d $$dir ]; then echo "$$dir was read from DATABASE_URL and is kept; remove it yourself"; fi; \
+	done

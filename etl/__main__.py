@@ -163,7 +163,10 @@ def _rebuild(settings: Settings, options: argparse.Namespace) -> int:
 @contextmanager
 def _source(settings: Settings) -> Iterator[Secret]:
     """The database to read: the one that is set, or the sandbox's."""
+    layout = Layout(settings.data_dir)
+    layout.create()
     if settings.database_url is not None:
+        layout.sandbox_marker.unlink(missing_ok=True)
         yield settings.database_url
         return
     # The sandbox is an optional extra: whoever has a database needs none of its packages.
@@ -173,6 +176,8 @@ def _source(settings: Settings) -> Iterator[Secret]:
         print(line, flush=True)
 
     with sandbox_messenger(settings, _now(), say) as url:
+        if not layout.lake_manifest.exists():
+            layout.sandbox_marker.touch()
         yield url
 
 

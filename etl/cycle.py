@@ -7,18 +7,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-import duckdb
 import pyarrow as pa
 
 from etl.guards import base_to_read_from, require_same_source
 from etl.source import SourceTransaction, open_source
-from olap.fold import Folded, Reading, TableReading, Timer, fold, rebuild, require_files
+from olap import ledger
+from olap.fold import Folded, fold, rebuild
+from olap.lake import require_files
 from olap.layout import Layout, write_durably
 from olap.log import get_logger
 from olap.manifest import Manifest, read_manifest
 from olap.publish import collect, is_due, publish
+from olap.reading import Reading, TableReading
 from olap.settings import Secret, Settings
 from olap.tables import DIMENSIONS, TABLES
+from olap.timer import Timer
 from olap.warehouse import Warehouse, open_warehouse, schema_fingerprint
 
 log = get_logger(__name__)
@@ -124,7 +127,7 @@ def recover(warehouse: Warehouse) -> Manifest | None:
     An empty warehouse beside a lake is filled from it (somebody removed the file), and so is one
     whose tables were made by other SQL than this version's.
     """
-    layout, manifest = warehouse.layout, warehouse.manifest()
+    layout, manifest = warehouse.layout, ledger.read(warehouse)
     if manifest and manifest.schema_fingerprint != schema_fingerprint():
         log.info("warehouse.rebuild", reason="its tables were made by another version")
         write_durably(layout.lake_manifest, manifest.to_json())
@@ -135,7 +138,7 @@ def recover(warehouse: Warehouse) -> Manifest | None:
         require_files(layout, described)
         rebuild(warehouse, described)
         warehouse.remember_fresh_size()
-        manifest = warehouse.manifest()
+        manifest = ledger.read(warehouse)
     warehouse.refresh_views()
     return manifest
 
@@ -238,7 +241,7 @@ def stage_stream(
     """Stage a stream; an error of the source is raised as itself, not as DuckDB shows it."""
     try:
         warehouse.stage(name, rows)
-    except duckdb.Error:
+    except Exception:
         if source.failure is not None:
             raise source.failure from None
         raise

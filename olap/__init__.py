@@ -16,5 +16,5 @@ The words, everywhere the same:
 `olap` imports neither `etl` nor `api`; these two never import each other. They meet in the data:
 a new generation is all that the API has to notice.
 
-Read in this order: `tables`, `manifest`, `fold`, `warehouse`, `publish`.
+Read in this order: `tables`, `manifest`, `lake`, `fold`, `warehouse`, `ledger`, `publish`.
 """

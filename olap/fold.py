@@ -14,88 +14,17 @@ crash after it loses nothing.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-import pyarrow.parquet as pq
-
-from olap.days import one_day, ranges
-from olap.errors import LakeError
-from olap.layout import Layout, fsync
-from olap.manifest import Batch, LakeFile, Manifest, SourceIdentity, TableState
-from olap.tables import DIMENSIONS, FACTS, ROLLUPS, Dimension, Fact
+from olap import ledger
+from olap.days import ranges
+from olap.lake import DayChange, write_days, write_dimension
+from olap.manifest import Batch, Manifest, TableState
+from olap.reading import Reading
+from olap.tables import DIMENSIONS, FACTS, ROLLUPS
+from olap.timer import Timer
 from olap.warehouse import Warehouse
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableReading:
-    """What a cycle read of one table.
-
-    Attributes:
-        relation, columns: identity of the source table, see `TableState`.
-        source_rows: rows the source counted under the snapshot.
-        rows, bytes, ms: rows staged, their size as Arrow data, and how long that took.
-        is_full: whether these are all rows of the table, and not those since the base.
-        has_keys: whether the ids of all rows are staged too (dimensions only).
-    """
-
-    relation: str
-    columns: str
-    source_rows: int
-    rows: int
-    bytes: int
-    ms: int
-    is_full: bool
-    has_keys: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """What a cycle read, under one snapshot; the rows themselves are staged.
-
-    Attributes:
-        base: the snapshot's xmin as xid8; the next cycle reads from here.
-        data_through: the source's clock at the snapshot, UTC.
-        ms: milliseconds from connecting to the end of the source transaction.
-    """
-
-    source: SourceIdentity
-    snapshot: str
-    base: int
-    data_through: datetime
-    held_back_by: str | None
-    ms: int
-    tables: Mapping[str, TableReading]
-
-
-@dataclass(slots=True)
-class Timer:
-    """Milliseconds spent in each step of a unit of work, in order."""
-
-    steps: dict[str, int] = field(default_factory=dict)
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        """Add the time of the block to the step's."""
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            spent = round((time.perf_counter() - started) * 1000)
-            self.steps[name] = self.steps.get(name, 0) + spent
-
-
-@dataclass(frozen=True, slots=True)
-class DayChange:
-    """What became of one day of a fact: its new file, or None when the day has no rows left."""
-
-    fact: Fact
-    day: date
-    file: LakeFile | None
-    rows_changed: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,11 +45,6 @@ class Folded:
     def rows_changed(self) -> int:
         return sum(change.rows_changed for change in self.days) + sum(self.dimensions.values())
 
-    @property
-    def is_change(self) -> bool:
-        """Whether anything an analyst could see is different now."""
-        return bool(self.days or self.dimensions)
-
 
 def fold(warehouse: Warehouse, reading: Reading, timer: Timer, *, workers: int) -> Folded:
     """Make the staged batch part of the lake and the warehouse, in one commit.
@@ -134,11 +58,11 @@ def fold(warehouse: Warehouse, reading: Reading, timer: Timer, *, workers: int) 
     Raises:
         LakeError: a staged row has no event time.
     """
-    before = warehouse.manifest()
+    before = ledger.read(warehouse)
     number = before.last_batch.batch + 1 if before else 1
     started = time.perf_counter()
     with timer.step("days"):
-        days = _write_days(warehouse, reading, before, number, workers)
+        days = write_days(warehouse, reading, before, number, workers)
     with warehouse.transaction():
         with timer.step("dimensions"):
             dimensions = _merge_dimensions(
@@ -146,11 +70,11 @@ def fold(warehouse: Warehouse, reading: Reading, timer: Timer, *, workers: int) 
             )
         _load(warehouse, before, days, timer)
         rows_changed = sum(c.rows_changed for c in days) + sum(dimensions.values())
+        # A source's clock may be set back; what was seen stays seen.
+        not_before = before.data_through if before else reading.data_through
         batch = Batch(
             batch=number,
-            data_through=max(reading.data_through, before.data_through)
-            if before
-            else reading.data_through,
+            data_through=max(reading.data_through, not_before),
             snapshot=reading.snapshot,
             rows_read=sum(table.rows for table in reading.tables.values()),
             rows_changed=rows_changed,
@@ -162,7 +86,7 @@ def fold(warehouse: Warehouse, reading: Reading, timer: Timer, *, workers: int) 
         _record(warehouse, reading, before, batch, days)
         commit_started = time.perf_counter()
     timer.steps["commit"] = round((time.perf_counter() - commit_started) * 1000)
-    manifest = warehouse.manifest()
+    manifest = ledger.read(warehouse)
     assert manifest is not None
     return Folded(manifest=manifest, days=days, dimensions=dimensions)
 
@@ -182,117 +106,18 @@ def rebuild(warehouse: Warehouse, manifest: Manifest) -> None:
             if file.table == fact.name and file.day is not None
         ]
         _load(warehouse, None, changes, Timer())
-        warehouse.record_files([], manifest.files)
+        ledger.record_files(warehouse, [], manifest.files)
         for batch in manifest.batches:
-            warehouse.record_batch(batch)
+            ledger.record_batch(warehouse, batch)
         for table, state in manifest.tables.items():
-            warehouse.record_table(table, state)
-        warehouse.record_state(
+            ledger.record_table(warehouse, table, state)
+        ledger.record_state(
+            warehouse,
             manifest.source,
             changed_in_batch=manifest.changed_in_batch,
             generation=manifest.generation,
             generated_at=manifest.generated_at,
         )
-
-
-def require_files(layout: Layout, manifest: Manifest) -> None:
-    """Stop unless every file that `manifest` names is there.
-
-    Raises:
-        LakeError: one is missing.
-    """
-    for file in manifest.files:
-        if not (layout.lake / file.path).is_file():
-            raise LakeError(
-                f"the lake file {layout.lake / file.path} is missing",
-                hint="Restore it from a backup, or remove DATA_DIR and load everything again.",
-            )
-
-
-def _write_days(
-    warehouse: Warehouse, reading: Reading, before: Manifest | None, batch: int, workers: int
-) -> list[DayChange]:
-    """Write the new file of every day whose rows changed; the directories are on disk too."""
-    tasks: list[tuple[Fact, date, LakeFile | None]] = []
-    for fact in FACTS:
-        known = {
-            file.day: file
-            for file in (before.files if before else ())
-            if file.table == fact.name and file.day is not None
-        }
-        staged = [row[0] for row in warehouse.run(f"facts/{fact.name}/staged_days")]
-        if None in staged:
-            raise LakeError(
-                f"the source has rows in {fact.name} without {fact.time_column}",
-                hint=f"Give every row of {fact.name} its {fact.time_column}; a fact has a time.",
-            )
-        dirty = set(staged) | (set(known) if reading.tables[fact.name].is_full else set())
-        tasks += [(fact, day, known.get(day)) for day in sorted(dirty)]
-
-    def work(share: Sequence[tuple[Fact, date, LakeFile | None]]) -> list[DayChange]:
-        own = warehouse.cursor()
-        try:
-            changes = (
-                _write_day(own, *task, batch, is_full=reading.tables[task[0].name].is_full)
-                for task in share
-            )
-            return [change for change in changes if change is not None]
-        finally:
-            own.connection.close()
-
-    if len(tasks) < 2:
-        return work(tasks)
-    with ThreadPoolExecutor(workers) as pool:
-        shares = pool.map(work, [tasks[i::workers] for i in range(workers)])
-        changes = [change for share in shares for change in share]
-    return sorted(changes, key=lambda change: (change.fact.name, change.day))
-
-
-def _write_day(
-    warehouse: Warehouse,
-    fact: Fact,
-    day: date,
-    old: LakeFile | None,
-    batch: int,
-    *,
-    is_full: bool,
-) -> DayChange | None:
-    """Write one day's new file; None when its rows are what they were."""
-    layout = warehouse.layout
-    relative = layout.day_file(fact.name, day, batch)
-    path = layout.lake / relative
-    path.parent.mkdir(parents=True, exist_ok=True)
-    window = one_day(day)
-    bounds = {"since": window.since, "until": window.until}
-    rows_changed: int | None = None
-    if old is not None:
-        old_file = str(layout.lake / old.path)
-        rows_changed = warehouse.run(f"facts/{fact.name}/changed", old_file=old_file, **bounds)[0][
-            0
-        ]
-        if not is_full:
-            if not rows_changed:
-                return None
-            warehouse.run(
-                f"facts/{fact.name}/merge_day", old_file=old_file, path=str(path), **bounds
-            )
-    if old is None or is_full:
-        warehouse.run(f"facts/{fact.name}/write_day", path=str(path), **bounds)
-    rows = pq.read_metadata(path).num_rows
-    if is_full and old is not None and not rows_changed and rows == old.rows:
-        path.unlink()
-        return None
-    if not rows:
-        path.unlink()
-        return DayChange(fact, day, None, old.rows if old else 0)
-    fsync(path)
-    fsync(path.parent)
-    fsync(path.parent.parent)
-    file = LakeFile(
-        table=fact.name, day=day, path=relative, batch=batch, rows=rows, bytes=path.stat().st_size
-    )
-    lost = max(old.rows - rows, 0) if old and is_full else 0
-    return DayChange(fact, day, file, rows if rows_changed is None else rows_changed + lost)
 
 
 def _merge_dimensions(
@@ -322,27 +147,9 @@ def _merge_dimensions(
             count += warehouse.run(f"{name}/gone")[0][0]
         if count:
             changed[dimension.name] = count
-            file = _write_dimension(warehouse, dimension, batch)
-            warehouse.record_files([(dimension.name, None)], [file])
+            file = write_dimension(warehouse, dimension, batch)
+            ledger.record_files(warehouse, [(dimension.name, None)], [file])
     return changed
-
-
-def _write_dimension(warehouse: Warehouse, dimension: Dimension, batch: int) -> LakeFile:
-    layout = warehouse.layout
-    relative = layout.dimension_file(dimension.name, batch)
-    path = layout.lake / relative
-    path.parent.mkdir(parents=True, exist_ok=True)
-    warehouse.run(f"dimensions/{dimension.name}/write", path=str(path))
-    fsync(path)
-    fsync(path.parent)
-    return LakeFile(
-        table=dimension.name,
-        day=None,
-        path=relative,
-        batch=batch,
-        rows=pq.read_metadata(path).num_rows,
-        bytes=path.stat().st_size,
-    )
 
 
 def _load(
@@ -384,11 +191,12 @@ def _record(
     days: Sequence[DayChange],
 ) -> None:
     """Write the ledger: files, batch, bases."""
-    warehouse.record_files(
+    ledger.record_files(
+        warehouse,
         [(change.fact.name, change.day) for change in days] if before else [],
         [change.file for change in days if change.file],
     )
-    warehouse.record_batch(batch)
+    ledger.record_batch(warehouse, batch)
     held = dict(warehouse.run("ledger/count_tables"))
     for name, table in reading.tables.items():
         state = TableState(
@@ -398,9 +206,10 @@ def _record(
             source_rows=table.source_rows,
             rows=held[name],
         )
-        warehouse.record_table(name, state)
+        ledger.record_table(warehouse, name, state)
     is_change = bool(batch.rows_changed or batch.days_rebuilt)
-    warehouse.record_state(
+    ledger.record_state(
+        warehouse,
         reading.source,
         changed_in_batch=batch.batch if is_change or not before else before.changed_in_batch,
         generation=before.generation if before else 0,

@@ -58,6 +58,11 @@ class Layout:
     def lock(self) -> Path:
         return self.root / "etl.lock"
 
+    @property
+    def sandbox_marker(self) -> Path:
+        """Is there when all of this came from the sandbox: then `make clean` may remove it."""
+        return self.root / ".sandbox"
+
     def generation(self, number: int) -> Path:
         return self.generations / f"analytics-{number:06d}.duckdb"
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import duckdb
 
-from olap import sqlfiles
+from olap import ledger, sqlfiles
 from olap.errors import LakeError, PublishError
 from olap.layout import Layout, fsync, write_durably
 from olap.manifest import Manifest, read_manifest
@@ -46,7 +46,7 @@ def publish(warehouse: Warehouse, now: datetime) -> Manifest:
         PublishError: nothing to publish, no space, or the copy does not hold what the ledger says.
     """
     layout = warehouse.layout
-    recorded = warehouse.manifest()
+    recorded = ledger.read(warehouse)
     if recorded is None:
         raise PublishError(
             f"the warehouse {layout.warehouse} is empty", hint="Run a cycle first: `make etl`."
@@ -54,7 +54,8 @@ def publish(warehouse: Warehouse, now: datetime) -> Manifest:
     number = max([recorded.generation, *generation_numbers(layout)]) + 1
     manifest = recorded.with_generation(number, now)
     # The number is in the warehouse before it is copied: a crash from here on wastes it, no more.
-    warehouse.record_state(
+    ledger.record_state(
+        warehouse,
         manifest.source,
         changed_in_batch=manifest.changed_in_batch,
         generation=number,

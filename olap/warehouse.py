@@ -13,9 +13,8 @@ running cycle, which spills to `DATA_DIR/staging` when it outgrows the memory li
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +24,6 @@ import polars as pl
 from olap import sqlfiles, timezones
 from olap.errors import WarehouseError
 from olap.layout import Layout, fsync
-from olap.manifest import (
-    Batch,
-    LakeFile,
-    Manifest,
-    SourceIdentity,
-    TableState,
-    naive_utc,
-    utc,
-)
 
 STORAGE_VERSION = "v1.5.0"
 REWRITE_ABOVE = 1.3
@@ -84,124 +74,6 @@ class Warehouse:
         finally:
             self.connection.unregister("source_rows")
 
-    def manifest(self) -> Manifest | None:
-        """What the ledger says of this warehouse; None before the first commit.
-
-        Raises:
-            WarehouseError: the ledger does not make sense.
-        """
-        states = self._records("ledger/read_state")
-        if not states:
-            return None
-        state = states[0]
-        batches = tuple(
-            Batch(**{**row, "data_through": utc(row["data_through"])})
-            for row in self._records("ledger/read_batches")
-        )
-        if not batches:
-            raise WarehouseError(
-                f"the ledger of {self.layout.warehouse} has a state but no batch",
-                hint="Run `make rebuild` to make the warehouse anew from the lake.",
-            )
-        generated_at = state["generated_at"]
-        return Manifest(
-            generation=state["generation"],
-            generated_at=utc(generated_at) if generated_at else None,
-            schema_fingerprint=state["schema_fingerprint"],
-            source=SourceIdentity(
-                system_identifier=state["system_identifier"],
-                timeline=state["timeline"],
-                database=state["database_name"],
-            ),
-            changed_in_batch=state["changed_in_batch"],
-            batches=batches,
-            tables={
-                row["table_name"]: TableState(
-                    base=row["base"],
-                    relation=row["relation"],
-                    columns=row["columns"],
-                    source_rows=row["source_rows"],
-                    rows=row["row_count"],
-                )
-                for row in self._records("ledger/read_table_states")
-            },
-            files=tuple(
-                LakeFile(
-                    table=row["table_name"],
-                    day=row["day"],
-                    path=row["path"],
-                    batch=row["batch"],
-                    rows=row["row_count"],
-                    bytes=row["byte_count"],
-                )
-                for row in self._records("ledger/read_lake_files")
-            ),
-        )
-
-    def record_files(
-        self, replaced: Sequence[tuple[str, date | None]], files: Sequence[LakeFile]
-    ) -> None:
-        """Put `files` into the ledger, in place of those of the (table, day) pairs `replaced`."""
-        if replaced:
-            self.run(
-                "ledger/forget_files",
-                tables=[table for table, _ in replaced],
-                days=[day for _, day in replaced],
-            )
-        if files:
-            self.run(
-                "ledger/add_files",
-                tables=[file.table for file in files],
-                days=[file.day for file in files],
-                paths=[file.path for file in files],
-                batches=[file.batch for file in files],
-                row_counts=[file.rows for file in files],
-                byte_counts=[file.bytes for file in files],
-            )
-
-    def record_batch(self, batch: Batch) -> None:
-        """Put a batch into the ledger."""
-        values = {field: getattr(batch, field) for field in batch.__struct_fields__}
-        values["data_through"] = naive_utc(batch.data_through)
-        self.run("ledger/add_batch", **values)
-
-    def record_table(self, table: str, state: TableState) -> None:
-        """Put how far a table has been read into the ledger: this moves its base."""
-        self.run(
-            "ledger/set_table_state",
-            table_name=table,
-            base=state.base,
-            relation=state.relation,
-            columns=state.columns,
-            source_rows=state.source_rows,
-            row_count=state.rows,
-        )
-
-    def record_state(
-        self,
-        source: SourceIdentity,
-        *,
-        changed_in_batch: int,
-        generation: int,
-        generated_at: datetime | None,
-    ) -> None:
-        """Put what this file is into the ledger."""
-        fresh_bytes, fresh_rows = self._fresh()
-        self.run(
-            "ledger/set_state",
-            schema_fingerprint=schema_fingerprint(),
-            views_fingerprint=sqlfiles.fingerprint("views"),
-            tzdata_version=timezones.VERSION,
-            system_identifier=source.system_identifier,
-            timeline=source.timeline,
-            database_name=source.database,
-            changed_in_batch=changed_in_batch,
-            generation=generation,
-            generated_at=naive_utc(generated_at) if generated_at else None,
-            fresh_bytes=fresh_bytes,
-            fresh_rows=fresh_rows,
-        )
-
     def checkpoint(self) -> None:
         """Move everything from the write-ahead log into the file: only then is a copy whole."""
         self.connection.execute("force checkpoint warehouse")
@@ -218,7 +90,7 @@ class Warehouse:
 
     def refresh_views(self) -> None:
         """Make the views anew when their SQL is no longer what made them."""
-        states, fingerprint = self._records("ledger/read_state"), sqlfiles.fingerprint("views")
+        states, fingerprint = self.records("ledger/read_state"), sqlfiles.fingerprint("views")
         if not states or states[0]["views_fingerprint"] == fingerprint:
             return
         with self.transaction():
@@ -228,7 +100,7 @@ class Warehouse:
 
     def is_bloated(self) -> bool:
         """Whether the file has grown past what its rows took when it was last written anew."""
-        fresh_bytes, fresh_rows = self._fresh()
+        fresh_bytes, fresh_rows = self.fresh_size()
         size = self.layout.warehouse.stat().st_size
         if not fresh_rows or size < REWRITE_BYTES_MIN:
             return False
@@ -270,11 +142,13 @@ class Warehouse:
     def _rows(self) -> int:
         return int(self.run("ledger/count_rows")[0][0])
 
-    def _fresh(self) -> tuple[int, int]:
-        states = self._records("ledger/read_state")
+    def fresh_size(self) -> tuple[int, int]:
+        """Bytes and fact rows of the file when it was last written anew; zeros before that."""
+        states = self.records("ledger/read_state")
         return (states[0]["fresh_bytes"], states[0]["fresh_rows"]) if states else (0, 0)
 
-    def _records(self, name: str) -> list[dict[str, Any]]:
+    def records(self, name: str) -> list[dict[str, Any]]:
+        """The rows of the one SELECT in `sql/<name>.sql`, by column name."""
         result = self.connection.execute(sqlfiles.text(name))
         columns = [column[0] for column in result.description or ()]
         return [dict(zip(columns, row, strict=True)) for row in result.fetchall()]

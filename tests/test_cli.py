@@ -203,6 +203,19 @@ def test_a_new_user_gets_a_filled_sandbox_and_leaves_no_process(tmp_path: Path) 
     assert _processes_below(tmp_path) == []
     again = command.run("run")
     assert "filling" not in again.stdout and "Nothing changed" in again.stdout
+    assert (tmp_path / "data/.sandbox").exists()
+
+
+def test_data_of_a_real_database_are_never_marked_as_the_sandboxs(
+    command: Command, tmp_path: Path
+) -> None:
+    """`make clean` removes what is marked: not what came from DATABASE_URL, even if it is unset."""
+    command.run("run")
+    marker = tmp_path / "data/.sandbox"
+    assert not marker.exists()
+    forgotten = Command(tmp_path / "data", None).run("run")
+    assert forgotten.returncode == 1 and "names another database" in forgotten.stderr
+    assert not marker.exists()
 
 
 def test_the_demo_lives_and_stops_cleanly(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from olap import ledger
 from olap.layout import Layout
 from olap.publish import publish
 from olap.tables import DIMENSIONS, FACTS, ROLLUPS, TABLES
@@ -39,10 +40,12 @@ def generation(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A generation published from a warehouse that read an empty messenger."""
     layout = Layout(tmp_path_factory.mktemp("published"))
     with layout.locked(), open_warehouse(layout, memory_limit="200MB", threads=1) as warehouse:
-        warehouse.record_batch(a_batch(rows_read=0, rows_changed=0, days_rebuilt=0))
+        ledger.record_batch(warehouse, a_batch(rows_read=0, rows_changed=0, days_rebuilt=0))
         for table in TABLES:
-            warehouse.record_table(table, a_table_state(source_rows=0, rows=0))
-        warehouse.record_state(an_identity(), changed_in_batch=1, generation=0, generated_at=None)
+            ledger.record_table(warehouse, table, a_table_state(source_rows=0, rows=0))
+        ledger.record_state(
+            warehouse, an_identity(), changed_in_batch=1, generation=0, generated_at=None
+        )
         publish(warehouse, TIME)
     return layout.pointer
 

@@ -9,15 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 
 import psycopg
 
 from etl.sandbox import chitchat, traffic
 from etl.sandbox.server import create_database, database_exists, database_url, postgres_server
 from olap.settings import Secret, Settings
-
-MARKER = ".sandbox"
 
 
 @contextmanager
@@ -49,14 +46,7 @@ def sandbox_messenger(
                     url, traffic.TrafficPlan(messages=settings.sandbox_messages, until=now)
                 )
             say(f"{counts.total:,} rows in its tables")
-        mark(settings.data_dir)
         yield Secret(url)
-
-
-def mark(data_dir: Path) -> None:
-    """Note that `data_dir` holds the sandbox's data, which `make clean` may remove."""
-    data_dir.mkdir(parents=True, exist_ok=True)
-    (data_dir / MARKER).touch()
 
 
 def _is_empty(url: str) -> bool:

@@ -1,0 +1,149 @@
+"""The ledger: what the warehouse knows of itself, as tables beside the data.
+
+It holds the batches, how far each table has been read, and the files the lake is made of, because
+these must move in the transaction that moves the data. Read as a whole it is a `Manifest`; every
+`record_*` belongs inside a transaction of the caller's, except where it stands alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from olap import sqlfiles, timezones
+from olap.errors import WarehouseError
+from olap.manifest import (
+    Batch,
+    LakeFile,
+    Manifest,
+    SourceIdentity,
+    TableState,
+    naive_utc,
+    utc,
+)
+from olap.warehouse import Warehouse, schema_fingerprint
+
+
+def read(warehouse: Warehouse) -> Manifest | None:
+    """What the ledger says of the warehouse; None before the first commit.
+
+    Raises:
+        WarehouseError: the ledger does not make sense.
+    """
+    states = warehouse.records("ledger/read_state")
+    if not states:
+        return None
+    state = states[0]
+    batches = tuple(
+        Batch(**{**row, "data_through": utc(row["data_through"])})
+        for row in warehouse.records("ledger/read_batches")
+    )
+    if not batches:
+        raise WarehouseError(
+            f"the ledger of {warehouse.layout.warehouse} has a state but no batch",
+            hint="Run `make rebuild` to make the warehouse anew from the lake.",
+        )
+    generated_at = state["generated_at"]
+    return Manifest(
+        generation=state["generation"],
+        generated_at=utc(generated_at) if generated_at else None,
+        schema_fingerprint=state["schema_fingerprint"],
+        source=SourceIdentity(
+            system_identifier=state["system_identifier"],
+            timeline=state["timeline"],
+            database=state["database_name"],
+        ),
+        changed_in_batch=state["changed_in_batch"],
+        batches=batches,
+        tables={
+            row["table_name"]: TableState(
+                base=row["base"],
+                relation=row["relation"],
+                columns=row["columns"],
+                source_rows=row["source_rows"],
+                rows=row["row_count"],
+            )
+            for row in warehouse.records("ledger/read_table_states")
+        },
+        files=tuple(
+            LakeFile(
+                table=row["table_name"],
+                day=row["day"],
+                path=row["path"],
+                batch=row["batch"],
+                rows=row["row_count"],
+                bytes=row["byte_count"],
+            )
+            for row in warehouse.records("ledger/read_lake_files")
+        ),
+    )
+
+
+def record_files(
+    warehouse: Warehouse,
+    replaced: Sequence[tuple[str, date | None]],
+    files: Sequence[LakeFile],
+) -> None:
+    """Put `files` into the ledger, in place of those of the (table, day) pairs `replaced`."""
+    if replaced:
+        warehouse.run(
+            "ledger/forget_files",
+            tables=[table for table, _ in replaced],
+            days=[day for _, day in replaced],
+        )
+    if files:
+        warehouse.run(
+            "ledger/add_files",
+            tables=[file.table for file in files],
+            days=[file.day for file in files],
+            paths=[file.path for file in files],
+            batches=[file.batch for file in files],
+            row_counts=[file.rows for file in files],
+            byte_counts=[file.bytes for file in files],
+        )
+
+
+def record_batch(warehouse: Warehouse, batch: Batch) -> None:
+    """Put a batch into the ledger."""
+    values = {field: getattr(batch, field) for field in batch.__struct_fields__}
+    values["data_through"] = naive_utc(batch.data_through)
+    warehouse.run("ledger/add_batch", **values)
+
+
+def record_table(warehouse: Warehouse, table: str, state: TableState) -> None:
+    """Put how far a table has been read into the ledger: this moves its base."""
+    warehouse.run(
+        "ledger/set_table_state",
+        table_name=table,
+        base=state.base,
+        relation=state.relation,
+        columns=state.columns,
+        source_rows=state.source_rows,
+        row_count=state.rows,
+    )
+
+
+def record_state(
+    warehouse: Warehouse,
+    source: SourceIdentity,
+    *,
+    changed_in_batch: int,
+    generation: int,
+    generated_at: datetime | None,
+) -> None:
+    """Put what this file is into the ledger."""
+    fresh_bytes, fresh_rows = warehouse.fresh_size()
+    warehouse.run(
+        "ledger/set_state",
+        schema_fingerprint=schema_fingerprint(),
+        views_fingerprint=sqlfiles.fingerprint("views"),
+        tzdata_version=timezones.VERSION,
+        system_identifier=source.system_identifier,
+        timeline=source.timeline,
+        database_name=source.database,
+        changed_in_batch=changed_in_batch,
+        generation=generation,
+        generated_at=naive_utc(generated_at) if generated_at else None,
+        fresh_bytes=fresh_bytes,
+        fresh_rows=fresh_rows,
+    )
