@@ -44,7 +44,7 @@ rebuild: setup  ## make the warehouse anew from the lake alone
 	@$(RUN) -m etl rebuild
 
 test: setup  ## run the whole test suite against real PostgreSQL and Valkey
-	$(RUN) -m pytest -n 2
+	$(RUN) -m pytest -n $(if $(TEST_DATABASE_URL),0,2)
 
 lint: setup  ## check style, types and SQL
 	$(RUN) -m ruff check .
