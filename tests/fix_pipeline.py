@@ -61,6 +61,10 @@ class Pipeline:
         assert manifest is not None
         return manifest
 
+    def generations(self) -> list[int]:
+        """The numbers of the generations on disk."""
+        return sorted(int(p.stem[-6:]) for p in self.layout.generations.glob("*.duckdb"))
+
     def rebuild(self) -> Manifest:
         """Make the warehouse anew from the lake."""
         return rebuild_warehouse(self.settings, self.clock)

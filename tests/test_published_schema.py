@@ -11,7 +11,7 @@ import pytest
 from olap import ledger
 from olap.layout import Layout
 from olap.publish import publish
-from olap.tables import DIMENSIONS, FACTS, ROLLUPS, TABLES
+from olap.tables import DIMENSIONS, FACTS, MESSENGER_IDS, ROLLUPS, TABLES, IdType
 from olap.warehouse import open_warehouse
 from tests.factories import TIME, a_batch, a_table_state, an_identity
 
@@ -169,3 +169,17 @@ def test_times_are_utc_without_a_zone(published: duckdb.DuckDBPyConnection) -> N
     ).fetchall()
     assert ("TIMESTAMP",) in types
     assert [name for (name,) in types if "TIME ZONE" in name] == []
+
+
+def test_ids_have_the_types_that_the_mapping_declares(
+    published: duckdb.DuckDBPyConnection,
+) -> None:
+    """The ids an asker writes have, in the file, the types by which they will be validated."""
+    types = {"BIGINT": IdType.INTEGER, "UUID": IdType.UUID, "VARCHAR": IdType.STRING}
+    found = published.execute(
+        "select column_name, data_type from duckdb_columns() where schema_name = 'core'"
+        " and column_name in ('user_id', 'conversation_id')"
+    ).fetchall()
+    assert {name.removesuffix("_id"): types[kind] for name, kind in found} == {
+        name: MESSENGER_IDS[name] for name in ("user", "conversation")
+    }

@@ -1,0 +1,126 @@
+"""What keeps a DATA_DIR in order: collection, rewriting, rebuilding, and one writer at a time."""
+
+from __future__ import annotations
+
+import os
+
+import duckdb
+import pytest
+
+from olap.errors import BusyError
+from olap.manifest import read_manifest
+from tests import contents
+from tests.fix_pipeline import Pipeline
+from tests.world import World, at
+
+
+def test_collection_keeps_three_generations_and_the_young_and_what_they_name(
+    pipeline: Pipeline,
+) -> None:
+    """Generations beyond three go when 15 minutes old; lake files go when none names them."""
+    with World(pipeline.url) as world:
+        for number in range(6):
+            world.message(1, content="x" * number)
+            pipeline.cycle()
+        assert pipeline.generations() == [1, 2, 3, 4, 5, 6]
+        assert len(list(pipeline.layout.lake.rglob("messages/*/*.parquet"))) == 6
+        pipeline.clock.advance(minutes=12)
+        pipeline.cycle()
+    assert pipeline.generations() == [4, 5, 6]
+    kept = {path.stem for path in pipeline.layout.lake.rglob("messages/*/*.parquet")}
+    assert kept == {"000004", "000005", "000006"}
+    named = {
+        file.path
+        for number in (4, 5, 6)
+        for file in read_manifest(pipeline.layout.generation_manifest(number)).files
+    }
+    found = {
+        str(path.relative_to(pipeline.layout.lake))
+        for path in pipeline.layout.lake.rglob("*.parquet")
+    }
+    assert found == named
+
+
+def test_what_a_crash_left_behind_is_removed(pipeline: Pipeline) -> None:
+    """Day files nothing names, drafts of generations and scratch are gone after the next cycle."""
+    with World(pipeline.url) as world:
+        world.message(1)
+        pipeline.cycle()
+        left = [
+            pipeline.layout.lake / "messages/day=2020-01-01/000009.parquet",
+            pipeline.layout.generations / ".analytics-000009.duckdb",
+            pipeline.layout.staging / "spilled",
+        ]
+        for path in left:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"half")
+        pipeline.cycle()
+    assert [path for path in left if path.exists()] == []
+    assert not left[0].parent.exists()
+
+
+def test_a_second_etl_beside_the_first_is_refused(pipeline: Pipeline) -> None:
+    """While one process holds the DATA_DIR a cycle is refused and names it."""
+    with (
+        pipeline.layout.locked(),
+        pytest.raises(BusyError, match=str(os.getpid())),
+    ):
+        pipeline.cycle()
+
+
+def test_a_bloated_warehouse_is_written_anew(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Past 1.3 times its fresh size the warehouse is rewritten, with the same contents."""
+    monkeypatch.setattr("olap.warehouse.REWRITE_BYTES_MIN", 0)
+    with World(pipeline.url) as world:
+        for number in range(40):
+            world.message(number, created_at=at(days=-number))
+        pipeline.cycle()
+        with duckdb.connect(str(pipeline.layout.warehouse)) as connection:
+            connection.execute("update core.state set fresh_bytes = fresh_bytes // 2")
+        bloated = pipeline.layout.warehouse.stat()
+        world.message(99)
+        pipeline.cycle()
+    rewritten = pipeline.layout.warehouse.stat()
+    assert rewritten.st_ino != bloated.st_ino
+    with duckdb.connect(str(pipeline.layout.warehouse), read_only=True) as connection:
+        fresh = connection.execute("select fresh_bytes, fresh_rows from core.state").fetchone()
+    assert fresh is not None and fresh[1] == 41
+    expected = contents.of_source(pipeline.url)
+    assert contents.differences(contents.of_views(pipeline.published), expected) == {}
+    scratch = pipeline.beside("scratch")
+    scratch.cycle()
+    found = contents.of_core(pipeline.published)
+    assert contents.differences(found, contents.of_core(scratch.published)) == {}
+
+
+def test_a_lost_warehouse_is_made_anew_from_the_lake(pipeline: Pipeline) -> None:
+    """Without its warehouse, or with one of another version, a cycle goes on from the lake."""
+    with World(pipeline.url) as world:
+        world.message(1)
+        pipeline.cycle()
+        pipeline.layout.warehouse.unlink()
+        world.message(2)
+        report = pipeline.cycle()
+        assert not report.reading.tables["messages"].is_full
+        with duckdb.connect(str(pipeline.layout.warehouse)) as connection:
+            connection.execute("update core.state set schema_fingerprint = 'another'")
+            connection.execute("alter table core.messages drop column edited_at")
+        world.message(3)
+        report = pipeline.cycle()
+    assert report.reading.tables["messages"].rows == 1
+    expected = contents.of_source(pipeline.url)
+    assert contents.differences(contents.of_views(pipeline.published), expected) == {}
+
+
+def test_a_rebuild_needs_no_source(pipeline: Pipeline) -> None:
+    """`rebuild` makes warehouse and generation from the lake alone."""
+    with World(pipeline.url) as world:
+        world.message(1)
+        pipeline.cycle()
+    before = contents.of_core(pipeline.published)
+    pipeline.url = "postgresql://nobody@127.0.0.1:1/nowhere"
+    manifest = pipeline.rebuild()
+    assert manifest.generation == 2
+    assert contents.differences(contents.of_core(pipeline.published), before) == {}
