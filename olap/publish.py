@@ -43,7 +43,8 @@ def publish(warehouse: Warehouse, now: datetime) -> Manifest:
         The manifest of the generation.
 
     Raises:
-        PublishError: nothing to publish, no space, or the copy does not hold what the ledger says.
+        PublishError: nothing to publish, or the copy does not hold what the ledger says.
+        DiskFullError: there is no room for the copy.
     """
     layout = warehouse.layout
     recorded = ledger.read(warehouse)
@@ -82,9 +83,7 @@ def publish(warehouse: Warehouse, now: datetime) -> Manifest:
 
 
 def is_due(layout: Layout, manifest: Manifest, now: datetime, *, idle_seconds: int) -> bool:
-    """Whether this state should be published: it shows something new, or what stands is too old
-    or damaged.
-    """
+    """Whether to publish: there is something new, or what stands is too old or damaged."""
     try:
         published = current(layout)
     except LakeError:

@@ -111,6 +111,8 @@ class Warehouse:
 
         A crash leaves the old file or the new one, never half of each.
         """
+        # No log may outlive the file it belongs to: it would be replayed on the new one.
+        self.checkpoint()
         draft = self.layout.staging / "rewritten.duckdb"
         draft.unlink(missing_ok=True)
         self._attach(draft, "rewritten")

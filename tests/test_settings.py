@@ -58,7 +58,7 @@ READ = [
     ("REDIS_DB", "4", "redis_url", Secret("redis://localhost:6379/4")),
     ("LOG_FORMAT", "json", "log_format", "json"),
     ("LOG_LEVEL", "debug", "log_level", "debug"),
-    ("SANDBOX_DIR", "/tmp/sandbox", "sandbox_dir", Path("/tmp/sandbox")),
+    ("SANDBOX_DIR", "elsewhere/sandbox", "sandbox_dir", Path("elsewhere/sandbox")),
     ("SANDBOX_DATA", "chitchat", "sandbox_data", "chitchat"),
     ("SANDBOX_MESSAGES", "1000", "sandbox_messages", 1_000),
 ]
