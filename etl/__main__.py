@@ -1,4 +1,4 @@
-"""The command line: `python -m etl run | status | rebuild | demo`.
+"""The command line: `python -m etl run | status | verify | rebuild | demo`.
 
 Exit codes: 0 done, 1 an error that names the way out, 2 a wrong command or setting; `status` exits
 with 0, 1 or 2 for OK, WARNING or CRITICAL.
@@ -15,14 +15,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import msgspec
 
 from etl.cycle import CycleReport, rebuild_warehouse, run_cycle
-from etl.report import cycle_text, generation_text, status_text
+from etl.report import cycle_text, generation_text, status_text, verification_text
+from etl.verify import verify
 from olap import log as logs
-from olap.errors import AnalyticsError, SourceChangedError
+from olap.days import DayRange
+from olap.errors import AnalyticsError, SettingsError, SourceChangedError
 from olap.layout import Layout
 from olap.log import get_logger
 from olap.settings import Secret, Settings
@@ -63,6 +65,19 @@ def _parser() -> argparse.ArgumentParser:
     show = commands.add_parser("status", help="how fresh and healthy the data are")
     show.add_argument("--json", action="store_true", help="as one JSON object")
     show.set_defaults(command=_status)
+    check = commands.add_parser("verify", help="prove that what is here is what the source has")
+    check.add_argument("--from", dest="first", type=_day, default=date.min, metavar="DAY",
+        help="first UTC day, as 2026-11-01 (default: the first there is)",
+    )  # fmt: skip
+    check.add_argument("--to", dest="last", type=_day, default=date.max, metavar="DAY",
+        help="last UTC day, included (default: the last there is)",
+    )  # fmt: skip
+    check.add_argument("--repair", action="store_true", help="read again what differs")
+    check.add_argument(
+        "--yes", action="store_true",
+        help="let the repair remove more than REPAIR_MAX_PERCENT of a table",
+    )  # fmt: skip
+    check.set_defaults(command=_verify)
     rebuild = commands.add_parser("rebuild", help="make the warehouse anew from the lake alone")
     rebuild.set_defaults(command=_rebuild)
     demo = commands.add_parser("demo", help="a living messenger and a cycle every 15 seconds")
@@ -75,6 +90,10 @@ def _seconds(text: str) -> int:
     if not 1 <= value <= 86_400:
         raise argparse.ArgumentTypeError("must lie between 1 and 86400")
     return value
+
+
+def _day(text: str) -> date:
+    return date.fromisoformat(text)
 
 
 def _run(settings: Settings, options: argparse.Namespace) -> int:
@@ -139,6 +158,25 @@ def _cycles(
 
 def _cycle(settings: Settings, url: Secret, is_full: bool) -> CycleReport:
     return run_cycle(settings, url, _now, is_full=is_full)
+
+
+def _verify(settings: Settings, options: argparse.Namespace) -> int:
+    if options.first > options.last:
+        raise SettingsError(
+            f"--from {options.first} is after --to {options.last}",
+            hint="Give the earlier day first.",
+        )
+    with _source(settings) as url:
+        found = verify(
+            settings,
+            url,
+            _now,
+            days=DayRange(options.first, options.last),
+            repair=options.repair,
+            may_remove=options.yes,
+        )
+    print(verification_text(found, Layout(settings.data_dir)))
+    return 0 if found.caught_up.is_settled else 1
 
 
 def _status(settings: Settings, options: argparse.Namespace) -> int:

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-import pyarrow as pa
-
-from etl.guards import base_to_read_from, require_same_source
-from etl.source import SourceTransaction, open_source
+from etl.batch import BatchPlan
+from etl.catch_up import CaughtUp, catch_up
 from olap import ledger
-from olap.fold import Folded, fold, rebuild
+from olap.days import EVERY_DAY
+from olap.fold import rebuild
 from olap.lake import require_files
 from olap.layout import Layout, write_durably
 from olap.log import get_logger
 from olap.manifest import Manifest, read_manifest
+from olap.proofs import due
 from olap.publish import collect, is_due, publish
-from olap.reading import Reading, TableReading
+from olap.reading import Reading
 from olap.settings import Secret, Settings
-from olap.tables import DIMENSIONS, TABLES
 from olap.timer import Timer
 from olap.warehouse import Warehouse, open_warehouse, schema_fingerprint
 
@@ -35,21 +33,47 @@ class CycleReport:
 
     Attributes:
         manifest: the state after it.
-        reading: what was read.
-        rows_changed: rows that were new or different.
-        days_rebuilt: (table, day) pairs rebuilt.
+        caught_up: what was read and folded, batch by batch.
         is_published: whether it made a new generation.
         steps_ms: milliseconds of each step, in order.
         bytes_freed: what collection removed.
     """
 
     manifest: Manifest
-    reading: Reading
-    rows_changed: int
-    days_rebuilt: int
+    caught_up: CaughtUp
     is_published: bool
     steps_ms: dict[str, int]
     bytes_freed: int
+
+    @property
+    def reading(self) -> Reading:
+        """What the first batch read; others only put right what it found to differ."""
+        return self.caught_up.readings[0]
+
+    @property
+    def rows_changed(self) -> int:
+        """Rows that were new or different."""
+        return self.caught_up.rows_changed
+
+    @property
+    def days_rebuilt(self) -> int:
+        """(table, day) pairs rebuilt."""
+        return self.caught_up.days_rebuilt
+
+
+def plan_of(settings: Settings, before: Manifest | None, *, is_full: bool) -> BatchPlan:
+    """What an ordinary cycle reads: the news, and the proofs that are due."""
+    proofs = (
+        due(before, hour=settings.verify_hour, rows_max=settings.verify_budget_rows)
+        if before
+        else {}
+    )
+    return BatchPlan(
+        coverage=before.coverage if before else EVERY_DAY,
+        is_full=is_full,
+        prove=proofs,
+        removal_max_percent=settings.repair_max_percent,
+    )
 
 
 def run_cycle(
@@ -75,13 +99,12 @@ def run_cycle(
         before = recover(warehouse)
         if before:
             _collect(settings, layout, before, clock())
-        with timer.step("read"):
-            reading = read_batch(warehouse, before, settings, url, is_full=is_full)
-        layout.require_space(sum(table.bytes for table in reading.tables.values()), "what was read")
-        folded = fold(warehouse, reading, timer, workers=settings.threads)
-        manifest = folded.manifest
-        write_durably(layout.lake_manifest, manifest.to_json())
-        is_published = is_due(layout, manifest, clock(), idle_seconds=settings.publish_idle_seconds)
+        plan = plan_of(settings, before, is_full=is_full)
+        caught_up = catch_up(warehouse, before, settings, url, timer, plan)
+        manifest = caught_up.manifest
+        is_published = bool(caught_up.proved) or is_due(
+            layout, manifest, clock(), idle_seconds=settings.publish_idle_seconds
+        )
         if is_published:
             with timer.step("rewrite"):
                 _rewrite_if_bloated(warehouse, is_first=before is None)
@@ -91,14 +114,12 @@ def run_cycle(
             freed = _collect(settings, layout, manifest, clock())
     report = CycleReport(
         manifest=manifest,
-        reading=reading,
-        rows_changed=folded.rows_changed,
-        days_rebuilt=len(folded.days),
+        caught_up=caught_up,
         is_published=is_published,
         steps_ms=timer.steps,
         bytes_freed=freed,
     )
-    _log(report, folded)
+    _log(report)
     return report
 
 
@@ -143,110 +164,6 @@ def recover(warehouse: Warehouse) -> Manifest | None:
     return manifest
 
 
-def read_batch(
-    warehouse: Warehouse,
-    before: Manifest | None,
-    settings: Settings,
-    url: Secret,
-    *,
-    is_full: bool,
-) -> Reading:
-    """Read everything that may have changed, under one snapshot, into staging.
-
-    The source's transaction ends before anything is made of the rows, so that the source's vacuum
-    is not held back by our work.
-    """
-    started = time.perf_counter()
-    with open_source(url, lock_timeout_seconds=settings.lock_timeout_seconds) as source:
-        if not is_full:
-            require_same_source(before, source.snapshot)
-        counts = source.counts()
-        tables = {
-            table: _read_table(
-                warehouse, source, before, table, source_rows=counts[table], is_full=is_full
-            )
-            for table in TABLES
-        }
-        snapshot = source.snapshot
-    return Reading(
-        source=snapshot.identity,
-        snapshot=snapshot.text,
-        base=snapshot.xmin,
-        data_through=snapshot.seen_at,
-        held_back_by=snapshot.held_back_by,
-        ms=round((time.perf_counter() - started) * 1000),
-        tables=tables,
-    )
-
-
-@dataclass(slots=True)
-class _Tally:
-    """Counts a stream while it flows."""
-
-    rows: int = 0
-    bytes: int = 0
-
-    def count(self, reader: pa.RecordBatchReader) -> pa.RecordBatchReader:
-        def batches() -> Iterator[pa.RecordBatch]:
-            for batch in reader:
-                self.rows += batch.num_rows
-                self.bytes += batch.nbytes
-                yield batch
-
-        return pa.RecordBatchReader.from_batches(reader.schema, batches())
-
-
-def _read_table(
-    warehouse: Warehouse,
-    source: SourceTransaction,
-    before: Manifest | None,
-    table: str,
-    *,
-    source_rows: int,
-    is_full: bool,
-) -> TableReading:
-    started, tally = time.perf_counter(), _Tally()
-    relation = source.relations[table]
-    state = before.tables.get(table) if before else None
-    base, reason = base_to_read_from(state, relation, source.snapshot)
-    if is_full:
-        base, reason = None, "asked for"
-    if reason and before:
-        log.info("table.full_read", table=table, reason=reason)
-    is_dimension = any(dimension.name == table for dimension in DIMENSIONS)
-    folder = f"{'dimensions' if is_dimension else 'facts'}/{table}"
-    stage_stream(warehouse, source, f"{folder}/stage", tally.count(source.rows(table, base)))
-    has_keys = False
-    if is_dimension and base is None:
-        has_keys = True
-        warehouse.run(f"{folder}/keys_of_full_read")
-    elif is_dimension and warehouse.run(f"{folder}/count")[0][0] != source_rows:
-        has_keys = True
-        stage_stream(warehouse, source, f"{folder}/keys", source.keys(table))
-    return TableReading(
-        relation=relation.relation,
-        columns=relation.columns,
-        source_rows=source_rows,
-        rows=tally.rows,
-        bytes=tally.bytes,
-        ms=round((time.perf_counter() - started) * 1000),
-        is_full=base is None,
-        has_keys=has_keys,
-    )
-
-
-def stage_stream(
-    warehouse: Warehouse, source: SourceTransaction, name: str, rows: pa.RecordBatchReader
-) -> None:
-    """Stage a stream; an error of the source is raised as itself, not as DuckDB shows it."""
-    try:
-        warehouse.stage(name, rows)
-    except Exception:
-        if source.failure is not None:
-            raise source.failure from None
-        raise
-
-
 def _rewrite_if_bloated(warehouse: Warehouse, *, is_first: bool) -> None:
     if is_first:
         warehouse.remember_fresh_size()
@@ -267,13 +184,14 @@ def _collect(settings: Settings, layout: Layout, manifest: Manifest, now: dateti
     )
 
 
-def _log(report: CycleReport, folded: Folded) -> None:
-    """The cycle's one canonical line, and one warning per table that does not add up."""
-    batch = report.manifest.last_batch
+def _log(report: CycleReport) -> None:
+    """The cycle's one canonical line, and one error per table that could not be put right."""
+    batch, caught_up = report.manifest.last_batch, report.caught_up
     tables = report.reading.tables
     log.info(
         "cycle",
         batch=batch.batch,
+        batches=len(caught_up.readings),
         generation=report.manifest.generation,
         is_published=report.is_published,
         data_through=batch.data_through.isoformat(),
@@ -282,19 +200,18 @@ def _log(report: CycleReport, folded: Folded) -> None:
         read_ms={name: table.ms for name, table in tables.items()},
         full_reads=[name for name, table in tables.items() if table.is_full],
         rows_changed=report.rows_changed,
-        dimensions_changed=dict(folded.dimensions),
+        dimensions_changed={k: n for f in caught_up.folds for k, n in f.dimensions.items()},
         days_rebuilt=report.days_rebuilt,
-        lake_bytes_written=sum(c.file.bytes for c in folded.days if c.file),
+        files_proved=caught_up.proved,
+        lake_bytes_written=sum(c.file.bytes for f in caught_up.folds for c in f.days if c.file),
         bytes_freed=report.bytes_freed,
         step_ms=report.steps_ms,
         held_back_by=batch.held_back_by,
     )
-    for name, state in report.manifest.tables.items():
-        if state.rows != state.source_rows:
-            log.warning(
-                "table.count_differs",
-                table=name,
-                source_rows=state.source_rows,
-                rows=state.rows,
-                hint="rows were hard-deleted or changed their time; `run --full` reads all again",
-            )
+    for table, rows in caught_up.refused.items():
+        log.error(
+            "repair.refused",
+            table=table,
+            rows=rows,
+            hint="rows are gone at the source; `verify --repair --yes` removes them here as well",
+        )

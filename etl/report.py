@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 
 from etl.cycle import CycleReport
+from etl.verify import Verification
 from olap import sqlfiles
 from olap.layout import Layout
 from olap.publish import current
@@ -68,6 +69,32 @@ def few_numbers(generation: Path) -> list[str]:
     ]
 
 
+def verification_text(found: Verification, layout: Layout) -> str:
+    """What was proved, and what differed."""
+    caught_up, manifest = found.caught_up, found.manifest
+    rows = [("table", "rows compared", "files proved", "all proved since")]
+    for table, taken in caught_up.readings[0].sums.items():
+        proof = manifest.proof(table)
+        compared = sum(day.rows for day in taken.sums.values())
+        since = _instant(proof.proved_at) if proof.proved_at else "not yet"
+        rows.append((table, f"{compared:,}", f"{proof.proved_files:,}/{proof.files:,}", since))
+    lines = [*_columns(rows), ""]
+    for difference in caught_up.differences:
+        lines.append(
+            f"{difference.table} {difference.day or '(whole)'}: the source has "
+            f"{difference.source.rows:,} rows, here are {difference.here.rows:,}"
+            + ("" if difference.source.rows != difference.here.rows else ", not the same")
+        )
+    if not caught_up.is_settled:
+        lines.append("These differ from the source. `--repair` reads them again.")
+    elif found.is_repaired:
+        lines.append("All of it was read again, and is now proved equal to the source.")
+    else:
+        lines.append("Everything compared is equal to the source.")
+    steps = ", ".join(f"{step} {ms:,} ms" for step, ms in found.steps_ms.items() if ms)
+    return "\n".join([*lines, f"Steps: {steps}.", "", generation_text(layout)])
+
+
 def status_text(status: Status) -> str:
     """The status for a terminal."""
     lines = [f"{status.level}", *(f"  {reason}" for reason in status.reasons), ""]
@@ -91,12 +118,20 @@ def status_text(status: Status) -> str:
         f"generations {_mb(disk.generations)}, free {_mb(disk.free)}"
     )
     if status.tables:
-        rows = [("table", "rows", "at the source", "days")]
+        rows = [("table", "rows", "at the source", "outside", "days", "proved", "all since")]
         rows += [
-            (name, f"{t.rows:,}", f"{t.source_rows:,}", f"{t.days:,}" if t.days else "")
+            (
+                name,
+                f"{t.rows:,}",
+                f"{t.source_rows:,}",
+                f"{t.outside_rows:,}",
+                f"{t.days:,}" if t.days else "",
+                f"{t.proof.proved_files:,}/{t.proof.files:,}",
+                _instant(t.proof.proved_at) if t.proof.proved_at else "not yet",
+            )
             for name, t in status.tables.items()
         ]
-        lines += ["", *_columns(rows)]
+        lines += [f"coverage      {status.coverage}", "", *_columns(rows)]
     if status.batches:
         last = [("batch", "data through", "read", "changed", "days rebuilt", "ms")]
         last += [

@@ -29,8 +29,10 @@ import adbc_driver_postgresql.dbapi as adbc_postgresql
 import pyarrow as pa
 
 from olap import sqlfiles
+from olap.days import EVERY_DAY, NO_DAY, DaySet
 from olap.errors import SourceError
 from olap.manifest import SourceIdentity, utc
+from olap.proofs import DaySum, Sums, Tier
 from olap.settings import Secret
 from olap.tables import TABLES
 
@@ -76,6 +78,23 @@ class Snapshot:
     held_back_by: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Which rows of a table to read.
+
+    Attributes:
+        base: xid8 of the last snapshot's xmin: rows whose version is at or after it; None = all.
+        days: whole days besides, whatever the version of their rows.
+        coverage: no row of another day.
+        lost_messages: ids, as PostgreSQL's uuid[], whose receipts are to be read besides.
+    """
+
+    base: int | None
+    days: DaySet = NO_DAY
+    coverage: DaySet = EVERY_DAY
+    lost_messages: str = "{}"
+
+
 class SourceTransaction:
     """An open reading transaction; every method sees the same snapshot.
 
@@ -90,28 +109,36 @@ class SourceTransaction:
         self.snapshot = self._read_snapshot()
         self.relations = self._read_relations()
 
-    def rows(self, table: str, base: int | None) -> pa.RecordBatchReader:
-        """The rows of `table` whose version is at or after `base`, as a stream.
-
-        Args:
-            base: xid8 of the last snapshot's xmin; None reads the whole table.
+    def rows(self, table: str, window: Window) -> pa.RecordBatchReader:
+        """The rows of `table` that `window` asks for, as a stream.
 
         Raises:
             SourceError: the table cannot be read.
         """
-        # An xid on a row has 32 bits; age() compares on the circle, so the low half is enough.
-        text = "" if base is None else str(base & 0xFFFF_FFFF)
-        self._fetch("source/set_base", (text,))
+        self._set(window)
         return self._stream(f"{MAPPING}/{table}")
 
     def keys(self, dimension: str) -> pa.RecordBatchReader:
         """The ids of all rows of a dimension, as a stream."""
         return self._stream(f"{MAPPING}/keys/{dimension}")
 
-    def counts(self) -> Mapping[str, int]:
-        """How many rows each table has."""
+    def counts(self, coverage: DaySet) -> Mapping[str, tuple[int, int]]:
+        """How many rows each table has, inside the coverage and outside it."""
+        self._set(Window(base=None, coverage=coverage))
         rows = self._fetch(f"{MAPPING}/counts")
-        return {row["table_name"]: row["source_rows"] for row in rows}
+        return {row["table_name"]: (row["source_rows"], row["outside_rows"]) for row in rows}
+
+    def sums(self, table: str, days: DaySet, tier: Tier) -> Sums:
+        """What the rows of `table` on these days add up to, by day; a dimension's under None."""
+        self._fetch("source/set_sums", (days.to_multirange(), tier, "{}"))
+        rows = self._fetch(f"{MAPPING}/sums/{table}")
+        return {row["day"]: DaySum(row["row_count"], row["total"]) for row in rows}
+
+    def _set(self, window: Window) -> None:
+        # An xid on a row has 32 bits; age() compares on the circle, so the low half is enough.
+        base = "" if window.base is None else str(window.base & 0xFFFF_FFFF)
+        days, coverage = window.days.to_multirange(), window.coverage.to_multirange()
+        self._fetch("source/set_window", (base, days, coverage, window.lost_messages))
 
     def _read_snapshot(self) -> Snapshot:
         row = self._fetch("source/snapshot")[0]

@@ -8,8 +8,12 @@ from datetime import date, datetime, time, timedelta
 
 ONE_DAY = timedelta(days=1)
 
+# After every instant there is: `sqlfiles.run` binds it as infinity, so that the last day there is
+# has its last microsecond too.
+END_OF_TIME = datetime.combine(date.max, time.max)
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, order=True)
 class DayRange:
     """The UTC days from `first` to `last`, both included."""
 
@@ -23,22 +27,72 @@ class DayRange:
 
     @property
     def until(self) -> datetime:
-        """The first instant after the range; the last day there is ends with its last microsecond.
-
-        `datetime` cannot hold the midnight after 9999-12-31, so that day's last microsecond is
-        left to the next range, which does not exist.
-        """
+        """The first instant after the range; `END_OF_TIME` where there is none."""
         if self.last == date.max:
-            return datetime.combine(date.max, time.max)
+            return END_OF_TIME
         return datetime.combine(self.last + ONE_DAY, time.min)
 
     def __contains__(self, day: date) -> bool:
         return self.first <= day <= self.last
 
 
+@dataclass(frozen=True, slots=True)
+class DaySet:
+    """Any set of UTC days, as ranges in order that do not touch each other; see `day_set`."""
+
+    ranges: tuple[DayRange, ...]
+
+    def __contains__(self, day: date) -> bool:
+        return any(day in found for found in self.ranges)
+
+    def __bool__(self) -> bool:
+        return bool(self.ranges)
+
+    def __or__(self, other: DaySet) -> DaySet:
+        return day_set(*self.ranges, *other.ranges)
+
+    def to_multirange(self) -> str:
+        """As PostgreSQL's tstzmultirange; the first and the last day there are have no bound.
+
+        So infinite times, and those that the driver cannot carry, belong to one of these two.
+        """
+        spans = (
+            f"[{'' if found.first == date.min else f'{found.first} 00:00:00+00'},"
+            f"{'' if found.last == date.max else f'{found.last + ONE_DAY} 00:00:00+00'})"
+            for found in self.ranges
+        )
+        return "{" + ",".join(spans) + "}"
+
+    def __str__(self) -> str:
+        if self == EVERY_DAY:
+            return "every day"
+        return ", ".join(_words(found) for found in self.ranges) or "no day"
+
+
+def day_set(*ranges: DayRange) -> DaySet:
+    """The days of all these ranges."""
+    joined: list[DayRange] = []
+    for found in sorted(ranges):
+        last = joined[-1].last if joined else None
+        if last is not None and (last == date.max or found.first <= last + ONE_DAY):
+            joined[-1] = DayRange(joined[-1].first, max(last, found.last))
+        else:
+            joined.append(found)
+    return DaySet(tuple(joined))
+
+
+def days_of(days: Iterable[date]) -> DaySet:
+    """The set of single days."""
+    return day_set(*(one_day(day) for day in days))
+
+
 def one_day(day: date) -> DayRange:
     """The range of a single day."""
     return DayRange(day, day)
+
+
+EVERY_DAY = DaySet((DayRange(date.min, date.max),))
+NO_DAY = DaySet(())
 
 
 def ranges(days: Iterable[date], *, at_most: int = 31) -> list[DayRange]:
@@ -55,3 +109,9 @@ def ranges(days: Iterable[date], *, at_most: int = 31) -> list[DayRange]:
         else:
             found.append(one_day(day))
     return found
+
+
+def _words(days: DayRange) -> str:
+    if days.first == date.min:
+        return f"until {days.last}"
+    return f"from {days.first}" + ("" if days.last == date.max else f" to {days.last}")

@@ -8,6 +8,8 @@
     │   └── SourceChangedError     it is not the database that was read last time
     ├── LakeError                  a Parquet file or the lake's manifest is unusable
     ├── WarehouseError             the private DuckDB file is unusable
+    ├── VerifyError                what is here is not what it should be
+    │   └── RepairRefusedError     a repair would remove more than it may without being told
     ├── PublishError               a generation could not be made or does not add up
     └── SandboxError               the development servers could not be started or filled
 
@@ -60,6 +62,14 @@ class LakeError(AnalyticsError):
 
 class WarehouseError(AnalyticsError):
     """The private DuckDB file is unusable."""
+
+
+class VerifyError(AnalyticsError):
+    """What is here could not be compared with the source, or contradicts itself."""
+
+
+class RepairRefusedError(VerifyError):
+    """A repair would remove more rows than it may without being told."""
 
 
 class PublishError(AnalyticsError):

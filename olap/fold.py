@@ -65,9 +65,7 @@ def fold(warehouse: Warehouse, reading: Reading, timer: Timer, *, workers: int) 
         days = write_days(warehouse, reading, before, number, workers)
     with warehouse.transaction():
         with timer.step("dimensions"):
-            dimensions = _merge_dimensions(
-                warehouse, reading, number, days, is_first=before is None
-            )
+            dimensions = _merge_dimensions(warehouse, reading, before, number, days)
         _load(warehouse, before, days, timer)
         rows_changed = sum(c.rows_changed for c in days) + sum(dimensions.values())
         # A source's clock may be set back; what was seen stays seen.
@@ -114,6 +112,7 @@ def rebuild(warehouse: Warehouse, manifest: Manifest) -> None:
         ledger.record_state(
             warehouse,
             manifest.source,
+            manifest.coverage,
             changed_in_batch=manifest.changed_in_batch,
             generation=manifest.generation,
             generated_at=manifest.generated_at,
@@ -123,10 +122,9 @@ def rebuild(warehouse: Warehouse, manifest: Manifest) -> None:
 def _merge_dimensions(
     warehouse: Warehouse,
     reading: Reading,
+    before: Manifest | None,
     batch: int,
     days: Sequence[DayChange],
-    *,
-    is_first: bool,
 ) -> dict[str, int]:
     """Bring the dimensions up to date; write the lake file of each that changed.
 
@@ -137,17 +135,20 @@ def _merge_dimensions(
     for dimension in DIMENSIONS:
         table, name = reading.tables[dimension.name], f"dimensions/{dimension.name}"
         count = table.rows
-        if count and not is_first:
+        if count and before:
             count = warehouse.run(f"{name}/changed")[0][0]
         if count:
             warehouse.run(f"{name}/merge")
         if dimension.has_stand_ins and mentions_ids:
             count += warehouse.run(f"{name}/mentioned")[0][0]
-        if table.has_keys and not is_first:
+        if table.has_keys and before:
             count += warehouse.run(f"{name}/gone")[0][0]
         if count:
             changed[dimension.name] = count
-            file = write_dimension(warehouse, dimension, batch)
+            old = before.file_of(dimension.name, None) if before else None
+            file = write_dimension(
+                warehouse, dimension, batch, proved_at=old.proved_at if old else None
+            )
             ledger.record_files(warehouse, [(dimension.name, None)], [file])
     return changed
 
@@ -205,12 +206,14 @@ def _record(
             columns=table.columns,
             source_rows=table.source_rows,
             rows=held[name],
+            outside_rows=table.outside_rows,
         )
         ledger.record_table(warehouse, name, state)
     is_change = bool(batch.rows_changed or batch.days_rebuilt)
     ledger.record_state(
         warehouse,
         reading.source,
+        reading.coverage,
         changed_in_batch=batch.batch if is_change or not before else before.changed_in_batch,
         generation=before.generation if before else 0,
         generated_at=before.generated_at if before else None,

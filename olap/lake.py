@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 import pyarrow.parquet as pq
 
@@ -74,14 +74,17 @@ def write_days(
                 f"the source has rows in {fact.name} without {fact.time_column}",
                 hint=f"Give every row of {fact.name} its {fact.time_column}; a fact has a time.",
             )
-        dirty = set(staged) | (set(known) if reading.tables[fact.name].is_full else set())
+        whole = reading.tables[fact.name].whole
+        dirty = set(staged) | {day for day in known if day in whole}
         tasks += [(fact, day, known.get(day)) for day in sorted(dirty)]
 
     def work(share: Sequence[tuple[Fact, date, LakeFile | None]]) -> list[DayChange]:
         own = warehouse.cursor()
         try:
             changes = (
-                _write_day(own, *task, batch, is_full=reading.tables[task[0].name].is_full)
+                _write_day(
+                    own, *task, batch, is_whole=task[1] in reading.tables[task[0].name].whole
+                )
                 for task in share
             )
             return [change for change in changes if change is not None]
@@ -103,9 +106,13 @@ def _write_day(
     old: LakeFile | None,
     batch: int,
     *,
-    is_full: bool,
+    is_whole: bool,
 ) -> DayChange | None:
-    """Write one day's new file; None when its rows are what they were."""
+    """Write one day's new file; None when its rows are what they were.
+
+    Args:
+        is_whole: whether all rows of the day are staged, and those not among them are gone.
+    """
     layout, name = warehouse.layout, f"facts/{fact.name}"
     relative = layout.day_file(fact.name, day, batch)
     path = layout.lake / relative
@@ -118,30 +125,41 @@ def _write_day(
         return DayChange(fact, day, file, file.rows)
     old_file = str(layout.lake / old.path)
     ((changed,),) = warehouse.run(f"{name}/changed", old_file=old_file, **bounds)
-    if not is_full:
+    if not is_whole:
         if not changed:
             return None
         warehouse.run(f"{name}/merge_day", old_file=old_file, path=str(path), **bounds)
-        return DayChange(fact, day, _described(layout, fact.name, day, relative, batch), changed)
+        file = _described(layout, fact.name, day, relative, batch, proved_at=old.proved_at)
+        return DayChange(fact, day, file, changed)
     warehouse.run(f"{name}/write_day", path=str(path), **bounds)
-    file = _described(layout, fact.name, day, relative, batch)
+    file = _described(layout, fact.name, day, relative, batch, proved_at=old.proved_at)
     if file.rows and (changed or file.rows != old.rows):
         return DayChange(fact, day, file, changed + max(old.rows - file.rows, 0))
     path.unlink()
     return None if file.rows else DayChange(fact, day, None, old.rows)
 
 
-def write_dimension(warehouse: Warehouse, dimension: Dimension, batch: int) -> LakeFile:
+def write_dimension(
+    warehouse: Warehouse, dimension: Dimension, batch: int, *, proved_at: datetime | None
+) -> LakeFile:
     """Write a dimension, keys included, as the open transaction has it."""
     layout = warehouse.layout
     relative = layout.dimension_file(dimension.name, batch)
     path = layout.lake / relative
     path.parent.mkdir(parents=True, exist_ok=True)
     warehouse.run(f"dimensions/{dimension.name}/write", path=str(path))
-    return _described(layout, dimension.name, None, relative, batch)
+    return _described(layout, dimension.name, None, relative, batch, proved_at=proved_at)
 
 
-def _described(layout: Layout, table: str, day: date | None, relative: str, batch: int) -> LakeFile:
+def _described(
+    layout: Layout,
+    table: str,
+    day: date | None,
+    relative: str,
+    batch: int,
+    *,
+    proved_at: datetime | None = None,
+) -> LakeFile:
     """The record of a file just written, once it and its directories are on the disk."""
     path = layout.lake / relative
     for item in (path, path.parent, path.parent.parent):
@@ -153,4 +171,5 @@ def _described(layout: Layout, table: str, day: date | None, relative: str, batc
         batch=batch,
         rows=pq.read_metadata(path).num_rows,
         bytes=path.stat().st_size,
+        proved_at=proved_at,
     )

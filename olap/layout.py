@@ -71,7 +71,7 @@ class Layout:
 
     def day_file(self, table: str, day: date, batch: int) -> str:
         """The path, relative to the lake, of `table`'s rows of one UTC day."""
-        return f"{table}/day={day:%Y-%m-%d}/{batch:06d}.parquet"
+        return f"{table}/day={day}/{batch:06d}.parquet"
 
     def dimension_file(self, table: str, batch: int) -> str:
         """The path, relative to the lake, of a whole dimension as of `batch`."""

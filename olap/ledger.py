@@ -7,10 +7,11 @@ these must move in the transaction that moves the data. Read as a whole it is a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
 from olap import sqlfiles, timezones
+from olap.days import EVERY_DAY, DayRange, DaySet, day_set
 from olap.errors import WarehouseError
 from olap.manifest import (
     Batch,
@@ -54,6 +55,7 @@ def read(warehouse: Warehouse) -> Manifest | None:
             database=state["database_name"],
         ),
         changed_in_batch=state["changed_in_batch"],
+        coverage=_coverage(state.get("coverage")),
         batches=batches,
         tables={
             row["table_name"]: TableState(
@@ -62,6 +64,7 @@ def read(warehouse: Warehouse) -> Manifest | None:
                 columns=row["columns"],
                 source_rows=row["source_rows"],
                 rows=row["row_count"],
+                outside_rows=row.get("outside_rows", 0),
             )
             for row in warehouse.records("ledger/read_table_states")
         },
@@ -73,6 +76,7 @@ def read(warehouse: Warehouse) -> Manifest | None:
                 batch=row["batch"],
                 rows=row["row_count"],
                 bytes=row["byte_count"],
+                proved_at=utc(row["proved_at"]) if row.get("proved_at") else None,
             )
             for row in warehouse.records("ledger/read_lake_files")
         ),
@@ -100,6 +104,7 @@ def record_files(
             batches=[file.batch for file in files],
             row_counts=[file.rows for file in files],
             byte_counts=[file.bytes for file in files],
+            proved_at=[naive_utc(f.proved_at) if f.proved_at else None for f in files],
         )
 
 
@@ -120,12 +125,26 @@ def record_table(warehouse: Warehouse, table: str, state: TableState) -> None:
         columns=state.columns,
         source_rows=state.source_rows,
         row_count=state.rows,
+        outside_rows=state.outside_rows,
+    )
+
+
+def record_proofs(
+    warehouse: Warehouse, proved: Sequence[tuple[str, date | None]], at: datetime
+) -> None:
+    """Note that these (table, day) pairs were found equal to the source's as of `at`."""
+    warehouse.run(
+        "ledger/set_proved",
+        tables=[table for table, _ in proved],
+        days=[day for _, day in proved],
+        proved_at=naive_utc(at),
     )
 
 
 def record_state(
     warehouse: Warehouse,
     source: SourceIdentity,
+    coverage: DaySet,
     *,
     changed_in_batch: int,
     generation: int,
@@ -141,9 +160,17 @@ def record_state(
         system_identifier=source.system_identifier,
         timeline=source.timeline,
         database_name=source.database,
+        coverage=[{"first_day": days.first, "last_day": days.last} for days in coverage.ranges],
         changed_in_batch=changed_in_batch,
         generation=generation,
         generated_at=naive_utc(generated_at) if generated_at else None,
         fresh_bytes=fresh_bytes,
         fresh_rows=fresh_rows,
     )
+
+
+def _coverage(ranges: Sequence[Mapping[str, date]] | None) -> DaySet:
+    """The coverage as recorded; a ledger of an earlier version has none and covers every day."""
+    if ranges is None:
+        return EVERY_DAY
+    return day_set(*(DayRange(found["first_day"], found["last_day"]) for found in ranges))

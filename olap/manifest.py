@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from olap.days import EVERY_DAY, DaySet
 from olap.errors import LakeError
 
 FORMAT = 1
@@ -65,8 +66,9 @@ class TableState(msgspec.Struct, frozen=True, kw_only=True):
         base: the next cycle reads every row whose xmin is at or after this xid8.
         relation: oid and storage of the source's table; another one forces a full read.
         columns: names, numbers and types of the columns read; others force a full read.
-        source_rows: rows the source counted under the last snapshot.
+        source_rows: rows the source counted under the last snapshot, inside the coverage.
         rows: rows here after the last batch.
+        outside_rows: rows the source counted outside the coverage; they are not kept.
     """
 
     base: int
@@ -74,10 +76,19 @@ class TableState(msgspec.Struct, frozen=True, kw_only=True):
     columns: str
     source_rows: int
     rows: int
+    outside_rows: int = 0
 
 
 class LakeFile(msgspec.Struct, frozen=True, kw_only=True, order=True):
-    """One immutable Parquet file that the lake is made of; `day` is null for a dimension."""
+    """One immutable Parquet file that the lake is made of.
+
+    Attributes:
+        day: the UTC day whose rows it holds; null for a dimension, which it holds whole.
+        path: relative to the lake.
+        batch: the batch that wrote it.
+        proved_at: when (a `data_through`) these rows were last proved equal to the source's, row
+            by row; kept when later batches change some of them. Null = never yet.
+    """
 
     table: str
     day: date | None
@@ -85,6 +96,21 @@ class LakeFile(msgspec.Struct, frozen=True, kw_only=True, order=True):
     batch: int
     rows: int
     bytes: int
+    proved_at: datetime | None = None
+
+
+class Proof(msgspec.Struct, frozen=True, kw_only=True):
+    """How lately one table was proved equal to the source.
+
+    Attributes:
+        files: day files of a fact, or the one file of a dimension.
+        proved_files: of these, proved at least once.
+        proved_at: every file has been proved since then, UTC; null = one has not been yet.
+    """
+
+    files: int
+    proved_files: int
+    proved_at: datetime | None
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +121,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         generated_at: when, UTC.
         changed_in_batch: the last batch that changed any row; older generations are out of date.
         batches: the last hundred, oldest first.
+        coverage: the days that are kept; the source's rows of other days are counted, not read.
     """
 
     format: int = FORMAT
@@ -106,6 +133,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     batches: Annotated[tuple[Batch, ...], msgspec.Meta(min_length=1)]
     tables: dict[str, TableState]
     files: tuple[LakeFile, ...]
+    coverage: DaySet = EVERY_DAY
 
     @property
     def last_batch(self) -> Batch:
@@ -119,6 +147,21 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     def days(self, table: str) -> int:
         """How many UTC days of `table` have rows; 0 for a dimension."""
         return sum(file.table == table and file.day is not None for file in self.files)
+
+    def file_of(self, table: str, day: date | None) -> LakeFile | None:
+        """The file of one day of a fact, or (day None) of a dimension."""
+        found = (file for file in self.files if file.table == table and file.day == day)
+        return next(found, None)
+
+    def proof(self, table: str) -> Proof:
+        """How lately `table` was proved; the view core.proofs says the same."""
+        times = [file.proved_at for file in self.files if file.table == table]
+        proved = [at for at in times if at is not None]
+        return Proof(
+            files=len(times),
+            proved_files=len(proved),
+            proved_at=min(proved) if proved and len(proved) == len(times) else None,
+        )
 
     def with_generation(self, generation: int, generated_at: datetime) -> Manifest:
         """The same state, published."""

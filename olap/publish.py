@@ -58,6 +58,7 @@ def publish(warehouse: Warehouse, now: datetime) -> Manifest:
     ledger.record_state(
         warehouse,
         manifest.source,
+        manifest.coverage,
         changed_in_batch=manifest.changed_in_batch,
         generation=number,
         generated_at=now,

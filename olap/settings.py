@@ -135,6 +135,18 @@ class Settings:
         "GRACE_SECONDS", _whole(0, 30 * _DAY_SECONDS), 900, "`900`",
         "no generation younger than this is removed, nor a lake file it names",
     )  # fmt: skip
+    verify_hour: int = _setting(
+        "VERIFY_HOUR", _whole(0, 23), 3, "`3`",
+        "UTC hour from which, each day, every table and day is proved equal to the source",
+    )  # fmt: skip
+    verify_budget_rows: int = _setting(
+        "VERIFY_BUDGET_ROWS", _whole(1, 10**12), 5_000_000, "`5000000`",
+        "how many rows a cycle proves at most; the next cycle goes on",
+    )  # fmt: skip
+    repair_max_percent: int = _setting(
+        "REPAIR_MAX_PERCENT", _whole(0, 100), 5, "`5`",
+        "how much of a table a repair removes without `--yes`",
+    )  # fmt: skip
     memory_limit: str = _setting(
         "DUCKDB_MEMORY_LIMIT", _size, "800MB", "`800MB`",
         "what DuckDB may hold in memory during a cycle; it spills to `DATA_DIR` beyond",

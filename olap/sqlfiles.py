@@ -14,6 +14,8 @@ from typing import Any
 
 import duckdb
 
+from olap.days import END_OF_TIME
+
 SQL_DIR = Path(__file__).resolve().parent.parent / "sql"
 
 
@@ -43,12 +45,19 @@ def run(
     rows: list[tuple[Any, ...]] = []
     try:
         for statement in connection.extract_statements(text(name)):
-            bound = {key: parameters[key] for key in statement.named_parameters}
+            bound = {key: _bound(parameters[key]) for key in statement.named_parameters}
             rows = connection.execute(statement, bound or None).fetchall()
     except duckdb.Error as error:
         error.add_note(f"in sql/{name}.sql")
         raise
     return rows
+
+
+def _bound(value: Any) -> Any:
+    """The end of time is no instant, which DuckDB's own conversion takes it for."""
+    if value == END_OF_TIME:
+        return duckdb.Value("infinity", duckdb.sqltypes.TIMESTAMP)
+    return value
 
 
 def fingerprint(*folders: str) -> str:

@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Any
 
 from olap.layout import Layout
-from olap.manifest import Manifest, read_manifest
+from olap.manifest import Manifest, Proof, read_manifest
 from olap.publish import current
 
 LAG_INTERVALS_WARNING = 2
@@ -37,11 +37,13 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableStatus:
-    """One table: its rows here, the source's count at the last batch, and its UTC days."""
+    """One table: its rows here, the source's counts at the last batch, its UTC days and proofs."""
 
     rows: int
     source_rows: int
+    outside_rows: int
     days: int
+    proof: Proof
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +83,7 @@ class Status:
     data_through: datetime | None
     generated_at: datetime | None
     lag_seconds: float | None
+    coverage: str | None
     tables: dict[str, TableStatus]
     batches: tuple[dict[str, Any], ...]
     base: BaseStatus | None
@@ -106,7 +109,7 @@ def status(layout: Layout, now: datetime, *, interval_seconds: int) -> Status:
             (
                 Level.WARNING,
                 f"{name} has {state.rows:,} rows, the source counts {state.source_rows:,}: "
-                "read it whole with `run --full`",
+                "remove what is gone with `verify --repair --yes`",
             )
             for name, state in latest.tables.items()
             if state.rows != state.source_rows
@@ -119,6 +122,7 @@ def status(layout: Layout, now: datetime, *, interval_seconds: int) -> Status:
         data_through=generation.data_through if generation else None,
         generated_at=generation.generated_at if generation else None,
         lag_seconds=lag,
+        coverage=str(latest.coverage) if latest else None,
         tables=_tables(latest),
         batches=_batches(latest),
         base=_base(latest),
@@ -141,7 +145,13 @@ def _tables(manifest: Manifest | None) -> dict[str, TableStatus]:
     if manifest is None:
         return {}
     return {
-        name: TableStatus(rows=state.rows, source_rows=state.source_rows, days=manifest.days(name))
+        name: TableStatus(
+            rows=state.rows,
+            source_rows=state.source_rows,
+            outside_rows=state.outside_rows,
+            days=manifest.days(name),
+            proof=manifest.proof(name),
+        )
         for name, state in manifest.tables.items()
     }
 

@@ -74,6 +74,11 @@ class Warehouse:
         finally:
             self.connection.unregister("source_rows")
 
+    def forget_staged(self) -> None:
+        """Drop everything that is staged."""
+        self.connection.execute("detach staging")
+        self.connection.execute("attach ':memory:' as staging")
+
     def checkpoint(self) -> None:
         """Move everything from the write-ahead log into the file: only then is a copy whole."""
         self.connection.execute("force checkpoint warehouse")

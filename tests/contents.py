@@ -100,7 +100,10 @@ def of_everything(database: Path) -> dict[str, Rows]:
             "select table_name from duckdb_tables() where schema_name = 'core'"
         ).fetchall()
         return {
-            name: Counter(connection.execute(f"select * from core.{name}").fetchall())
+            name: Counter(
+                tuple(map(repr, row))
+                for row in connection.execute(f"select * from core.{name}").fetchall()
+            )
             for (name,) in names
         }
 

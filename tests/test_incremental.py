@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from tests import contents
@@ -110,7 +110,7 @@ deeds = st.builds(
 histories = st.lists(st.lists(deeds, max_size=25), min_size=2, max_size=4)
 
 
-@settings(max_examples=12)
+@settings(max_examples=12, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(history=histories)
 def test_incremental_equals_from_scratch_equals_rebuilt(
     history: list[list[Deed]],

@@ -9,6 +9,7 @@ import duckdb
 import pytest
 
 from olap import ledger
+from olap.days import EVERY_DAY
 from olap.layout import Layout
 from olap.publish import publish
 from olap.tables import DIMENSIONS, FACTS, MESSENGER_IDS, ROLLUPS, TABLES, IdType
@@ -44,7 +45,7 @@ def generation(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for table in TABLES:
             ledger.record_table(warehouse, table, a_table_state(source_rows=0, rows=0))
         ledger.record_state(
-            warehouse, an_identity(), changed_in_batch=1, generation=0, generated_at=None
+            warehouse, an_identity(), EVERY_DAY, changed_in_batch=1, generation=0, generated_at=None
         )
         publish(warehouse, TIME)
     return layout.pointer
@@ -82,12 +83,13 @@ def columns(published: duckdb.DuckDBPyConnection, schema: str, table: str) -> li
 
 
 def test_the_schemas_are_core_and_main(published: duckdb.DuckDBPyConnection) -> None:
-    """Tables lie in `core` and views in `main`, and there is nothing anywhere else."""
+    """Tables lie in `core` and views in `main`, but for core.proofs, and nothing anywhere else."""
     found = published.execute(
         "select distinct schema_name, 'table' from duckdb_tables() where not internal union "
         "select distinct schema_name, 'view' from duckdb_views() where not internal"
     ).fetchall()
-    assert sorted(found) == [("core", "table"), ("main", "view")]
+    assert sorted(found) == [("core", "table"), ("core", "view"), ("main", "view")]
+    assert names(published, "view", "core") == ["proofs"]
 
 
 def test_main_has_exactly_the_views_analysts_know(published: duckdb.DuckDBPyConnection) -> None:

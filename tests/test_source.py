@@ -13,8 +13,9 @@ import pyarrow as pa
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from etl.cycle import stage_stream
-from etl.source import SourceTransaction, open_source
+from etl.batch import stage_stream
+from etl.source import SourceTransaction, Window, open_source
+from olap.days import DaySet
 from olap.errors import SourceError
 from olap.settings import Secret
 from olap.warehouse import Warehouse
@@ -33,7 +34,7 @@ def reading(url: str, *, lock_timeout_seconds: int = 5) -> Iterator[SourceTransa
 
 def message_numbers(source: SourceTransaction, base: int | None) -> list[int]:
     """The numbers of the messages that are read from `base` on."""
-    ids = source.rows("messages", base).read_all().column("message_id").to_pylist()
+    ids = source.rows("messages", Window(base=base)).read_all().column("message_id").to_pylist()
     return sorted(found.int for found in ids if found is not None)
 
 
@@ -246,8 +247,8 @@ def test_the_message_text_is_not_selected(database: str) -> None:
         world.message(1, content="the secret text")
         world.event(1)
         with reading(database) as source:
-            messages = source.rows("messages", None).read_all()
-            events = source.rows("events", None).read_all()
+            messages = source.rows("messages", Window(base=None)).read_all()
+            events = source.rows("events", Window(base=None)).read_all()
     assert "the secret text" not in str(messages.to_pylist())
     assert messages.column("content_length").to_pylist() == [len("the secret text")]
     assert set(events.column_names) == {
@@ -280,8 +281,8 @@ def test_a_server_that_goes_away_in_the_middle_of_a_table_is_a_clear_error(
     """A connection cut while rows flow ends the cycle with our error, and nothing is changed."""
     counts = SourceTransaction.counts
 
-    def counts_then_cut(self: SourceTransaction) -> Mapping[str, int]:
-        found = counts(self)
+    def counts_then_cut(self: SourceTransaction, coverage: DaySet) -> Mapping[str, tuple[int, int]]:
+        found = counts(self, coverage)
         with psycopg.connect(pipeline.url, autocommit=True) as other:
             other.execute(
                 "select pg_terminate_backend(pid) from pg_stat_activity"
@@ -307,7 +308,7 @@ def test_an_error_inside_a_stream_is_raised_as_itself(
 ) -> None:
     """What ends a stream while DuckDB pulls from it is raised as our error, not as DuckDB's."""
 
-    def cut(self: SourceTransaction, table: str, base: int | None) -> pa.RecordBatchReader:
+    def cut(self: SourceTransaction, table: str, window: Window) -> pa.RecordBatchReader:
         schema = pa.schema([("user_id", pa.int64())])
 
         def batches() -> Iterator[pa.RecordBatch]:
@@ -325,7 +326,7 @@ def test_an_error_inside_a_stream_is_raised_as_itself(
     with reading(pipeline.url) as source, duckdb.connect() as connection:
         warehouse = Warehouse(connection, pipeline.layout)
         with pytest.raises(SourceError, match="the server went away"):
-            stage_stream(warehouse, source, "any", source.rows("users", None))
+            stage_stream(warehouse, source, "any", source.rows("users", Window(base=None)))
 
 
 def _wait_until_blocked(connection: psycopg.Connection) -> None:

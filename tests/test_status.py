@@ -138,7 +138,7 @@ def test_a_count_that_differs_is_a_warning(layout: Layout) -> None:
     found = status_at(layout, timedelta(0))
     assert found.level is Level.WARNING
     assert found.reasons == (
-        "events has 1,234 rows, the source counts 1,200: read it whole with `run --full`",
+        "events has 1,234 rows, the source counts 1,200: remove what is gone with `verify --repair --yes`",
     )
 
 
@@ -205,9 +205,10 @@ def test_disk_use_is_told_by_purpose(layout: Layout, monkeypatch: pytest.MonkeyP
 
 def test_json_has_the_names_that_monitoring_reads(layout: Layout) -> None:
     """The JSON has exactly the documented fields, times in RFC 3339, tables with rows and days."""
-    files = (a_lake_file(), a_lake_file(day=(TIME - timedelta(days=1)).date()))
+    files = (a_lake_file(), a_lake_file(day=(TIME - timedelta(days=1)).date(), proved_at=TIME))
     batches = (a_batch(held_back_by="pid 7 app"),)
-    tables = {"messages": a_table_state(rows=20, source_rows=20), "users": a_table_state()}
+    messages = a_table_state(rows=20, source_rows=20, outside_rows=3)
+    tables = {"messages": messages, "users": a_table_state()}
     put(layout, a_manifest(files=files, batches=batches, tables=tables), number=42)
     found = as_json(status_at(layout, timedelta(seconds=1)))
     disk, listed = found.pop("disk"), found.pop("batches")
@@ -218,9 +219,22 @@ def test_json_has_the_names_that_monitoring_reads(layout: Layout) -> None:
         "data_through": "2026-03-01T12:00:00Z",
         "generated_at": "2026-03-01T12:00:00Z",
         "lag_seconds": 1.0,
+        "coverage": "every day",
         "tables": {
-            "messages": {"rows": 20, "source_rows": 20, "days": 2},
-            "users": {"rows": 10, "source_rows": 10, "days": 0},
+            "messages": {
+                "rows": 20,
+                "source_rows": 20,
+                "outside_rows": 3,
+                "days": 2,
+                "proof": {"files": 2, "proved_files": 1, "proved_at": None},
+            },
+            "users": {
+                "rows": 10,
+                "source_rows": 10,
+                "outside_rows": 0,
+                "days": 0,
+                "proof": {"files": 0, "proved_files": 0, "proved_at": None},
+            },
         },
         "base": {"xid": 1000, "age_xids": 10, "age_seconds": 0.0, "held_back_by": "pid 7 app"},
     }
@@ -232,22 +246,24 @@ def test_the_text_tells_the_same(layout: Layout, monkeypatch: pytest.MonkeyPatch
     """The text for people has the level, the reasons and every number of the JSON."""
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=3_210_000_000))
     batch = a_batch(rows_read=61_001, rows_changed=62_002, days_rebuilt=13, held_back_by="pid 7")
-    tables = {"messages": a_table_state(rows=1_234, source_rows=5_678)}
-    put(layout, a_manifest(batches=(batch,), tables=tables), number=42)
+    tables = {"messages": a_table_state(rows=1_234, source_rows=5_678, outside_rows=9)}
+    files = (a_lake_file(proved_at=TIME),)
+    put(layout, a_manifest(batches=(batch,), tables=tables, files=files), number=42)
     lines = status_text(status_at(layout, timedelta(seconds=700))).splitlines()
     told = [line.split() for line in lines]
     assert lines[0] == "WARNING"
     assert [line.strip() for line in lines[1:3]] == [
         "the last batch is 700 s old, more than 2 intervals of 300 s",
-        "messages has 1,234 rows, the source counts 5,678: read it whole with `run --full`",
+        "messages has 1,234 rows, the source counts 5,678: remove what is gone with `verify --repair --yes`",
     ]
     assert "generation    42, published 2026-03-01 12:00:00 UTC" in lines
     assert "data through  2026-03-01 12:00:00 UTC" in lines
     assert "lag           700 s since the last batch" in lines
     assert "base          xid 1000, 10 transactions and 0 s behind the last snapshot" in lines
     assert "held back by  pid 7" in lines
-    assert ["messages", "1,234", "5,678", "1"] in told
     instant = ["2026-03-01", "12:00:00", "UTC"]
+    assert ["messages", "1,234", "5,678", "9", "1", "1/1", *instant] in told
+    assert "coverage      every day" in lines
     assert ["1", *instant, "61,001", "62,002", "13", "90"] in told
     assert any(line.startswith("disk") and "free 3,210.0 MB" in line for line in lines)
 

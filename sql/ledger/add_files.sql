@@ -7,4 +7,5 @@ select
     unnest(cast($paths as varchar[])) as path,
     unnest(cast($batches as integer[])) as batch,
     unnest(cast($row_counts as bigint[])) as row_count,
-    unnest(cast($byte_counts as bigint[])) as byte_count;
+    unnest(cast($byte_counts as bigint[])) as byte_count,
+    unnest(cast($proved_at as timestamp[])) as proved_at;

@@ -6,7 +6,8 @@ create table core.lake_files (
     path varchar not null,
     batch integer not null,
     row_count bigint not null,
-    byte_count bigint not null
+    byte_count bigint not null,
+    proved_at timestamp
 );
 
 comment on table core.lake_files is 'The files the lake is made of. Grain: one row per Parquet file.';
@@ -16,3 +17,4 @@ comment on column core.lake_files.path is 'relative to the lake';
 comment on column core.lake_files.batch is 'the batch that wrote it';
 comment on column core.lake_files.row_count is 'rows in it';
 comment on column core.lake_files.byte_count is 'its size';
+comment on column core.lake_files.proved_at is 'when these rows were last proved equal to those of the source, UTC; null = not yet';

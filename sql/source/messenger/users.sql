@@ -1,13 +1,20 @@
 -- users: people and bots whose row version is at or after the base; all of them on a full read.
 -- grain: one row per user
--- Both ages are taken in this statement, on this connection: age() counts from the transaction's
--- own next xid, and a number carried over from elsewhere loses rows silently.
+-- Conventions as in messages.sql.
 select
     id as user_id,
     username,
     is_bot,
-    created_at,
-    deleted_at
+    case
+        when created_at < '0001-01-01 00:00:00+00' then '0001-01-01 00:00:00+00'
+        when created_at > '9999-12-31 23:59:59.999999+00' then '9999-12-31 23:59:59.999999+00'
+        else created_at
+    end as created_at,
+    case
+        when deleted_at < '0001-01-01 00:00:00+00' then '0001-01-01 00:00:00+00'
+        when deleted_at > '9999-12-31 23:59:59.999999+00' then '9999-12-31 23:59:59.999999+00'
+        else deleted_at
+    end as deleted_at
 from users
 where
     (select current_setting('analytics.base') = '')

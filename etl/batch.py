@@ -1,0 +1,238 @@
+"""Reading one batch: everything that may have changed, under one snapshot, into staging.
+
+The window of each table is its base. Three things widen it. A table whose base is worth nothing any
+more (see `guards`) is read whole. Days that were found to differ are read whole: a row that was
+hard-deleted, or whose event time was changed, leaves no version behind that a reader could find,
+only a count that does not add up. And what hangs on a changed row is read with it: receipts carry
+their message's conversation and time, so those of changed and of removed messages are read again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+import pyarrow as pa
+
+from etl.guards import base_to_read_from, require_same_source
+from etl.source import SourceTransaction, Window, open_source
+from olap.days import EVERY_DAY, NO_DAY, DaySet, days_of
+from olap.log import get_logger
+from olap.manifest import Manifest
+from olap.proofs import FACT_NAMES, Tier, differing, recent_days, sums_here
+from olap.reading import Reading, TableReading, TakenSums
+from olap.settings import Secret, Settings
+from olap.tables import TABLES
+from olap.warehouse import Warehouse
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchPlan:
+    """What a batch reads besides the rows since the base.
+
+    Attributes:
+        coverage: the days that are kept.
+        is_full: read every table whole, and accept another source than last time.
+        suspects: facts whose counts do not add up: find the days that differ, read these whole.
+        whole: days to read whole in any case; a dimension can only be read whole.
+        prove: days to add up in full, for comparison after the fold.
+        removal_max_percent: when days that are read whole lack more of a table's rows than this,
+            its rows stay and are reported as refused.
+    """
+
+    coverage: DaySet = EVERY_DAY
+    is_full: bool = False
+    suspects: frozenset[str] = frozenset()
+    whole: Mapping[str, DaySet] = field(default_factory=dict)
+    prove: Mapping[str, DaySet] = field(default_factory=dict)
+    removal_max_percent: float = 5
+
+
+def read_batch(
+    warehouse: Warehouse,
+    before: Manifest | None,
+    settings: Settings,
+    url: Secret,
+    plan: BatchPlan,
+) -> Reading:
+    """Read a batch into staging.
+
+    The source's transaction ends before anything is made of the rows, so that the source's vacuum
+    is not held back by our work.
+
+    Raises:
+        SourceError: PostgreSQL cannot be read, or is not what it was.
+    """
+    started = time.perf_counter()
+    warehouse.forget_staged()
+    with open_source(url, lock_timeout_seconds=settings.lock_timeout_seconds) as source:
+        if not plan.is_full:
+            require_same_source(before, source.snapshot)
+        reader = _BatchReader(warehouse, source, before, plan)
+        tables = {table: reader.read(table) for table in TABLES}
+        sums = reader.sums()
+        snapshot = source.snapshot
+    return Reading(
+        source=snapshot.identity,
+        coverage=plan.coverage,
+        snapshot=snapshot.text,
+        base=snapshot.xmin,
+        data_through=snapshot.seen_at,
+        held_back_by=snapshot.held_back_by,
+        ms=round((time.perf_counter() - started) * 1000),
+        tables=tables,
+        sums=sums,
+    )
+
+
+class _BatchReader:
+    """Reads the tables of one batch in order; what it learns from one it uses for the next."""
+
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        source: SourceTransaction,
+        before: Manifest | None,
+        plan: BatchPlan,
+    ) -> None:
+        self._warehouse = warehouse
+        self._source = source
+        self._before = before
+        self._plan = plan
+        self._counts = source.counts(plan.coverage)
+        self._lost_messages = "{}"
+        self._is_messages_full = False
+
+    def read(self, table: str) -> TableReading:
+        """Stage one table."""
+        started, tally = time.perf_counter(), _Tally()
+        is_fact = table in FACT_NAMES
+        folder = f"{'facts' if is_fact else 'dimensions'}/{table}"
+        relation = self._source.relations[table]
+        source_rows, outside_rows = self._counts[table]
+        base = self._base(table)
+        days = self._days_to_read_whole(table) if base is not None and is_fact else NO_DAY
+        window = Window(
+            base=base, days=days, coverage=self._plan.coverage, lost_messages=self._lost_messages
+        )
+        stream = tally.count(self._source.rows(table, window))
+        stage_stream(self._warehouse, self._source, f"{folder}/stage", stream)
+        refused = self._refused_rows(table, days) if days else 0
+        has_keys = not is_fact and (base is None or self._lacks_keys(folder, source_rows))
+        if has_keys and base is None:
+            self._warehouse.run(f"{folder}/keys_of_full_read")
+        elif has_keys:
+            keys = self._source.keys(table)
+            stage_stream(self._warehouse, self._source, f"{folder}/keys", keys)
+        if table == "messages":
+            self._is_messages_full = base is None
+            if days and not refused:
+                self._lost_messages = self._warehouse.run("facts/messages/lost_ids")[0][0]
+        return TableReading(
+            relation=relation.relation,
+            columns=relation.columns,
+            source_rows=source_rows,
+            outside_rows=outside_rows,
+            rows=tally.rows,
+            bytes=tally.bytes,
+            ms=round((time.perf_counter() - started) * 1000),
+            whole=EVERY_DAY if base is None else NO_DAY if refused else days,
+            refused_rows=refused,
+            has_keys=has_keys,
+        )
+
+    def sums(self) -> dict[str, TakenSums]:
+        """The source's sums: in full what is to be proved, and the last two days cheaply.
+
+        After a first load or a full read everything is as it was read; there is nothing to find.
+        """
+        recent = recent_days(self._source.snapshot.seen_at)
+        taken: dict[str, TakenSums] = {}
+        for table in TABLES:
+            days, tier = self._plan.prove.get(table, NO_DAY), Tier.FULL
+            if not days and table in FACT_NAMES and self._before and not self._plan.is_full:
+                days, tier = recent, Tier.CHEAP
+            if not days:
+                continue
+            found = self._source.sums(table, days, tier)
+            taken[table] = TakenSums(
+                days=days,
+                tier=tier,
+                sums={d: s for d, s in found.items() if self._is_covered(d)},
+            )
+        return taken
+
+    def _is_covered(self, day: date | None) -> bool:
+        return day is None or day in self._plan.coverage
+
+    def _base(self, table: str) -> int | None:
+        state = self._before.tables.get(table) if self._before else None
+        relation = self._source.relations[table]
+        base, reason = base_to_read_from(state, relation, self._source.snapshot)
+        if self._plan.is_full:
+            base, reason = None, "asked for"
+        elif table == "read_receipts" and self._is_messages_full and base is not None:
+            base, reason = None, "its messages are read whole"
+        elif table not in FACT_NAMES and self._plan.whole.get(table):
+            base, reason = None, "it differs from the source"
+        if reason and self._before:
+            log.info("table.full_read", table=table, reason=reason)
+        return base
+
+    def _days_to_read_whole(self, table: str) -> DaySet:
+        days = self._plan.whole.get(table, NO_DAY)
+        if table in self._plan.suspects:
+            assert self._before is not None
+            found = self._source.sums(table, EVERY_DAY, Tier.COUNT)
+            covered = {day: s for day, s in found.items() if self._is_covered(day)}
+            here = sums_here(self._warehouse, self._before, table, EVERY_DAY, Tier.COUNT)
+            days |= days_of(day for day in differing(covered, here) if day is not None)
+        return days
+
+    def _refused_rows(self, table: str, days: DaySet) -> int:
+        """How many rows are gone, if they are too many to remove; 0 when all is well."""
+        assert self._before is not None
+        files = [
+            str(self._warehouse.layout.lake / file.path)
+            for file in self._before.files
+            if file.table == table and file.day is not None and file.day in days
+        ]
+        lost = self._warehouse.run(f"facts/{table}/lost", files=files)[0][0] if files else 0
+        held = self._before.tables[table].rows
+        return lost if lost * 100 > self._plan.removal_max_percent * held else 0
+
+    def _lacks_keys(self, folder: str, source_rows: int) -> bool:
+        return bool(self._warehouse.run(f"{folder}/count")[0][0] != source_rows)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Counts a stream while it flows."""
+
+    rows: int = 0
+    bytes: int = 0
+
+    def count(self, reader: pa.RecordBatchReader) -> pa.RecordBatchReader:
+        def batches() -> Iterator[pa.RecordBatch]:
+            for batch in reader:
+                self.rows += batch.num_rows
+                self.bytes += batch.nbytes
+                yield batch
+
+        return pa.RecordBatchReader.from_batches(reader.schema, batches())
+
+
+def stage_stream(
+    warehouse: Warehouse, source: SourceTransaction, name: str, rows: pa.RecordBatchReader
+) -> None:
+    """Stage a stream; an error of the source is raised as itself, not as DuckDB shows it."""
+    try:
+        warehouse.stage(name, rows)
+    except Exception:
+        if source.failure is not None:
+            raise source.failure from None
+        raise
