@@ -13,7 +13,7 @@ endif
 DATA_DIR ?= data
 
 .DEFAULT_GOAL := help
-.PHONY: help setup etl demo shell status rebuild test lint format bench lock clean
+.PHONY: help setup etl demo shell status verify rebuild test lint format bench lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -39,6 +39,9 @@ shell: setup  ## a DuckDB shell on the published file, read-only
 
 status: setup  ## how fresh and healthy the data are
 	@$(RUN) -m etl status
+
+verify: setup  ## prove that what is here is what the source has (FROM= TO= REPAIR=1 YES=1)
+	@$(RUN) -m etl verify $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO)) $(if $(REPAIR),--repair) $(if $(YES),--yes)
 
 rebuild: setup  ## make the warehouse anew from the lake alone
 	@$(RUN) -m etl rebuild

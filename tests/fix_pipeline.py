@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from etl.cycle import CycleReport, rebuild_warehouse, run_cycle
+from etl.verify import Verification, verify
+from olap.days import DayRange
 from olap.layout import Layout
 from olap.manifest import Manifest
 from olap.publish import current
 from olap.settings import Secret, Settings
 
 TIME_ZERO = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+ALWAYS = DayRange(date.min, date.max)
 
 
 @dataclass(slots=True)
@@ -54,6 +57,12 @@ class Pipeline:
         report = run_cycle(self.settings, Secret(self.url), self.clock, is_full=is_full)
         self.clock.advance(minutes=1)
         return report
+
+    def verify(self, days: DayRange = ALWAYS, **options: bool) -> Verification:
+        """Verify these days and let a minute pass."""
+        found = verify(self.settings, Secret(self.url), self.clock, days=days, **options)
+        self.clock.advance(minutes=1)
+        return found
 
     def manifest(self) -> Manifest:
         """The manifest of the generation that analysts open."""

@@ -138,7 +138,8 @@ def test_a_count_that_differs_is_a_warning(layout: Layout) -> None:
     found = status_at(layout, timedelta(0))
     assert found.level is Level.WARNING
     assert found.reasons == (
-        "events has 1,234 rows, the source counts 1,200: remove what is gone with `verify --repair --yes`",
+        "events has 1,234 rows, the source counts 1,200: "
+        "remove what is gone with `verify --repair --yes`",
     )
 
 
@@ -254,7 +255,8 @@ def test_the_text_tells_the_same(layout: Layout, monkeypatch: pytest.MonkeyPatch
     assert lines[0] == "WARNING"
     assert [line.strip() for line in lines[1:3]] == [
         "the last batch is 700 s old, more than 2 intervals of 300 s",
-        "messages has 1,234 rows, the source counts 5,678: remove what is gone with `verify --repair --yes`",
+        "messages has 1,234 rows, the source counts 5,678: "
+        "remove what is gone with `verify --repair --yes`",
     ]
     assert "generation    42, published 2026-03-01 12:00:00 UTC" in lines
     assert "data through  2026-03-01 12:00:00 UTC" in lines

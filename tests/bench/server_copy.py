@@ -15,6 +15,7 @@ import psycopg
 
 from etl.source import MAPPING
 from olap import sqlfiles
+from olap.days import EVERY_DAY, NO_DAY
 from olap.tables import TABLES
 
 
@@ -36,7 +37,9 @@ def server_copy(url: str) -> ServerCopy:
     rows: dict[str, int] = {}
     seconds: dict[str, float] = {}
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("set analytics.base = ''")
+        whole = ("", NO_DAY.to_multirange(), EVERY_DAY.to_multirange(), "{}")
+        for name, value in zip(("base", "days", "coverage", "lost_messages"), whole, strict=True):
+            connection.execute("select set_config(%s, %s, false)", (f"analytics.{name}", value))
         for table in TABLES:
             select = sqlfiles.text(f"{MAPPING}/{table}")
             statement = f"copy (\n{select}\n) to '/dev/null' (format binary)"

@@ -1,0 +1,256 @@
+"""verify: per (table, day) sums on both sides, proofs, repairs, and the daily round."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, timedelta
+
+import duckdb
+import pytest
+
+from etl.source import SourceTransaction
+from olap.days import DayRange, DaySet, days_of
+from olap.errors import RepairRefusedError, VerifyError
+from olap.proofs import Sums, Tier, due
+from tests import contents
+from tests.factories import TIME, a_batch, a_lake_file, a_manifest
+from tests.fix_pipeline import Pipeline
+from tests.test_repair import DAY, fill, pretend_to_have_read
+from tests.world import World, at, uuid
+
+
+@pytest.fixture
+def world(pipeline: Pipeline) -> Iterator[World]:
+    """A messenger with a row in every table, loaded by one cycle."""
+    with World(pipeline.url) as world:
+        fill(world)
+        for number in (1, 2):
+            world.user(number, username="zoë | 3:x" if number == 1 else None)
+            world.conversation(number)
+            world.participant(number, number)
+        world.message(
+            11, message_type="späte|r", content=None, updated_at=at(), deleted_at=at(hours=1)
+        )
+        world.event(12, event_type="", user_id=None)
+        world.receipt(77, user=5)
+        pipeline.cycle()
+        yield world
+
+
+def test_all_of_it_is_proved(pipeline: Pipeline, world: World) -> None:
+    """Equal data are proved file by file, and the generation says since when."""
+    found = pipeline.verify()
+    assert found.caught_up.is_settled and not found.caught_up.differences
+    manifest = pipeline.manifest()
+    assert found.caught_up.proved == len(manifest.files)
+    with duckdb.connect(str(pipeline.published), read_only=True) as connection:
+        rows = connection.execute("select * from core.proofs order by table_name").fetchall()
+    assert rows == sorted(
+        (table, proof.files, proof.files, manifest.data_through.replace(tzinfo=None))
+        for table in manifest.tables
+        if (proof := manifest.proof(table)).files
+    )
+    assert len(rows) == 6
+
+
+EDITS = {
+    "messages": [
+        "conversation_id = '00000000-0000-0000-0000-0000000000ff'", "sender_id = 99",
+        "sender_id = null", "message_type = 'image'", "content = 'hellos'", "content = null",
+        "updated_at = '2026-01-01'", "deleted_at = '2026-01-01'",
+        "created_at = created_at + interval '1 microsecond'",
+    ],
+    "message_read_receipts": ["read_at = read_at + interval '1 microsecond'"],
+    "analytics_events": [
+        "event_type = 'other'", "user_id = 99", "user_id = null",
+        "conversation_id = '00000000-0000-0000-0000-0000000000ff'",
+        "created_at = created_at + interval '1 microsecond'",
+    ],
+    "users": [
+        "username = 'other'", "username = ''", "is_bot = true", "created_at = '2026-01-01'",
+        "deleted_at = '2026-01-01'",
+    ],
+    "conversations": ["type = 'direct'", "title = ''", "created_at = '2026-01-01'"],
+    "conversation_participants": [
+        "role = 'admin'", "joined_at = '2026-01-01'", "left_at = '2026-01-01'",
+    ],
+}  # fmt: skip
+OURS = {
+    "message_read_receipts": "read_receipts",
+    "analytics_events": "events",
+    "conversation_participants": "participants",
+}
+
+
+@pytest.mark.parametrize(("table", "edit"), [(t, e) for t in EDITS for e in EDITS[t]])
+def test_every_column_is_in_the_sum(
+    table: str, edit: str, pipeline: Pipeline, world: World
+) -> None:
+    """An edit of any column that is kept changes the source's sum of its table and day."""
+    with SumsOf(pipeline) as before:
+        before_sums = before.sums(OURS.get(table, table))
+    world.execute(f"update {table} set {edit}")
+    with SumsOf(pipeline) as after:
+        after_sums = after.sums(OURS.get(table, table))
+    assert before_sums != after_sums
+    assert [s.rows for s in before_sums.values()] == [s.rows for s in after_sums.values()]
+
+
+class SumsOf:
+    """The source's full sums, for comparison."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        from etl.source import open_source
+        from olap.settings import Secret
+
+        self._opened = open_source(Secret(pipeline.url), lock_timeout_seconds=5)
+
+    def __enter__(self) -> SumsOf:
+        self._source: SourceTransaction = self._opened.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.__exit__(None, None, None)
+
+    def sums(self, table: str) -> Sums:
+        """Of all days."""
+        from olap.days import EVERY_DAY
+
+        return self._source.sums(table, EVERY_DAY, Tier.FULL)
+
+
+def test_a_difference_is_named_and_left_without_repair(pipeline: Pipeline, world: World) -> None:
+    """What differs is named by table and day with both counts; nothing is replaced."""
+    world.execute("update messages set message_type = 'image' where id = %s", uuid(3))
+    pretend_to_have_read(pipeline)
+    found = pipeline.verify()
+    assert [(d.table, d.day) for d in found.caught_up.differences] == [("messages", DAY[3])]
+    assert not found.caught_up.is_settled
+    assert contents.of_views(pipeline.published) != contents.of_source(pipeline.url)
+    assert pipeline.manifest().proof("messages").proved_at is None
+
+
+def test_a_repair_reads_the_days_that_differ_and_proves_them(
+    pipeline: Pipeline, world: World
+) -> None:
+    """`--repair` replaces exactly what differed, in facts and dimensions, and proves it."""
+    before = {file.path for file in pipeline.manifest().files}
+    world.execute("update messages set message_type = 'image' where id = %s", uuid(3))
+    world.execute("update users set username = 'other' where id = 2")
+    pretend_to_have_read(pipeline)
+    found = pipeline.verify(repair=True)
+    assert found.is_repaired and found.caught_up.is_settled
+    manifest = pipeline.manifest()
+    changed = {(f.table, f.day) for f in manifest.files if f.path not in before}
+    assert changed == {("messages", DAY[3]), ("users", None)}
+    expected = contents.of_source(pipeline.url)
+    assert contents.differences(contents.of_views(pipeline.published), expected) == {}
+    assert all(manifest.proof(table).proved_at is not None for table in manifest.tables)
+
+
+def test_traffic_during_a_verification_is_no_difference(
+    pipeline: Pipeline, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows that are written, edited and deleted while it runs make no false alarm."""
+    numbers = iter(range(100, 200))
+    sums = SourceTransaction.sums
+
+    def sums_amid_traffic(self: SourceTransaction, table: str, days: DaySet, tier: Tier) -> Sums:
+        with World(pipeline.url) as other:
+            other.message(next(numbers))
+            other.execute("update messages set content = content || 'x'")
+            other.execute("delete from analytics_events where id = %s", uuid(4))
+        return sums(self, table, days, tier)
+
+    monkeypatch.setattr(SourceTransaction, "sums", sums_amid_traffic)
+    found = pipeline.verify()
+    assert found.caught_up.differences == ()
+    assert found.caught_up.proved == len(pipeline.manifest().files)
+
+
+def test_only_the_days_asked_for_are_proved(pipeline: Pipeline, world: World) -> None:
+    """With --from and --to no other day of a fact is compared; dimensions always are."""
+    pipeline.verify(DayRange(DAY[3], DAY[2]))
+    proved = {(f.table, f.day) for f in pipeline.manifest().files if f.proved_at}
+    assert {day for _, day in proved if day} == {DAY[3], DAY[2]}
+    assert {table for table, day in proved if day is None} == {
+        "users", "conversations", "participants",
+    }  # fmt: skip
+
+
+def test_a_repair_that_removes_too_much_asks(pipeline: Pipeline, world: World) -> None:
+    """More than 5 % of a table: refused with counts and the way out, and done with --yes."""
+    world.execute("delete from messages where id in (%s, %s)", uuid(2), uuid(3))
+    with pytest.raises(RepairRefusedError, match="remove 2 of 7 rows of messages") as caught:
+        pipeline.verify(repair=True)
+    assert "--yes" in caught.value.hint
+    assert pipeline.manifest().tables["messages"].rows == 7
+    found = pipeline.verify(repair=True, may_remove=True)
+    assert found.caught_up.is_settled
+    assert pipeline.manifest().tables["messages"].rows == 5
+
+
+def test_there_must_be_something_to_verify(pipeline: Pipeline) -> None:
+    """Before the first cycle there is nothing to verify, and the error says what to do."""
+    with pytest.raises(VerifyError, match="nothing in") as caught:
+        pipeline.verify()
+    assert "make etl" in caught.value.hint
+
+
+def test_the_daily_round_takes_the_longest_unproved_within_its_budget() -> None:
+    """From the hour on everything not proved since is due, oldest first, up to the budget."""
+    files = tuple(
+        a_lake_file(
+            day=TIME.date() - timedelta(days=n), rows=40, proved_at=TIME - timedelta(days=n)
+        )
+        for n in range(4)
+    )
+    manifest = a_manifest(files=files, batches=(a_batch(data_through=TIME),))
+    since = {n: TIME.date() - timedelta(days=n) for n in range(4)}
+    assert due(manifest, hour=TIME.hour, rows_max=10**9) == {
+        "messages": days_of([since[1], since[2], since[3]])
+    }
+    assert due(manifest, hour=TIME.hour, rows_max=80) == {"messages": days_of([since[2], since[3]])}
+    assert due(manifest, hour=TIME.hour, rows_max=1) == {"messages": days_of([since[3]])}
+    # An hour later than now means yesterday's round, which the last day has behind it.
+    assert due(manifest, hour=TIME.hour + 1, rows_max=10**9) == {
+        "messages": days_of([since[2], since[3]])
+    }
+
+
+def test_cycles_prove_everything_once_a_day(pipeline: Pipeline, world: World) -> None:
+    """Cycle by cycle within the budget every file is proved, and then none again that day."""
+    late = a_hour_that_has_begun(pipeline)
+    small = replace(
+        pipeline, settings=replace(pipeline.settings, verify_hour=late, verify_budget_rows=8)
+    )
+    _age_all_batches(pipeline)
+    proved = [small.cycle().caught_up.proved for _ in range(8)]
+    total = len(pipeline.manifest().files)
+    assert sum(proved) == total and proved[-1] == 0 and max(proved) < total
+
+
+def a_hour_that_has_begun(pipeline: Pipeline) -> int:
+    """The hour of the source's clock."""
+    return pipeline.manifest().data_through.hour
+
+
+def _age_all_batches(pipeline: Pipeline) -> None:
+    """Make it look as if everything had been read two days ago."""
+    with duckdb.connect(str(pipeline.layout.warehouse)) as connection:
+        connection.execute("update core.batches set data_through = data_through - interval 2 days")
+        connection.execute("update core.lake_files set batch = 0")
+
+
+def test_the_last_day_there_is_has_a_proof_too(pipeline: Pipeline, world: World) -> None:
+    """Rows of the years 1 and 9999 are in the sums like any other."""
+    world.message(900, created_at=date(1, 1, 1))
+    world.execute(
+        "update messages set created_at = 'infinity', deleted_at = '-infinity' where id = %s",
+        uuid(0),
+    )
+    world.event(901, created_at="9999-12-31 23:59:59.999999+00")
+    found = pipeline.verify(repair=True, may_remove=True)
+    assert found.caught_up.is_settled
+    assert pipeline.manifest().proof("messages").proved_at is not None
