@@ -1,4 +1,4 @@
-"""The command line: `python -m etl run | status | verify | rebuild | demo`.
+"""The command line: `python -m etl run | status | verify | erase | rebuild | demo`.
 
 Exit codes: 0 done, 1 an error that names the way out, 2 a wrong command or setting; `status` exits
 with 0, 1 or 2 for OK, WARNING or CRITICAL.
@@ -20,7 +20,8 @@ from datetime import UTC, date, datetime
 import msgspec
 
 from etl.cycle import CycleReport, rebuild_warehouse, run_cycle
-from etl.report import cycle_text, generation_text, status_text, verification_text
+from etl.erase import erase
+from etl.report import cycle_text, generation_text, receipt_text, status_text, verification_text
 from etl.verify import verify
 from olap import log as logs
 from olap.days import DayRange
@@ -78,6 +79,9 @@ def _parser() -> argparse.ArgumentParser:
         help="let the repair remove more than REPAIR_MAX_PERCENT of a table",
     )  # fmt: skip
     check.set_defaults(command=_verify)
+    forget = commands.add_parser("erase", help="leave nothing here of a person who was deleted")
+    forget.add_argument("user", type=int, metavar="USER", help="the id of the user")
+    forget.set_defaults(command=_erase)
     rebuild = commands.add_parser("rebuild", help="make the warehouse anew from the lake alone")
     rebuild.set_defaults(command=_rebuild)
     demo = commands.add_parser("demo", help="a living messenger and a cycle every 15 seconds")
@@ -177,6 +181,12 @@ def _verify(settings: Settings, options: argparse.Namespace) -> int:
         )
     print(verification_text(found, Layout(settings.data_dir)))
     return 0 if found.caught_up.is_settled else 1
+
+
+def _erase(settings: Settings, options: argparse.Namespace) -> int:
+    receipt = erase(settings, options.user, _now)
+    print(receipt_text(receipt, Layout(settings.data_dir)))
+    return 0
 
 
 def _status(settings: Settings, options: argparse.Namespace) -> int:

@@ -19,6 +19,7 @@ import pyarrow as pa
 from etl.guards import base_to_read_from, require_same_source
 from etl.source import SourceTransaction, Window, open_source
 from olap.days import EVERY_DAY, NO_DAY, DaySet, days_of
+from olap.erasures import Erasures, read_erasures
 from olap.log import get_logger
 from olap.manifest import Manifest
 from olap.proofs import FACT_NAMES, Tier, differing, recent_days, sums_here
@@ -104,12 +105,13 @@ class _BatchReader:
         self._before = before
         self._plan = plan
         self._counts = source.counts(plan.coverage)
+        self._erasures = read_erasures(warehouse.layout)
         self._lost_messages = "{}"
         self._is_messages_full = False
 
     def read(self, table: str) -> TableReading:
         """Stage one table."""
-        started, tally = time.perf_counter(), _Tally()
+        started, tally = time.perf_counter(), _Tally(self._erasures)
         is_fact = table in FACT_NAMES
         folder = f"{'facts' if is_fact else 'dimensions'}/{table}"
         relation = self._source.relations[table]
@@ -126,7 +128,7 @@ class _BatchReader:
         if has_keys and base is None:
             self._warehouse.run(f"{folder}/keys_of_full_read")
         elif has_keys:
-            keys = self._source.keys(table)
+            keys = _Tally(self._erasures).count(self._source.keys(table))
             stage_stream(self._warehouse, self._source, f"{folder}/keys", keys)
         if table == "messages":
             self._is_messages_full = base is None
@@ -152,19 +154,27 @@ class _BatchReader:
         """
         recent = recent_days(self._source.snapshot.seen_at)
         taken: dict[str, TakenSums] = {}
+        erased = self._erased_people() if self._plan.prove else "{}"
         for table in TABLES:
             days, tier = self._plan.prove.get(table, NO_DAY), Tier.FULL
             if not days and table in FACT_NAMES and self._before and not self._plan.is_full:
                 days, tier = recent, Tier.CHEAP
             if not days:
                 continue
-            found = self._source.sums(table, days, tier)
+            found = self._source.sums(table, days, tier, erased)
             taken[table] = TakenSums(
                 days=days,
                 tier=tier,
                 sums={d: s for d, s in found.items() if self._is_covered(d)},
             )
         return taken
+
+    def _erased_people(self) -> str:
+        """The source's ids of erased people, as JSON: its sums must see what is here for them."""
+        if not self._erasures:
+            return "{}"
+        people = self._source.people().read_all().column("user_id").to_pylist()
+        return self._erasures.pseudonyms(u for u in people if u is not None)
 
     def _is_covered(self, day: date | None) -> bool:
         return day is None or day in self._plan.coverage
@@ -187,7 +197,7 @@ class _BatchReader:
         days = self._plan.whole.get(table, NO_DAY)
         if table in self._plan.suspects:
             assert self._before is not None
-            found = self._source.sums(table, EVERY_DAY, Tier.COUNT)
+            found = self._source.sums(table, EVERY_DAY, Tier.COUNT, "{}")
             covered = {day: s for day, s in found.items() if self._is_covered(day)}
             here = sums_here(self._warehouse, self._before, table, EVERY_DAY, Tier.COUNT)
             days |= days_of(day for day in differing(covered, here) if day is not None)
@@ -211,8 +221,9 @@ class _BatchReader:
 
 @dataclass(slots=True)
 class _Tally:
-    """Counts a stream while it flows."""
+    """Counts a stream while it flows, and masks the people in it who were erased."""
 
+    erasures: Erasures
     rows: int = 0
     bytes: int = 0
 
@@ -221,7 +232,7 @@ class _Tally:
             for batch in reader:
                 self.rows += batch.num_rows
                 self.bytes += batch.nbytes
-                yield batch
+                yield self.erasures.mask(batch)
 
         return pa.RecordBatchReader.from_batches(reader.schema, batches())
 

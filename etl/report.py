@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 
 from etl.cycle import CycleReport
+from etl.erase import ErasureReceipt
 from etl.verify import Verification
 from olap import sqlfiles
 from olap.layout import Layout
@@ -93,6 +94,29 @@ def verification_text(found: Verification, layout: Layout) -> str:
         lines.append("Everything compared is equal to the source.")
     steps = ", ".join(f"{step} {ms:,} ms" for step, ms in found.steps_ms.items() if ms)
     return "\n".join([*lines, f"Steps: {steps}.", "", generation_text(layout)])
+
+
+def receipt_text(receipt: ErasureReceipt, layout: Layout) -> str:
+    """The receipt of an erasure."""
+    lines = [
+        f"{receipt.lake_files:,} day files were written anew, and the warehouse; generation "
+        f"{receipt.generation} was published, {receipt.generations_removed:,} older ones removed.",
+        f"Cache: {receipt.cache}.",
+        f"Searched afterwards: {receipt.files_searched:,} files below {layout.root}, "
+        f"{receipt.bytes_searched:,} bytes as they lie and {receipt.values_searched:,} values "
+        "decoded: neither the id nor a name was found.",
+    ]
+    if receipt.shared_names:
+        lines.append(f"{receipt.shared_names} of the names another user has too; it stays theirs.")
+    if receipt.plain_texts:
+        lines.append(
+            f"{receipt.plain_texts} of the texts are too short or too common to search for byte by "
+            "byte; they were searched for as values."
+        )
+    lines.append(
+        "Out of reach: what analysts copied away, backups, and blocks the disk has not reused."
+    )
+    return "\n".join(lines)
 
 
 def status_text(status: Status) -> str:

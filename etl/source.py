@@ -128,9 +128,17 @@ class SourceTransaction:
         rows = self._fetch(f"{MAPPING}/counts")
         return {row["table_name"]: (row["source_rows"], row["outside_rows"]) for row in rows}
 
-    def sums(self, table: str, days: DaySet, tier: Tier) -> Sums:
-        """What the rows of `table` on these days add up to, by day; a dimension's under None."""
-        self._fetch("source/set_sums", (days.to_multirange(), tier, "{}"))
+    def people(self) -> pa.RecordBatchReader:
+        """Every user id that any row mentions, as a stream."""
+        return self._stream(f"{MAPPING}/people")
+
+    def sums(self, table: str, days: DaySet, tier: Tier, erased: str) -> Sums:
+        """What the rows of `table` on these days add up to, by day; a dimension's under None.
+
+        Args:
+            erased: JSON; what stands here for the ids of erased people.
+        """
+        self._fetch("source/set_sums", (days.to_multirange(), tier, erased))
         rows = self._fetch(f"{MAPPING}/sums/{table}")
         return {row["day"]: DaySum(row["row_count"], row["total"]) for row in rows}
 

@@ -10,6 +10,7 @@
     ├── WarehouseError             the private DuckDB file is unusable
     ├── VerifyError                what is here is not what it should be
     │   └── RepairRefusedError     a repair would remove more than it may without being told
+    ├── ErasureError               something of an erased person is left
     ├── PublishError               a generation could not be made or does not add up
     └── SandboxError               the development servers could not be started or filled
 
@@ -70,6 +71,10 @@ class VerifyError(AnalyticsError):
 
 class RepairRefusedError(VerifyError):
     """A repair would remove more rows than it may without being told."""
+
+
+class ErasureError(AnalyticsError):
+    """A person could not be erased, or something of them is left."""
 
 
 class PublishError(AnalyticsError):

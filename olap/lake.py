@@ -7,10 +7,11 @@ its name is written down anywhere, so a crash leaves only files that nothing nam
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -137,6 +138,19 @@ def _write_day(
         return DayChange(fact, day, file, changed + max(old.rows - file.rows, 0))
     path.unlink()
     return None if file.rows else DayChange(fact, day, None, old.rows)
+
+
+def rewrite_day(
+    warehouse: Warehouse, old: LakeFile, batch: int, name: str, values: Mapping[str, Any]
+) -> LakeFile:
+    """Write the rows of a day file anew, as `sql/<name>.sql` changes them."""
+    assert old.day is not None
+    layout = warehouse.layout
+    relative = layout.day_file(old.table, old.day, batch)
+    path = layout.lake / relative
+    old_file = str(layout.lake / old.path)
+    warehouse.run(name, old_file=old_file, path=str(path), **values)
+    return _described(layout, old.table, old.day, relative, batch, proved_at=old.proved_at)
 
 
 def write_dimension(

@@ -7,7 +7,7 @@ these must move in the transaction that moves the data. Read as a whole it is a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 
 from olap import sqlfiles, timezones
@@ -55,7 +55,7 @@ def read(warehouse: Warehouse) -> Manifest | None:
             database=state["database_name"],
         ),
         changed_in_batch=state["changed_in_batch"],
-        coverage=_coverage(state.get("coverage")),
+        coverage=_coverage(state.get("first_days"), state.get("last_days")),
         batches=batches,
         tables={
             row["table_name"]: TableState(
@@ -160,7 +160,8 @@ def record_state(
         system_identifier=source.system_identifier,
         timeline=source.timeline,
         database_name=source.database,
-        coverage=[{"first_day": days.first, "last_day": days.last} for days in coverage.ranges],
+        first_days=[days.first for days in coverage.ranges],
+        last_days=[days.last for days in coverage.ranges],
         changed_in_batch=changed_in_batch,
         generation=generation,
         generated_at=naive_utc(generated_at) if generated_at else None,
@@ -169,8 +170,8 @@ def record_state(
     )
 
 
-def _coverage(ranges: Sequence[Mapping[str, date]] | None) -> DaySet:
+def _coverage(first_days: Sequence[date] | None, last_days: Sequence[date] | None) -> DaySet:
     """The coverage as recorded; a ledger of an earlier version has none and covers every day."""
-    if ranges is None:
+    if first_days is None or last_days is None:
         return EVERY_DAY
-    return day_set(*(DayRange(found["first_day"], found["last_day"]) for found in ranges))
+    return day_set(*map(DayRange, first_days, last_days))

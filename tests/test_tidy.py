@@ -34,14 +34,14 @@ HOMES = {
     "olap": ("olap/", "etl/", "api/"),
     "etl": ("etl/",),
     "api": ("api/",),
-    "duckdb": ("olap/", "etl/report.py", "etl/sandbox/"),
+    "duckdb": ("olap/", "etl/report.py", "etl/erase.py", "etl/sandbox/"),
     "polars": ("olap/", "etl/sandbox/"),
     "pyarrow": ("olap/", "etl/"),
     "psycopg": ("etl/",),
     "adbc_driver_manager": ("etl/",),
     "adbc_driver_postgresql": ("etl/",),
     "litestar": ("api/",),
-    "redis": ("api/",),
+    "redis": ("api/", "etl/erase.py"),
 }
 
 
@@ -216,7 +216,8 @@ def test_sql_is_no_template() -> None:
 
 def leaks(text: str) -> list[str]:
     """What a source SELECT takes out of the house that has to stay: text, metadata, whole rows."""
-    code = re.sub(r"\blength\(\s*(\w+\.)?content\s*\)|\bcount\(\s*\*\s*\)", " ", code_of(text))
+    allowed = r"\blength\(\s*(\w+\.)?content\s*\)|\bcount\(\s*\*\s*\)|\) \* 1000000\)"
+    code = re.sub(allowed, " ", code_of(text))
     return re.findall(r"\bcontent\b|\bmetadata\b|\*", code)
 
 
@@ -312,7 +313,7 @@ def test_every_sql_file_is_used() -> None:
             {f"facts/{f.name}/clear" for f in FACTS},
         ),
         ("sqlfiles.names('report')", {"report/few_numbers"}),
-        ("Path(x).parent / 'sql' / 'source' / 'set_base.sql'", {"source/set_base"}),
+        ("Path(x).parent / 'sql' / 'source' / 'set_window.sql'", {"source/set_window"}),
         ("run(f'{anything}/{whatever}')", set()),
         ("'report'", set()),
     ],

@@ -117,7 +117,7 @@ class SumsOf:
         """Of all days."""
         from olap.days import EVERY_DAY
 
-        return self._source.sums(table, EVERY_DAY, Tier.FULL)
+        return self._source.sums(table, EVERY_DAY, Tier.FULL, "{}")
 
 
 def test_a_difference_is_named_and_left_without_repair(pipeline: Pipeline, world: World) -> None:
@@ -156,12 +156,14 @@ def test_traffic_during_a_verification_is_no_difference(
     numbers = iter(range(100, 200))
     sums = SourceTransaction.sums
 
-    def sums_amid_traffic(self: SourceTransaction, table: str, days: DaySet, tier: Tier) -> Sums:
+    def sums_amid_traffic(
+        self: SourceTransaction, table: str, days: DaySet, tier: Tier, erased: str
+    ) -> Sums:
         with World(pipeline.url) as other:
             other.message(next(numbers))
             other.execute("update messages set content = content || 'x'")
             other.execute("delete from analytics_events where id = %s", uuid(4))
-        return sums(self, table, days, tier)
+        return sums(self, table, days, tier, erased)
 
     monkeypatch.setattr(SourceTransaction, "sums", sums_amid_traffic)
     found = pipeline.verify()
@@ -202,7 +204,9 @@ def test_the_daily_round_takes_the_longest_unproved_within_its_budget() -> None:
     """From the hour on everything not proved since is due, oldest first, up to the budget."""
     files = tuple(
         a_lake_file(
-            day=TIME.date() - timedelta(days=n), rows=40, proved_at=TIME - timedelta(days=n)
+            day=TIME.date() - timedelta(days=n),
+            rows=40,
+            proved_at=TIME - timedelta(days=n, hours=-2 if n else 0),
         )
         for n in range(4)
     )

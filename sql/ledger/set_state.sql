@@ -4,6 +4,6 @@ delete from core.state;
 insert into core.state
 values (
     $schema_fingerprint, $views_fingerprint, $tzdata_version, $system_identifier, $timeline, $database_name,
-    cast($coverage as struct(first_day date, last_day date) []),
+    cast($first_days as date[]), cast($last_days as date[]),
     $changed_in_batch, $generation, $generated_at, $fresh_bytes, $fresh_rows
 );

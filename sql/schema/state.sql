@@ -7,7 +7,8 @@ create table core.state (
     system_identifier varchar not null,
     timeline integer not null,
     database_name varchar not null,
-    coverage struct(first_day date, last_day date) [] not null,
+    first_days date[] not null,
+    last_days date[] not null,
     changed_in_batch integer not null,
     generation integer not null,
     generated_at timestamp,
@@ -22,7 +23,8 @@ comment on column core.state.tzdata_version is 'release of the tz database in co
 comment on column core.state.system_identifier is 'of the PostgreSQL cluster';
 comment on column core.state.timeline is 'of the PostgreSQL cluster';
 comment on column core.state.database_name is 'oid and name of the source database';
-comment on column core.state.coverage is 'UTC days that are kept, as ranges with both ends included';
+comment on column core.state.first_days is 'first day of each range of UTC days that is kept: the coverage';
+comment on column core.state.last_days is 'last day of each of these ranges, itself kept';
 comment on column core.state.changed_in_batch is 'the last batch that changed any row';
 comment on column core.state.generation is 'the generation; 0 = not published';
 comment on column core.state.generated_at is 'when it was published, UTC';

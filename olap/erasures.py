@@ -1,0 +1,117 @@
+"""Erasures: people whose id must not come back, known by a digest alone.
+
+After an erasure the messenger may still hold rows with the person's id, so it must be recognised
+whenever it is read again, without being kept. `lake/erasures.json` holds a salt and, for each
+erased person, the salted SHA-256 of the id and a random pseudonym of the same type. Rows pass
+through `mask` on their way from the source, before anything is stored.
+
+A digest of a number can be found by trying all numbers, for whoever has the salt; that is why the
+file lies in the private part of `DATA_DIR` (mode 0600) and is in no generation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from olap.errors import LakeError
+from olap.layout import Layout, write_durably
+
+PERSON_COLUMNS = ("user_id", "sender_id")
+
+
+class _Record(msgspec.Struct, frozen=True, kw_only=True):
+    salt: str
+    people: dict[str, int]
+
+
+class Erasures:
+    """The people erased from one `DATA_DIR`; see `read_erasures`."""
+
+    def __init__(self, path: Path, record: _Record) -> None:
+        self._path = path
+        self._record = record
+        self._known: dict[int, int | None] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._record.people)
+
+    def add(self, user_id: int) -> int:
+        """Remember a person as erased, durably; the pseudonym, the same one every time."""
+        known = self._record.people.get(self._digest(user_id))
+        if known is not None:
+            return known
+        # Far below every id that a messenger gives, and not to be guessed from it.
+        pseudonym = -(2**61) - secrets.randbelow(2**61)
+        people = {**self._record.people, self._digest(user_id): pseudonym}
+        self._record = _Record(salt=self._record.salt, people=people)
+        self._known.clear()
+        write_durably(self._path, msgspec.json.encode(self._record), mode=0o600)
+        return pseudonym
+
+    def pseudonym(self, user_id: int) -> int | None:
+        """What stands for this person; None for everybody who was not erased."""
+        if user_id not in self._known:
+            self._known[user_id] = self._record.people.get(self._digest(user_id))
+        return self._known[user_id]
+
+    def pseudonyms(self, user_ids: Iterable[int]) -> str:
+        """As JSON, the ids among these that were erased, with what stands for each."""
+        found = ((user_id, self.pseudonym(user_id)) for user_id in user_ids)
+        return json.dumps({str(u): str(p) for u, p in found if p is not None})
+
+    def mask(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The batch with pseudonyms in the place of erased ids, and without their names."""
+        if not self:
+            return batch
+        for name in PERSON_COLUMNS:
+            position = batch.schema.get_field_index(name)
+            if position < 0:
+                continue
+            ids = batch.column(position)
+            unique = (u for u in pc.unique(ids).to_pylist() if u is not None)
+            erased = {u: p for u in unique if (p := self.pseudonym(u)) is not None}
+            if erased:
+                batch = _masked(batch, position, erased)
+        return batch
+
+    def _digest(self, user_id: int) -> str:
+        return hashlib.sha256(f"{self._record.salt}|user|{user_id}".encode()).hexdigest()
+
+
+def read_erasures(layout: Layout) -> Erasures:
+    """The erasures of a `DATA_DIR`; none when there is no such file.
+
+    Raises:
+        LakeError: the file is damaged.
+    """
+    path = layout.lake / "erasures.json"
+    if not path.exists():
+        return Erasures(path, _Record(salt=secrets.token_hex(16), people={}))
+    try:
+        return Erasures(path, msgspec.json.decode(path.read_bytes(), type=_Record))
+    except msgspec.DecodeError as error:
+        raise LakeError(
+            f"the list of erased people {path} is damaged: {error}",
+            hint="Restore it from a backup; without it, erased people would come back.",
+        ) from error
+
+
+def _masked(batch: pa.RecordBatch, position: int, erased: dict[int, int]) -> pa.RecordBatch:
+    ids: list[Any] = batch.column(position).to_pylist()
+    masked = pa.array([erased.get(u, u) for u in ids], batch.schema.field(position).type)
+    batch = batch.set_column(position, batch.schema.field(position), masked)
+    name = batch.schema.get_field_index("username")
+    if name >= 0:
+        names = zip(ids, batch.column(name).to_pylist(), strict=True)
+        kept = pa.array([None if u in erased else n for u, n in names], pa.string())
+        batch = batch.set_column(name, "username", kept)
+    return batch

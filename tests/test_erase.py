@@ -1,0 +1,175 @@
+"""erase: nothing of a person's id or name is left, totals stay, and they do not come back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+
+from etl.erase import ErasureReceipt, erase
+from olap.errors import ErasureError
+from olap.settings import Secret
+from tests import contents
+from tests.fix_pipeline import Pipeline
+from tests.world import World, at
+
+PERSON, NAME = 7_345_678_901_234_567, "Wilhelmina Unmistakable"
+
+
+@pytest.fixture
+def pipeline(pipeline: Pipeline) -> Pipeline:
+    """A pipeline without a cache to reach."""
+    no_cache = Secret("redis://127.0.0.1:1/0")
+    return replace(pipeline, settings=replace(pipeline.settings, redis_url=no_cache))
+
+
+@pytest.fixture
+def world(pipeline: Pipeline) -> Iterator[World]:
+    """A person who wrote, read, did and took part, under two names; a few generations of it."""
+    with World(pipeline.url) as world:
+        world.user(PERSON, username=NAME)
+        world.user(2)
+        world.conversation(1)
+        for user in (PERSON, 2):
+            world.participant(1, user)
+        for number in range(4):
+            world.message(number, sender_id=(PERSON, 2)[number % 2], created_at=at(days=-number))
+            world.receipt(number, user=PERSON, read_at=at(days=-number, minutes=1))
+            world.event(number, user_id=PERSON, created_at=at(days=-number))
+        pipeline.cycle()
+        world.user(PERSON, username="Mina Unmistakable")
+        pipeline.cycle()
+        # The messenger anonymises the name, and keeps the id in what was written.
+        world.user(PERSON, username="deleted", deleted_at=at(days=1))
+        pipeline.cycle()
+        yield world
+
+
+def erased(pipeline: Pipeline) -> ErasureReceipt:
+    """Erase the person."""
+    receipt = erase(pipeline.settings, PERSON, pipeline.clock)
+    pipeline.clock.advance(minutes=1)
+    return receipt
+
+
+def traces(pipeline: Pipeline) -> list[str]:
+    """Where the person is found: in any file's bytes, any Parquet value, any table's value."""
+    wanted = {PERSON, NAME, "Mina Unmistakable"}
+    found = []
+    for path in sorted(p for p in pipeline.layout.root.rglob("*") if p.is_file()):
+        content = path.read_bytes()
+        if any(text in content for text in (NAME.encode(), str(PERSON).encode(), b"Mina Unm")):
+            found.append(f"{path.name}: bytes")
+        if path.suffix == ".parquet":
+            values = {v for c in pq.read_table(path).columns for v in c.to_pylist()}
+            found += [f"{path}: {value}" for value in wanted & values]
+        if path.suffix == ".duckdb" and not path.is_symlink():
+            with duckdb.connect(str(path), read_only=True) as connection:
+                rows = connection.execute("select user_id, username from core.users").fetchall()
+            found += [f"{path.name}: {v}" for row in rows for v in row if v in wanted]
+    return found
+
+
+def numbers(rows: contents.Rows) -> list[str]:
+    """What a rollup's rows say, without its keys."""
+    return sorted(repr(row[-3:]) for row in rows.elements())
+
+
+def test_nothing_is_left_and_totals_stay(pipeline: Pipeline, world: World) -> None:
+    """No file holds the id or a name; every rollup and count is what it was."""
+    assert traces(pipeline)
+    before = contents.of_core(pipeline.published)
+    receipt = erased(pipeline)
+    assert traces(pipeline) == []
+    assert pipeline.generations() == [receipt.generation]
+    after = contents.of_core(pipeline.published)
+    for table in before:
+        if table in ("message_days", "user_days", "read_days"):
+            numbers = [
+                sorted(repr(r[-3:]) for r in rows.elements())
+                for rows in (before[table], after[table])
+            ]
+            assert numbers[0] == numbers[1], table
+        assert sum(before[table].values()) == sum(after[table].values()), table
+    assert contents.offences(pipeline.published) == []
+    assert (receipt.lake_files, receipt.generations_removed) == (10, 3)
+    assert receipt.bytes_searched > 100_000 and "not reachable" in receipt.cache
+
+
+def test_the_person_does_not_come_back(pipeline: Pipeline, world: World) -> None:
+    """Cycles, a full read, a rebuild and a verification go on without the id, and agree."""
+    erased(pipeline)
+    world.message(50, sender_id=PERSON)
+    world.execute("update users set username = 'back again' where id = %s", PERSON)
+    pipeline.cycle()
+    pipeline.cycle(is_full=True)
+    pipeline.rebuild()
+    found = pipeline.verify()
+    assert found.caught_up.differences == ()
+    assert found.caught_up.proved == len(pipeline.manifest().files)
+    assert traces(pipeline) == []
+    with duckdb.connect(str(pipeline.published), read_only=True) as connection:
+        row = connection.execute(
+            "select count(*), count(distinct sender_id) from main.messages where sender_id < 0"
+        ).fetchone()
+        names = connection.execute("select username from main.users where user_id < 0").fetchall()
+    assert row == (3, 1)
+    assert names == [(None,)]
+
+
+def test_it_can_be_done_again(pipeline: Pipeline, world: World) -> None:
+    """A second run, as after a kill, finds nothing to change and gives its receipt."""
+    first = erased(pipeline)
+    second = erased(pipeline)
+    assert (second.lake_files, second.generation) == (0, first.generation + 1)
+    assert traces(pipeline) == []
+
+
+def test_the_list_of_erased_people_is_private(pipeline: Pipeline, world: World) -> None:
+    """The digests lie in a file that only the ETL may read, and in no generation."""
+    erased(pipeline)
+    path = pipeline.layout.lake / "erasures.json"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert str(PERSON) not in path.read_text()
+
+
+def test_something_left_is_said(pipeline: Pipeline, world: World) -> None:
+    """Where a file of somebody's still holds the name, the command fails and names the file."""
+    (pipeline.layout.root / "notes.txt").write_text(f"ask {NAME}")
+    with pytest.raises(ErasureError, match=r"notes\.txt still holds"):
+        erased(pipeline)
+
+
+def test_where_nothing_is_nothing_can_be_erased(pipeline: Pipeline) -> None:
+    """Without a first load the command says so."""
+    with pytest.raises(ErasureError, match="nothing in"):
+        erased(pipeline)
+
+
+def test_a_message_of_nobody_is_nobodys(pipeline: Pipeline, world: World) -> None:
+    """Rows without a user, and everybody else's, are as they were."""
+    world.message(60, sender_id=None)
+    pipeline.cycle()
+    erased(pipeline)
+    with duckdb.connect(str(pipeline.published), read_only=True) as connection:
+        rows = connection.execute(
+            "select sender_id, count(*) from main.messages "
+            "where sender_id >= 0 or sender_id is null group by all order by all"
+        ).fetchall()
+    assert rows == [(2, 2), (None, 1)]
+
+
+def test_a_name_that_others_have_stays_theirs(pipeline: Pipeline, world: World) -> None:
+    """Somebody else of the same name keeps it, and the receipt says that it was not searched."""
+    world.user(3, username=NAME)
+    pipeline.cycle()
+    receipt = erased(pipeline)
+    assert receipt.shared_names == 1
+    with duckdb.connect(str(pipeline.published), read_only=True) as connection:
+        rows = connection.execute(
+            "select user_id from main.users where username = $name", {"name": NAME}
+        )
+        assert rows.fetchall() == [(3,)]
