@@ -24,7 +24,7 @@ import redis
 
 from etl.cycle import recover
 from olap import ledger, sqlfiles
-from olap.erasures import read_erasures
+from olap.erasures import PERSON_COLUMNS, read_erasures
 from olap.errors import ErasureError
 from olap.lake import rewrite_day, write_dimension
 from olap.layout import Layout, write_durably
@@ -189,12 +189,13 @@ def _require_no_value(layout: Layout, user_id: int, names: set[str]) -> int:
         ErasureError: one of them is the id or a name.
     """
     looked_at = 0
-    searched: dict[str, list[Any]] = {"BIGINT": [user_id], "VARCHAR": sorted(names)}
     for path in _files(layout):
         with duckdb.connect() as connection:
             for where, relation in _relations(connection, path):
                 for column, kind in zip(relation.columns, relation.types, strict=True):
-                    wanted = searched.get(str(kind), [])
+                    is_person = column in PERSON_COLUMNS
+                    is_text = str(kind) == "VARCHAR"
+                    wanted: list[Any] = [user_id] if is_person else sorted(names) * is_text
                     if not wanted:
                         continue
                     values = [duckdb.ConstantExpression(value) for value in wanted]

@@ -173,3 +173,12 @@ def test_a_name_that_others_have_stays_theirs(pipeline: Pipeline, world: World) 
             "select user_id from main.users where username = $name", {"name": NAME}
         )
         assert rows.fetchall() == [(3,)]
+
+
+def test_a_small_id_is_looked_for_where_ids_stand(pipeline: Pipeline, world: World) -> None:
+    """An id such as 2 is the value of many counts and is no trace of the person there."""
+    receipt = erase(pipeline.settings, 2, pipeline.clock)
+    assert receipt.plain_texts == 1
+    with duckdb.connect(str(pipeline.published), read_only=True) as connection:
+        rows = connection.execute("select count(*) from main.messages where sender_id = 2")
+        assert rows.fetchall() == [(0,)]
