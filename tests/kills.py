@@ -1,0 +1,340 @@
+"""Kills the pipeline between two of its steps, and lists the steps there are.
+
+A step is a call that changes what a crash would leave: an fsync, a rename, an unlink, a COPY, a
+COMMIT. The calls are wrapped here, in a process of its own; the product knows nothing of it.
+`python -m tests.kills` reads one request a line and forks a child for each, before any library
+has started a thread. A child runs to its end and lists its steps, or kills itself before or after
+one of them.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import adbc_driver_postgresql.dbapi
+import duckdb
+import polars  # noqa: F401
+import psycopg  # noqa: F401
+import pyarrow.parquet  # noqa: F401
+from duckdb import StatementType
+
+from etl.cycle import rebuild_warehouse, run_cycle
+from etl.verify import verify
+from olap import warehouse as warehouse_module
+from olap.days import DayRange
+from olap.settings import Secret, Settings
+
+ROOT = Path(__file__).parents[1]
+KEEP_GENERATIONS = 2
+SIDES = ("before", "after")
+
+
+def settings_for(data_dir: Path) -> Settings:
+    """Settings under which a cycle has something to collect, and its steps one order."""
+    return Settings(
+        data_dir=data_dir,
+        threads=1,
+        keep_generations=KEEP_GENERATIONS,
+        grace_seconds=0,
+        repair_max_percent=100,
+    )
+
+
+class Step(NamedTuple):
+    """One step, and what the directory held before and after it."""
+
+    kind: str
+    site: str
+    target: str
+    before: str
+    after: str
+
+
+class Case(NamedTuple):
+    """A place to be killed at."""
+
+    number: int
+    side: str
+
+
+class Steps:
+    """Counts the steps of this process, and kills it at one of them."""
+
+    def __init__(self, data_dir: Path, case: Case | None) -> None:
+        self.data_dir = data_dir
+        self.case = case
+        self.count = 0
+        self.found: list[Step] = []
+
+    def take(self, kind: str, target: object, call: Callable[[], Any]) -> Any:
+        """Make the call, as a step."""
+        number = self.count
+        self.count += 1
+        if self.case:
+            self._kill_at(Case(number, "before"))
+            result = call()
+            self._kill_at(Case(number, "after"))
+            return result
+        before = digest(self.data_dir)
+        result = call()
+        target = str(target).removeprefix(f"{self.data_dir}/")
+        self.found.append(Step(kind, _site(), target, before, digest(self.data_dir)))
+        return result
+
+    def _kill_at(self, place: Case) -> None:
+        if place == self.case:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def wrap(self) -> None:
+        """Put the wrappers in the place of what the product calls."""
+        for kind in ("fsync", "rename", "unlink", "symlink", "rmdir", "chmod", "mkdir"):
+            setattr(os, kind, self._around(kind, getattr(os, kind)))
+        replace, copyfile, ioctl = os.replace, shutil.copyfile, fcntl.ioctl
+        write_bytes, connect = Path.write_bytes, duckdb.connect
+
+        def step_replace(source: Any, target: Any) -> None:
+            kind = "switch" if Path(target) == self.data_dir / "analytics.duckdb" else "rename"
+            self.take(kind, target, lambda: replace(source, target))
+
+        def step_copyfile(source: Any, target: Any) -> Any:
+            return self.take("copyfile", target, lambda: copyfile(source, target))
+
+        def step_ioctl(*arguments: Any) -> Any:
+            return self.take("clone", "", lambda: ioctl(*arguments))
+
+        def step_write_bytes(path: Path, data: bytes) -> int:
+            return int(self.take("write", path, lambda: write_bytes(path, data)))
+
+        def step_connect(*arguments: Any, **options: Any) -> Connection:
+            return Connection(self, connect(*arguments, **options))
+
+        replaced: dict[object, dict[str, object]] = {
+            os: {"replace": step_replace},
+            shutil: {"copyfile": step_copyfile},
+            fcntl: {"ioctl": step_ioctl},
+            Path: {"write_bytes": step_write_bytes},
+            duckdb: {"connect": step_connect},
+        }
+        for owner, functions in replaced.items():
+            for name, function in functions.items():
+                setattr(owner, name, function)
+
+    def _around(self, kind: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def step(target: Any, *arguments: Any, **options: Any) -> Any:
+            def call() -> Any:
+                return real(target, *arguments, **options)
+
+            # What finds nothing to do changes nothing.
+            is_path = isinstance(target, str | Path) and options.get("dir_fd") is None
+            if kind == "unlink" and is_path and not os.path.lexists(target):
+                return call()
+            if kind == "mkdir" and is_path and os.path.lexists(target):
+                return call()
+            shown = Path(f"/proc/self/fd/{target}").readlink() if kind == "fsync" else target
+            return self.take(kind, shown, call)
+
+        return step
+
+
+class Connection:
+    """A DuckDB connection whose durable statements are steps."""
+
+    def __init__(self, steps: Steps, real: duckdb.DuckDBPyConnection) -> None:
+        self._steps = steps
+        self._real = real
+        self._is_in_transaction = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def cursor(self) -> Connection:
+        """Another connection to the same database."""
+        return Connection(self._steps, self._real.cursor())
+
+    def begin(self) -> None:
+        """Begin a transaction: what it does is no step before it is committed."""
+        self._real.begin()
+        self._is_in_transaction = True
+
+    def rollback(self) -> None:
+        """Undo the transaction."""
+        self._real.rollback()
+        self._is_in_transaction = False
+
+    def commit(self) -> None:
+        """Commit: a step."""
+        self._steps.take("COMMIT", "transaction", self._real.commit)
+        self._is_in_transaction = False
+
+    def close(self) -> None:
+        """Close: a step, because it checkpoints."""
+        self._steps.take("close", "", self._real.close)
+
+    def execute(self, statement: Any, parameters: Any = None) -> Any:
+        """Execute; what is durable at its end is a step."""
+        parsed = statement
+        if isinstance(statement, str):
+            parsed = self._real.extract_statements(statement)[0]
+        kind = self._kind(parsed)
+        text = " ".join(parsed.query.split())[:60]
+        if kind is None:
+            return self._real.execute(statement, parameters)
+        return self._steps.take(kind, text, lambda: self._real.execute(statement, parameters))
+
+    def _kind(self, statement: Any) -> str | None:
+        kind, text = statement.type, statement.query.lower()
+        words = " ".join(line for line in text.splitlines() if not line.startswith("--")).split()
+        first = words[0] if words else ""
+        if first in ("copy", "attach", "detach", "checkpoint") or words[:2] == [
+            "force",
+            "checkpoint",
+        ]:
+            return {"copy": "COPY", "force": "checkpoint"}.get(first, first)
+        reads = (StatementType.SELECT, StatementType.SET, StatementType.EXPLAIN)
+        if kind in reads or self._is_in_transaction or first in ("use", "set", "pragma"):
+            return None
+        return None if any(word.startswith("staging.") for word in words[:8]) else "COMMIT"
+
+
+def digest(data_dir: Path) -> str:
+    """What lies below the directory: names, modes, targets of links, bytes."""
+    found = hashlib.sha256()
+    for path in sorted(data_dir.rglob("*")):
+        if path.name == "etl.lock" or "spill" in path.parts:
+            continue
+        found.update(f"{path.relative_to(data_dir)}\0{path.lstat().st_mode:o}\0".encode())
+        if path.is_symlink():
+            found.update(str(path.readlink()).encode())
+        elif path.is_file():
+            found.update(path.read_bytes())
+    return found.hexdigest()[:16]
+
+
+def _site() -> str:
+    """The innermost function of the product that is being executed."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None:
+        path = Path(frame.f_code.co_filename)
+        if path.is_relative_to(ROOT) and path.parent != ROOT / "tests":
+            return f"{path.relative_to(ROOT)}:{frame.f_code.co_name}"
+        frame = frame.f_back
+    return "?"
+
+
+def run(command: str, data_dir: Path, url: str, now: datetime) -> None:
+    """Run one of the product's functions."""
+    settings = settings_for(data_dir)
+    if command == "rebuild":
+        rebuild_warehouse(settings, lambda: now)
+    elif command == "verify":
+        whole = DayRange(date.min, date.max)
+        verify(settings, Secret(url), lambda: now, days=whole, repair=True, may_remove=True)
+    else:
+        if command == "cycle and rewrite":
+            warehouse_module.REWRITE_ABOVE = 0.0
+            warehouse_module.REWRITE_BYTES_MIN = 0
+        run_cycle(settings, Secret(url), lambda: now)
+
+
+def _child(request: dict[str, Any]) -> None:
+    """Serve one request; the list of steps goes to the file that it names."""
+    data_dir = Path(request["data_dir"])
+    case = Case(*request["case"]) if request["case"] else None
+    with Path(request["log"]).open("w") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    steps = Steps(data_dir, case)
+    steps.wrap()
+    run(request["command"], data_dir, request["url"], datetime.fromisoformat(request["now"]))
+    Path(request["steps"]).write_text(json.dumps(steps.found))
+
+
+def serve() -> None:
+    """Fork a child for each request; answer with how it ended."""
+    assert adbc_driver_postgresql.dbapi
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            code = 0
+            try:
+                _child(json.loads(line))
+            except BaseException:
+                traceback.print_exc()
+                code = 1
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+        _, status = os.waitpid(pid, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+class Killer:
+    """The process that forks, as the tests see it."""
+
+    def __init__(self, process: subprocess.Popen[str], scratch: Path) -> None:
+        self._process = process
+        self._scratch = scratch
+
+    def record(self, command: str, data_dir: Path, url: str, now: datetime) -> list[Step]:
+        """Run to the end; the steps that it took."""
+        code = self._ask(command, data_dir, url, now, None)
+        assert code == 0, self._log()
+        found = json.loads((self._scratch / "steps").read_text())
+        return [Step(*step) for step in found]
+
+    def kill(self, command: str, data_dir: Path, url: str, now: datetime, case: Case) -> None:
+        """Run until the case comes, and no further."""
+        code = self._ask(command, data_dir, url, now, case)
+        assert code == -signal.SIGKILL, (code, case, self._log())
+
+    def _ask(self, command: str, data_dir: Path, url: str, now: datetime, case: Case | None) -> int:
+        request = {
+            "command": command,
+            "data_dir": str(data_dir),
+            "url": url,
+            "now": now.isoformat(),
+            "case": case,
+            "log": str(self._scratch / "log"),
+            "steps": str(self._scratch / "steps"),
+        }
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+    def _log(self) -> str:
+        return (self._scratch / "log").read_text()[-3000:]
+
+
+@contextmanager
+def killer(scratch: Path) -> Iterator[Killer]:
+    """Start the process that forks."""
+    scratch.mkdir()
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.kills"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        yield Killer(process, scratch)
+        assert process.stdin
+        process.stdin.close()
+
+
+if __name__ == "__main__":
+    serve()
