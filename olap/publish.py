@@ -55,14 +55,16 @@ def publish(warehouse: Warehouse, now: datetime) -> Manifest:
     number = max([recorded.generation, *generation_numbers(layout)]) + 1
     manifest = recorded.with_generation(number, now)
     # The number is in the warehouse before it is copied: a crash from here on wastes it, no more.
-    ledger.record_state(
-        warehouse,
-        manifest.source,
-        manifest.coverage,
-        changed_in_batch=manifest.changed_in_batch,
-        generation=number,
-        generated_at=now,
-    )
+    # In one transaction: a ledger without its state would pass for an empty warehouse.
+    with warehouse.transaction():
+        ledger.record_state(
+            warehouse,
+            manifest.source,
+            manifest.coverage,
+            changed_in_batch=manifest.changed_in_batch,
+            generation=number,
+            generated_at=now,
+        )
     warehouse.checkpoint()
     draft = layout.generations / f".analytics-{number:06d}.duckdb"
     draft.unlink(missing_ok=True)
@@ -150,8 +152,9 @@ def collect(
     for path in list(layout.lake.rglob("*.parquet")):
         if str(path.relative_to(layout.lake)) not in named:
             freed += _remove([path])
-            if path.parent.parent != layout.lake and not any(path.parent.iterdir()):
-                path.parent.rmdir()
+    for day in list(layout.lake.glob("*/day=*")):
+        if not any(day.iterdir()):
+            day.rmdir()
     return freed
 
 

@@ -179,8 +179,8 @@ def litter(layout: Layout, manifests: list[Manifest]) -> list[str]:
     }
     empty = {
         str(path.relative_to(layout.root))
-        for path in layout.lake.rglob("*")
-        if path.is_dir() and not any(path.iterdir())
+        for path in layout.lake.glob("*/day=*")
+        if not any(path.iterdir())
     }
     return sorted((there ^ named) | empty)
 
