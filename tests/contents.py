@@ -52,7 +52,8 @@ LAKE_IDS = {
 # Each core table, with ids in the place of keys.
 _USER = "(select user_id from core.users u where u.user_key = t.{}) as {}"
 _ROOM = "(select conversation_id from core.conversations c where c.conversation_key = t.{}) as {}"
-LEDGER = {"batches", "table_states", "lake_files", "state"}
+# `proofs` is a view of lake_files: when each was proved, which another load does not share.
+LEDGER = {"batches", "table_states", "lake_files", "state", "proofs"}
 
 
 def of_source(url: str) -> dict[str, Rows]:

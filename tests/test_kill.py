@@ -26,7 +26,7 @@ from tests.world import World, at
 
 EVERY_CASE = os.environ.get("TORTURE") == "1"
 # So many cases of each scene, spread evenly, unless every case is wanted.
-SAMPLE = 8
+SAMPLE = 2
 KINDS = {"fsync", "rename", "unlink", "switch", "COMMIT", "COPY"}
 
 
