@@ -24,8 +24,8 @@ def test_every_generation_equals_a_dump_inside_its_snapshot(
         directory = tmp_path / f"history-{next(numbers)}"
         return HistoryMachine(History(postgres_url, new_database(), directory), tally)
 
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        machine,
+    run_state_machine_as_test(
+        machine,  # type: ignore[arg-type]
         settings=settings(
             max_examples=3,
             stateful_step_count=6,
