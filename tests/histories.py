@@ -248,6 +248,7 @@ class History:
                 other.connection.execute(f"savepoint s{len(other.marks)}".encode())
                 other.marks.append(len(other.done))
                 # A savepoint is a transaction of its own only once it has written.
+                self._new += 4
                 self._row_deed(other, Step("message", row=step.row, day=step.day))
 
     def _savepoint_rolled_back(self, session: Session, step: Step) -> None:
@@ -273,7 +274,8 @@ class History:
                 database = other.connection.info.dbname
                 name = f"{database} {len(self.steps)}"
                 other.connection.execute(f"prepare transaction '{name}'".encode())
-                self._prepared.append((name, other.done, self._cycles))
+                savepoints = ["savepoint"] * len(other.marks)
+                self._prepared.append((name, other.done + savepoints, self._cycles))
                 other.forget()
                 self.tally["prepare"] += 1
                 return
