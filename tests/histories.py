@@ -200,6 +200,8 @@ class History:
         for connection in range(1, CONNECTIONS):
             self.play(Step("begin", connection))
             self.play(Step("event", connection))
+            # An edit, not only news: the counts do not tell when it is missed.
+            self.play(Step("edit without updated_at", connection, row=connection))
         for kind in ("savepoint", "savepoint", "savepoint rolled back", "prepare"):
             self.play(Step(kind))
         late = [CYCLE] * CYCLES_LATE + [Step("late commit")] * CONNECTIONS
