@@ -13,7 +13,7 @@ endif
 DATA_DIR ?= data
 
 .DEFAULT_GOAL := help
-.PHONY: help setup etl demo shell status verify rebuild test lint format bench lock clean
+.PHONY: help setup etl demo shell status verify rebuild test torture lint format bench lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -48,6 +48,9 @@ rebuild: setup  ## make the warehouse anew from the lake alone
 
 test: setup  ## run the whole test suite against real PostgreSQL and Valkey
 	$(RUN) -m pytest -n $(if $(TEST_DATABASE_URL),0,2)
+
+torture: setup  ## play long random histories against the pipeline (MINUTES=30 SEED=)
+	$(RUN) -m tests.torture $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
 lint: setup  ## check style, types and SQL
 	$(RUN) -m ruff check .

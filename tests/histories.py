@@ -1,0 +1,410 @@
+"""Histories: what happens to a messenger between cycles, written down as steps and played.
+
+A history is a list of steps, and playing it is deterministic: who is drawn where is in the step,
+and ids are counted. Several connections take part; transactions stay open across cycles. A deed
+counts when it changed a row and its transaction committed; one that met a lock or a key is
+rolled back with its transaction and does not count.
+
+After each cycle the published generation is compared with a dump that was taken inside the
+snapshot of the cycle's last source transaction.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import msgspec
+import psycopg
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
+import etl.batch
+from etl.source import SourceTransaction, open_source
+from olap.settings import Secret, Settings
+from tests import contents
+from tests.fix_pipeline import Pipeline
+from tests.world import at, uuid
+
+CONNECTIONS = 4
+CYCLES_LATE = 2
+TABLES = (
+    "message_read_receipts",
+    "analytics_events",
+    "conversation_participants",
+    "messages",
+    "users",
+    "conversations",
+)
+
+_NEW = "generate_series(%(new)s::int, %(new)s::int + 3) n"
+_UUID = "lpad(to_hex(n), 32, '0')::uuid"
+
+
+def _one(table: str, keys: str) -> str:
+    """A condition that picks one row of a table by the step's number."""
+    return (
+        f"({keys}) = (select {keys} from {table} order by {keys} "
+        f"offset %(row)s %% greatest((select count(*) from {table}), 1) limit 1)"
+    )
+
+
+_MESSAGE = _one("messages", "id")
+_RECEIPT = _one("message_read_receipts", "message_id, user_id")
+_EVENT = _one("analytics_events", "id")
+_USER = _one("users", "id")
+_ROOM = _one("conversations", "id")
+_MEMBERSHIP = _one("conversation_participants", "conversation_id, user_id")
+_INSERT_MESSAGES = (
+    "insert into messages (id, conversation_id, sender_id, content, created_at) "
+    f"select {_UUID}, %(room)s, %(user)s, 'hello', %(time)s{{}} from {_NEW}"
+)
+
+# What happens to rows, each kind by its name.
+ROW_DEEDS = {
+    "message": _INSERT_MESSAGES.format(""),
+    "backdated message": _INSERT_MESSAGES.format(" - interval '400 days'"),
+    "receipts": "insert into message_read_receipts (message_id, user_id, read_at) "
+    "select id, %(new)s, created_at + interval '3 hours' from messages order by id limit 9",
+    "receipt before its message": "insert into message_read_receipts "
+    f"(message_id, user_id, read_at) select {_UUID}, %(user)s, %(time)s "
+    "from generate_series(%(new)s::int + 8, %(new)s::int + 40) n "
+    "on conflict do nothing",
+    "event": "insert into analytics_events (id, event_type, user_id, conversation_id, created_at) "
+    f"select {_UUID}, 'message.sent', %(user)s, %(room)s, %(time)s from {_NEW}",
+    "user": "insert into users (id, username, created_at) "
+    f"select n, 'user ' || n, %(time)s from {_NEW}",
+    "conversation": "insert into conversations (id, type, title, created_at) "
+    f"select {_UUID}, 'group', 'room ' || n, %(time)s from {_NEW}",
+    "membership": "insert into conversation_participants (conversation_id, user_id, joined_at) "
+    f"select %(room)s, n, %(time)s from {_NEW}",
+    "edit without updated_at": "update messages set content = repeat('x', %(new)s) "
+    f"where {_MESSAGE}",
+    "soft delete": f"update messages set deleted_at = %(time)s where {_MESSAGE}",
+    "revival": "update messages set deleted_at = null where id = "
+    "(select min(id::text)::uuid from messages where deleted_at is not null)",
+    "moved message": f"update messages set conversation_id = %(room)s where {_MESSAGE} "
+    "and conversation_id <> %(room)s",
+    "changed message time": f"update messages set created_at = created_at - interval '3 days' "
+    f"where {_MESSAGE}",
+    "changed receipt time": "update message_read_receipts set read_at = read_at - "
+    f"interval '3 days' where {_RECEIPT}",
+    "changed event time": "update analytics_events set created_at = created_at - "
+    f"interval '3 days' where {_EVENT}",
+    "hard-deleted message": f"delete from messages where {_MESSAGE}",
+    "hard-deleted receipt": f"delete from message_read_receipts where {_RECEIPT}",
+    "hard-deleted event": f"delete from analytics_events where {_EVENT}",
+    "renamed user": f"update users set username = 'renamed ' || %(new)s where {_USER}",
+    "hard-deleted user": f"delete from users where {_USER}",
+    "hard-deleted conversation": f"delete from conversations where {_ROOM}",
+    "membership change": "update conversation_participants set role = 'role ' || %(new)s, "
+    f"left_at = %(time)s where {_MEMBERSHIP}",
+    "hard-deleted membership": f"delete from conversation_participants where {_MEMBERSHIP}",
+}
+# What happens to transactions and tables.
+OTHER_DEEDS = (
+    "begin",
+    "late commit",
+    "savepoint",
+    "savepoint rolled back",
+    "rollback",
+    "prepare",
+    "prepared commit",
+    "truncate",
+    "vacuum full",
+    "foreign xids",
+)
+KINDS = (*ROW_DEEDS, *OTHER_DEEDS)
+
+
+class Step(msgspec.Struct, frozen=True):
+    """A deed of a kind, or a cycle; the numbers choose the connection, the row and the day."""
+
+    kind: str
+    connection: int = 0
+    row: int = 0
+    day: int = 0
+
+
+CYCLE = Step("cycle")
+
+
+@dataclass(slots=True)
+class Session:
+    """One connection of the messenger, and what its open transaction has done so far."""
+
+    connection: psycopg.Connection[Any]
+    begun_in: int | None = None
+    done: list[str] = field(default_factory=list)
+    marks: list[int] = field(default_factory=list)
+
+    @property
+    def is_open(self) -> bool:
+        return self.begun_in is not None
+
+    def forget(self) -> None:
+        """Be idle again."""
+        self.begun_in, self.done, self.marks = None, [], []
+
+
+@dataclass(slots=True)
+class Dump:
+    """What the source held in the snapshot of the last source transaction."""
+
+    views: dict[str, contents.Rows] = field(default_factory=dict)
+    ids: dict[str, contents.Rows] = field(default_factory=dict)
+    taken: int = 0
+
+
+class History:
+    """Plays steps against one fresh database and checks every published generation."""
+
+    def __init__(self, server: str, url: str, data_dir: Path) -> None:
+        self.tally: Counter[str] = Counter()
+        self.steps: list[Step] = []
+        self.pipeline = Pipeline(url, replace(Settings(data_dir=data_dir), repair_max_percent=100))
+        self._sessions = [Session(_connect(url)) for _ in range(CONNECTIONS)]
+        self._elsewhere = _connect(server)
+        self._cycles = 0
+        self._new = 1
+        self._prepared: list[tuple[str, list[str], int]] = []
+
+    def close(self) -> None:
+        """Roll back what is open and close the connections."""
+        for session in self._sessions:
+            session.connection.execute("rollback")
+        for name, _, _ in self._prepared:
+            self._sessions[0].connection.execute(f"rollback prepared '{name}'".encode())
+        for connection in [self._elsewhere, *(s.connection for s in self._sessions)]:
+            connection.close()
+
+    def play(self, step: Step) -> None:
+        """Do what the step says, if it can be done now."""
+        self.steps.append(step)
+        self._new += 4
+        session = self._sessions[step.connection % CONNECTIONS]
+        if step.kind == "cycle":
+            self._cycle()
+        elif step.kind in ROW_DEEDS:
+            self._row_deed(session, step)
+        else:
+            getattr(self, "_" + step.kind.replace(" ", "_"))(session, step)
+
+    def finish(self) -> None:
+        """End with what every history has: late commits, savepoints, a prepared transaction."""
+        for connection in range(1, CONNECTIONS):
+            self.play(Step("begin", connection))
+            self.play(Step("event", connection))
+            # An edit, not only news: the counts do not tell when it is missed.
+            self.play(Step("edit without updated_at", connection, row=connection))
+        for kind in ("savepoint", "savepoint", "savepoint rolled back", "prepare"):
+            self.play(Step(kind))
+        late = [CYCLE] * CYCLES_LATE + [Step("late commit")] * CONNECTIONS
+        for step in [*late, *[Step("prepared commit")] * len(self._prepared), CYCLE]:
+            self.play(step)
+
+    def _row_deed(self, session: Session, step: Step) -> None:
+        values = {
+            "row": step.row,
+            "user": step.row % 5,
+            "room": uuid(step.row % 7),
+            "time": at(days=-step.day, hours=step.row % 24),
+            "new": self._new,
+        }
+        try:
+            found = session.connection.execute(ROW_DEEDS[step.kind].encode(), values)
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.UniqueViolation):
+            session.connection.execute("rollback")
+            session.forget()
+            return
+        if found.rowcount > 0 and session.is_open:
+            session.done.append(step.kind)
+        elif found.rowcount > 0:
+            self.tally[step.kind] += 1
+
+    def _begin(self, session: Session, step: Step) -> None:
+        # One connection stays idle: somebody must be able to truncate.
+        if session.is_open or session is self._sessions[0]:
+            return
+        session.connection.execute("begin")
+        session.begun_in = self._cycles
+        self.tally["begin"] += 1
+
+    def _late_commit(self, session: Session, step: Step) -> None:
+        for late in self._sessions:
+            if late.begun_in is not None and self._cycles - late.begun_in >= CYCLES_LATE:
+                late.connection.execute("commit")
+                self.tally.update([*late.done, *(["late commit"] if late.done else [])])
+                self.tally["savepoint"] += len(late.marks) if late.done else 0
+                late.forget()
+                return
+
+    def _savepoint(self, session: Session, step: Step) -> None:
+        for other in self._sessions:
+            if other.is_open:
+                other.connection.execute(f"savepoint s{len(other.marks)}".encode())
+                other.marks.append(len(other.done))
+                # A savepoint is a transaction of its own only once it has written.
+                self._new += 4
+                self._row_deed(other, Step("message", row=step.row, day=step.day))
+
+    def _savepoint_rolled_back(self, session: Session, step: Step) -> None:
+        for other in self._sessions:
+            if other.marks and len(other.done) > other.marks[-1]:
+                mark = other.marks.pop()
+                other.connection.execute(f"rollback to savepoint s{len(other.marks)}".encode())
+                del other.done[mark:]
+                self.tally[step.kind] += 1
+                return
+
+    def _rollback(self, session: Session, step: Step) -> None:
+        for other in self._sessions:
+            if other.done:
+                other.connection.execute("rollback")
+                other.forget()
+                self.tally["rollback"] += 1
+                return
+
+    def _prepare(self, session: Session, step: Step) -> None:
+        for other in reversed(self._sessions):
+            if other.done:
+                database = other.connection.info.dbname
+                name = f"{database} {len(self.steps)}"
+                other.connection.execute(f"prepare transaction '{name}'".encode())
+                savepoints = ["savepoint"] * len(other.marks)
+                self._prepared.append((name, other.done + savepoints, self._cycles))
+                other.forget()
+                self.tally["prepare"] += 1
+                return
+
+    def _prepared_commit(self, session: Session, step: Step) -> None:
+        if self._prepared and self._prepared[0][2] < self._cycles:
+            name, done, _ = self._prepared.pop(0)
+            self._sessions[0].connection.execute(f"commit prepared '{name}'".encode())
+            self.tally.update([*done, "prepared commit"])
+
+    def _truncate(self, session: Session, step: Step) -> None:
+        self._on_a_table("truncate", step)
+
+    def _vacuum_full(self, session: Session, step: Step) -> None:
+        self._on_a_table("vacuum full", step)
+
+    def _on_a_table(self, verb: str, step: Step) -> None:
+        """Do it to the first table, from the step's on, that nobody holds."""
+        first = step.row % len(TABLES)
+        for table in TABLES[first:] + TABLES[:first]:
+            try:
+                self._sessions[0].connection.execute(f"{verb} {table}".encode())
+            except psycopg.errors.LockNotAvailable:
+                continue
+            self.tally[verb] += 1
+            return
+
+    def _foreign_xids(self, session: Session, step: Step) -> None:
+        for _ in range(1 + step.row % 20):
+            self._elsewhere.execute("select pg_current_xact_id()")
+        self.tally["foreign xids"] += 1
+
+    def _cycle(self) -> None:
+        with dumps_inside_snapshots() as dump:
+            report = self.pipeline.cycle()
+        self._cycles += 1
+        self.tally["cycle"] += 1
+        self.tally["cycle of several batches"] += dump.taken > 1
+        assert report.caught_up.is_settled, report.caught_up
+        published, manifest = self.pipeline.published, self.pipeline.manifest()
+        assert contents.differences(contents.of_views(published), dump.views) == {}
+        paths: dict[str, list[str]] = {}
+        for file in manifest.files:
+            paths.setdefault(file.table, []).append(file.path)
+        lake = contents.lake_ids(self.pipeline.layout.lake, paths)
+        assert contents.differences(lake, dump.ids) == {}
+        assert contents.offences(published) == []
+
+
+@contextmanager
+def dumps_inside_snapshots() -> Iterator[Dump]:
+    """Dump the six tables in each source transaction's own snapshot; the last dump stays."""
+    dump = Dump()
+
+    @contextmanager
+    def opened(url: Secret, *, lock_timeout_seconds: int) -> Iterator[SourceTransaction]:
+        with open_source(url, lock_timeout_seconds=lock_timeout_seconds) as source:
+            with source._connection.cursor() as cursor:
+                cursor.execute("select pg_export_snapshot()")
+                (name,) = cursor.fetchone() or ("",)
+            with psycopg.connect(url.reveal()) as connection:
+                connection.execute("set transaction isolation level repeatable read read only")
+                connection.execute(f"set transaction snapshot '{name}'".encode())
+                dump.views = _bags(connection, contents.SOURCE)
+                dump.ids = _bags(connection, contents.SOURCE_IDS)
+            dump.taken += 1
+            yield source
+
+    with patch.object(etl.batch, "open_source", opened):
+        yield dump
+
+
+def _bags(connection: psycopg.Connection[Any], queries: dict[str, str]) -> dict[str, contents.Rows]:
+    return {t: Counter(connection.execute(q.encode()).fetchall()) for t, q in queries.items()}
+
+
+def _connect(url: str) -> psycopg.Connection[Any]:
+    connection = psycopg.connect(url, autocommit=True)
+    connection.execute("set lock_timeout = '5ms'")
+    return connection
+
+
+class HistoryMachine(RuleBasedStateMachine):
+    """Draws histories: every kind once in some order, then again, with cycles in between."""
+
+    def __init__(self, history: History, tally: Counter[str]) -> None:
+        super().__init__()
+        self.history, self.tally = history, tally
+        self.order: tuple[str, ...] = KINDS
+        self.next = 0
+        self.is_sound = True
+
+    @initialize(order=st.permutations(KINDS))
+    def start(self, order: list[str]) -> None:
+        """Fill the tables and read them once, and open the first transactions."""
+        self.order = tuple(order)
+        first = ("user", "conversation", "membership", "message", "event", "receipts")
+        steps = [Step(kind, row=n, day=n) for n in range(3) for kind in first]
+        self._play(*steps, CYCLE, *(Step("begin", connection=c) for c in (1, 2, 3)))
+
+    @rule(
+        numbers=st.lists(
+            st.tuples(st.integers(0, 3), st.integers(0, 40), st.integers(0, 6)),
+            min_size=6,
+            max_size=12,
+        )
+    )
+    def some_deeds_and_a_cycle(self, numbers: list[tuple[int, int, int]]) -> None:
+        """The next few kinds in this history's order, then a cycle."""
+        for connection, row, day in numbers:
+            kind = self.order[self.next % len(self.order)]
+            self.next += 1
+            self._play(Step(kind, connection, row, day))
+        self._play(CYCLE)
+
+    def teardown(self) -> None:
+        """Finish a history that held so far, and count its deeds."""
+        try:
+            if self.is_sound:
+                self.history.finish()
+            self.is_sound = True
+        finally:
+            self.tally.update(self.history.tally)
+            self.history.close()
+
+    def _play(self, *steps: Step) -> None:
+        self.is_sound = False
+        for step in steps:
+            self.history.play(step)
+        self.is_sound = True

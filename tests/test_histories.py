@@ -1,0 +1,39 @@
+"""Histories: whatever happens at the source, each generation is what its snapshot saw."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from hypothesis import Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.histories import KINDS, History, HistoryMachine
+
+
+def test_every_generation_equals_a_dump_inside_its_snapshot(
+    postgres_url: str, new_database: Callable[[], str], tmp_path: Path
+) -> None:
+    """Over histories with every kind of deed, each generation is its own snapshot's dump."""
+    tally: Counter[str] = Counter()
+    numbers = itertools.count()
+
+    def machine() -> HistoryMachine:
+        directory = tmp_path / f"history-{next(numbers)}"
+        return HistoryMachine(History(postgres_url, new_database(), directory), tally)
+
+    run_state_machine_as_test(
+        machine,  # type: ignore[arg-type]
+        settings=settings(
+            max_examples=3,
+            stateful_step_count=6,
+            derandomize=True,
+            database=None,
+            phases=[Phase.explicit, Phase.reuse, Phase.generate],
+        ),
+    )
+    for kind, count in sorted(tally.items()):
+        print(f"{count:6} {kind}")
+    assert {kind for kind in KINDS if not tally[kind]} == set()
