@@ -98,6 +98,9 @@ def run_cycle(
     ):
         before = recover(warehouse)
         if before:
+            # A crash after the last commit may have left the lake's manifest behind the ledger;
+            # it must not name a file that is removed now.
+            write_durably(layout.lake_manifest, before.to_json())
             _collect(settings, layout, before, clock())
         plan = plan_of(settings, before, is_full=is_full)
         caught_up = catch_up(warehouse, before, settings, url, timer, plan)

@@ -7,7 +7,7 @@ import os
 import duckdb
 import pytest
 
-from olap.errors import BusyError
+from olap.errors import BusyError, SourceError
 from olap.manifest import read_manifest
 from tests import contents
 from tests.fix_pipeline import Pipeline
@@ -124,3 +124,20 @@ def test_a_rebuild_needs_no_source(pipeline: Pipeline) -> None:
     manifest = pipeline.rebuild()
     assert manifest.generation == 2
     assert contents.differences(contents.of_core(pipeline.published), before) == {}
+
+
+def test_a_manifest_behind_the_ledger_catches_up_before_anything_is_removed(
+    pipeline: Pipeline,
+) -> None:
+    """After a crash past the commit the lake's manifest names what collection leaves there."""
+    with World(pipeline.url) as world:
+        world.message(1)
+        pipeline.cycle()
+        behind = pipeline.layout.lake_manifest.read_bytes()
+        world.message(2)
+        pipeline.cycle()
+    pipeline.layout.lake_manifest.write_bytes(behind)
+    pipeline.url = "postgresql://nobody@127.0.0.1:1/nowhere"
+    with pytest.raises(SourceError):
+        pipeline.cycle()
+    assert read_manifest(pipeline.layout.lake_manifest).last_batch.batch == 2
