@@ -33,6 +33,8 @@ from tests.world import at, uuid
 
 CONNECTIONS = 4
 CYCLES_LATE = 2
+USERS = 5
+ROOMS = 7
 TABLES = (
     "message_read_receipts",
     "analytics_events",
@@ -55,10 +57,15 @@ def _one(table: str, keys: str) -> str:
 
 
 _MESSAGE = _one("messages", "id")
+_READ_MESSAGE = _one("messages where id in (select message_id from message_read_receipts)", "id")
 _RECEIPT = _one("message_read_receipts", "message_id, user_id")
 _EVENT = _one("analytics_events", "id")
 _USER = _one("users", "id")
-_ROOM = _one("conversations", "id")
+_AUTHOR = _one("users where id in (select sender_id from messages)", "id")
+_TALKED_IN = _one(
+    "conversations where id in (select conversation_id from messages)",
+    "id",
+)
 _MEMBERSHIP = _one("conversation_participants", "conversation_id, user_id")
 _INSERT_MESSAGES = (
     "insert into messages (id, conversation_id, sender_id, content, created_at) "
@@ -75,20 +82,27 @@ ROW_DEEDS = {
     f"(message_id, user_id, read_at) select {_UUID}, %(user)s, %(time)s "
     "from generate_series(%(new)s::int + 8, %(new)s::int + 40) n "
     "on conflict do nothing",
+    "message after its receipts": "insert into messages "
+    "(id, conversation_id, sender_id, content, created_at) "
+    "select distinct message_id, %(room)s, %(user)s::int, 'hello', %(time)s "
+    "from message_read_receipts where message_id not in (select id from messages) limit 3",
     "event": "insert into analytics_events (id, event_type, user_id, conversation_id, created_at) "
     f"select {_UUID}, 'message.sent', %(user)s, %(room)s, %(time)s from {_NEW}",
+    # People and rooms come from small pools, so that what hangs on them meets them.
     "user": "insert into users (id, username, created_at) "
-    f"select n, 'user ' || n, %(time)s from {_NEW}",
+    f"select n, 'user ' || n, %(time)s from generate_series(%(user)s::int, {USERS} - 1) n "
+    "on conflict do nothing",
     "conversation": "insert into conversations (id, type, title, created_at) "
-    f"select {_UUID}, 'group', 'room ' || n, %(time)s from {_NEW}",
+    f"select {_UUID}, 'group', 'room ' || n, %(time)s "
+    f"from generate_series(%(row)s %% {ROOMS}, {ROOMS} - 1) n on conflict do nothing",
     "membership": "insert into conversation_participants (conversation_id, user_id, joined_at) "
-    f"select %(room)s, n, %(time)s from {_NEW}",
+    "values (%(room)s, %(user)s, %(time)s) on conflict do nothing",
     "edit without updated_at": "update messages set content = repeat('x', %(new)s) "
     f"where {_MESSAGE}",
     "soft delete": f"update messages set deleted_at = %(time)s where {_MESSAGE}",
     "revival": "update messages set deleted_at = null where id = "
     "(select min(id::text)::uuid from messages where deleted_at is not null)",
-    "moved message": f"update messages set conversation_id = %(room)s where {_MESSAGE} "
+    "moved message": f"update messages set conversation_id = %(room)s where {_READ_MESSAGE} "
     "and conversation_id <> %(room)s",
     "changed message time": f"update messages set created_at = created_at - interval '3 days' "
     f"where {_MESSAGE}",
@@ -100,8 +114,8 @@ ROW_DEEDS = {
     "hard-deleted receipt": f"delete from message_read_receipts where {_RECEIPT}",
     "hard-deleted event": f"delete from analytics_events where {_EVENT}",
     "renamed user": f"update users set username = 'renamed ' || %(new)s where {_USER}",
-    "hard-deleted user": f"delete from users where {_USER}",
-    "hard-deleted conversation": f"delete from conversations where {_ROOM}",
+    "hard-deleted user": f"delete from users where {_AUTHOR}",
+    "hard-deleted conversation": f"delete from conversations where {_TALKED_IN}",
     "membership change": "update conversation_participants set role = 'role ' || %(new)s, "
     f"left_at = %(time)s where {_MEMBERSHIP}",
     "hard-deleted membership": f"delete from conversation_participants where {_MEMBERSHIP}",
@@ -211,8 +225,8 @@ class History:
     def _row_deed(self, session: Session, step: Step) -> None:
         values = {
             "row": step.row,
-            "user": step.row % 5,
-            "room": uuid(step.row % 7),
+            "user": step.row % USERS,
+            "room": uuid(step.row % ROOMS),
             "time": at(days=-step.day, hours=step.row % 24),
             "new": self._new,
         }
