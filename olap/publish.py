@@ -134,6 +134,7 @@ def collect(
     """
     freed = 0
     kept: list[Manifest] = [manifest]
+    opened = layout.pointer.resolve() if layout.pointer.is_symlink() else None
     newest_first = sorted(generation_numbers(layout), reverse=True)
     for position, number in enumerate(newest_first):
         path, described = layout.generation(number), layout.generation_manifest(number)
@@ -143,11 +144,12 @@ def collect(
             generation = None
         if generation is not None and generation.generated_at is not None and path.exists():
             is_young = now - generation.generated_at < timedelta(seconds=grace_seconds)
-            if position < keep or is_young:
+            if position < keep or is_young or path.resolve() == opened:
                 kept.append(generation)
                 continue
         freed += _remove([path, described])
     freed += _remove(layout.generations.glob(".analytics-*"))
+    freed += _remove([*layout.root.glob(".analytics*.tmp"), *layout.lake.glob(".*.tmp")])
     named = {file.path for kept_manifest in kept for file in kept_manifest.files}
     for path in list(layout.lake.rglob("*.parquet")):
         if str(path.relative_to(layout.lake)) not in named:
@@ -199,7 +201,7 @@ def _switch(layout: Layout, target: Path) -> None:
 def _remove(paths: Iterable[Path]) -> int:
     freed = 0
     for path in paths:
-        if path.exists():
-            freed += path.stat().st_size
+        if path.exists() or path.is_symlink():
+            freed += path.lstat().st_size
             path.unlink()
     return freed

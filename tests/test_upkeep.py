@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import duckdb
 import pytest
@@ -141,3 +142,38 @@ def test_a_manifest_behind_the_ledger_catches_up_before_anything_is_removed(
     with pytest.raises(SourceError):
         pipeline.cycle()
     assert read_manifest(pipeline.layout.lake_manifest).last_batch.batch == 2
+
+
+class Killed(BaseException):
+    """Stands for a SIGKILL at a step that a test chose."""
+
+
+def test_the_generation_that_is_open_is_never_collected(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Newer generations that were never switched to do not push out the one analysts open."""
+    pipeline.settings = replace(pipeline.settings, keep_generations=2, grace_seconds=0)
+
+    def stop(*_: object) -> None:
+        raise Killed
+
+    with World(pipeline.url) as world:
+        world.message(1)
+    pipeline.cycle()
+    monkeypatch.setattr("olap.publish._switch", stop)
+    for _ in range(2):
+        with pytest.raises(Killed):
+            pipeline.rebuild()
+    pipeline.url = "postgresql://nobody@127.0.0.1:1/nowhere"
+    with pytest.raises(SourceError):
+        pipeline.cycle()
+    assert pipeline.published.exists()
+
+
+def test_a_draft_of_the_symlink_is_collected(pipeline: Pipeline) -> None:
+    """A symlink that a killed publication had not put in its place is gone after a cycle."""
+    pipeline.cycle()
+    draft = pipeline.layout.root / ".analytics.duckdb.tmp"
+    draft.symlink_to("generations/analytics-000099.duckdb")
+    pipeline.cycle()
+    assert not draft.is_symlink()
