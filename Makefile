@@ -13,7 +13,7 @@ endif
 DATA_DIR ?= data
 
 .DEFAULT_GOAL := help
-.PHONY: help setup etl demo shell status verify rebuild test torture lint format bench lock clean
+.PHONY: help setup etl backfill demo shell status verify rebuild test torture lint format bench lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -29,6 +29,10 @@ $(VENV)/ready: requirements.lock pyproject.toml
 
 etl: setup  ## run one cycle (DATABASE_URL, or the sandbox; DATA=chitchat for real chats)
 	@$(RUN) -m etl run
+
+backfill: setup  ## load a large messenger, or more of its days (FROM= TO= JOBS= LAG= RESTART=1)
+	@$(RUN) -m etl backfill $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO)) $(if $(JOBS),--jobs $(JOBS)) \
+	  $(if $(LAG),--pause-above-lag $(LAG)) $(if $(RESTART),--restart)
 
 demo: setup  ## a living sandbox and a cycle every 15 seconds, until Ctrl-C
 	@exec $(RUN) -m etl demo

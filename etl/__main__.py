@@ -1,4 +1,4 @@
-"""The command line: `python -m etl run | status | verify | erase | rebuild | demo`.
+"""The command line: `python -m etl run | backfill | status | verify | erase | rebuild | demo`.
 
 Exit codes: 0 done, 1 an error that names the way out, 2 a wrong command or setting; `status` exits
 with 0, 1 or 2 for OK, WARNING or CRITICAL.
@@ -19,9 +19,18 @@ from datetime import UTC, date, datetime
 
 import msgspec
 
+from etl.backfill import backfill
 from etl.cycle import CycleReport, rebuild_warehouse, run_cycle
 from etl.erase import erase
-from etl.report import cycle_text, generation_text, receipt_text, status_text, verification_text
+from etl.progress import shown_progress
+from etl.report import (
+    backfill_text,
+    cycle_text,
+    generation_text,
+    receipt_text,
+    status_text,
+    verification_text,
+)
 from etl.verify import verify
 from olap import log as logs
 from olap.days import DayRange
@@ -63,6 +72,21 @@ def _parser() -> argparse.ArgumentParser:
         help="read every table whole, and accept another source than last time",
     )  # fmt: skip
     run.set_defaults(command=_run)
+    fill = commands.add_parser("backfill", help="load, or add, days of a large messenger")
+    fill.add_argument("--from", dest="first", type=_day, default=date.min, metavar="DAY",
+        help="first UTC day to be kept (default: the first there is)",
+    )  # fmt: skip
+    fill.add_argument("--to", dest="last", type=_day, default=date.max, metavar="DAY",
+        help="last UTC day to be kept, included (default: no end, so that new days come too)",
+    )  # fmt: skip
+    fill.add_argument("--jobs", type=_jobs, default=2, help="how many readers (default 2)")
+    fill.add_argument("--pause-above-lag", type=_megabytes, metavar="MB",
+        help="read nothing while a replica is more than so many MB of log behind",
+    )  # fmt: skip
+    fill.add_argument("--restart", action="store_true",
+        help="throw away what an unfinished backfill has read",
+    )  # fmt: skip
+    fill.set_defaults(command=_backfill)
     show = commands.add_parser("status", help="how fresh and healthy the data are")
     show.add_argument("--json", action="store_true", help="as one JSON object")
     show.set_defaults(command=_status)
@@ -93,6 +117,20 @@ def _seconds(text: str) -> int:
     value = int(text)
     if not 1 <= value <= 86_400:
         raise argparse.ArgumentTypeError("must lie between 1 and 86400")
+    return value
+
+
+def _jobs(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= 64:
+        raise argparse.ArgumentTypeError("must lie between 1 and 64")
+    return value
+
+
+def _megabytes(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError("must be 0 or more")
     return value
 
 
@@ -164,18 +202,42 @@ def _cycle(settings: Settings, url: Secret, is_full: bool) -> CycleReport:
     return run_cycle(settings, url, _now, is_full=is_full)
 
 
-def _verify(settings: Settings, options: argparse.Namespace) -> int:
+def _backfill(settings: Settings, options: argparse.Namespace) -> int:
+    days = _days(options)
+    with _source(settings) as url, _stoppable() as stop, shown_progress(sys.stderr) as show:
+        report = backfill(
+            settings,
+            url,
+            _now,
+            days=days,
+            jobs=options.jobs,
+            pause_above_lag_mb=options.pause_above_lag,
+            restart=options.restart,
+            show=show,
+            stop=stop,
+        )
+    print(backfill_text(report, Layout(settings.data_dir)))
+    return 0
+
+
+def _days(options: argparse.Namespace) -> DayRange:
+    """The days from `--from` to `--to`."""
     if options.first > options.last:
         raise SettingsError(
             f"--from {options.first} is after --to {options.last}",
             hint="Give the earlier day first.",
         )
+    return DayRange(options.first, options.last)
+
+
+def _verify(settings: Settings, options: argparse.Namespace) -> int:
+    days = _days(options)
     with _source(settings) as url:
         found = verify(
             settings,
             url,
             _now,
-            days=DayRange(options.first, options.last),
+            days=days,
             repair=options.repair,
             may_remove=options.yes,
         )

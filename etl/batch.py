@@ -10,10 +10,11 @@ their message's conversation and time, so those of changed and of removed messag
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
+import msgspec
 import pyarrow as pa
 
 from etl.guards import base_to_read_from, require_same_source
@@ -22,8 +23,10 @@ from olap.days import EVERY_DAY, NO_DAY, DaySet, days_of
 from olap.erasures import Erasures, read_erasures
 from olap.log import get_logger
 from olap.manifest import Manifest
+from olap.pieces import Piece, Pieces
 from olap.proofs import FACT_NAMES, Tier, differing, recent_days, sums_here
 from olap.reading import Reading, TableReading, TakenSums
+from olap.scratch import Scratch
 from olap.settings import Secret, Settings
 from olap.tables import TABLES
 from olap.warehouse import Warehouse
@@ -41,6 +44,8 @@ class BatchPlan:
         suspects: facts whose counts do not add up: find the days that differ, read these whole.
         whole: days to read whole in any case; a dimension can only be read whole.
         prove: days to add up in full, for comparison after the fold.
+        pieces: what a backfill has read of days that are new to the coverage; this batch brings
+            what has changed since, and makes one state of it all.
         removal_max_percent: when days that are read whole lack more of a table's rows than this,
             its rows stay and are reported as refused.
     """
@@ -50,6 +55,7 @@ class BatchPlan:
     suspects: frozenset[str] = frozenset()
     whole: Mapping[str, DaySet] = field(default_factory=dict)
     prove: Mapping[str, DaySet] = field(default_factory=dict)
+    pieces: Pieces | None = None
     removal_max_percent: float = 5
 
 
@@ -108,32 +114,37 @@ class _BatchReader:
         self._erasures = read_erasures(warehouse.layout)
         self._lost_messages = "{}"
         self._is_messages_full = False
+        self._pieces = self._usable_pieces()
 
     def read(self, table: str) -> TableReading:
         """Stage one table."""
-        started, tally = time.perf_counter(), _Tally(self._erasures)
+        started, tally = time.perf_counter(), Tally(self._erasures)
         is_fact = table in FACT_NAMES
         folder = f"{'facts' if is_fact else 'dimensions'}/{table}"
         relation = self._source.relations[table]
         source_rows, outside_rows = self._counts[table]
         base = self._base(table)
+        pieces = self._pieces if base is not None and is_fact else None
         days = self._days_to_read_whole(table) if base is not None and is_fact else NO_DAY
         window = Window(
             base=base, days=days, coverage=self._plan.coverage, lost_messages=self._lost_messages
         )
         stream = tally.count(self._source.rows(table, window))
         stage_stream(self._warehouse, self._source, f"{folder}/stage", stream)
-        refused = self._refused_rows(table, days) if days else 0
+        if pieces is not None:
+            self._warehouse.set_variable(f"{table}_pieces", pieces.files(table))
+            self._warehouse.run(f"{folder}/join_pieces")
+            tally.add(pieces.of(table))
+        refused = self._remove_lost(table, days)
         has_keys = not is_fact and (base is None or self._lacks_keys(folder, source_rows))
         if has_keys and base is None:
             self._warehouse.run(f"{folder}/keys_of_full_read")
         elif has_keys:
-            keys = _Tally(self._erasures).count(self._source.keys(table))
+            keys = Tally(self._erasures).count(self._source.keys(table))
             stage_stream(self._warehouse, self._source, f"{folder}/keys", keys)
         if table == "messages":
             self._is_messages_full = base is None
-            if days and not refused:
-                self._lost_messages = self._warehouse.run("facts/messages/lost_ids")[0][0]
+        whole = EVERY_DAY if base is None else NO_DAY if refused else days
         return TableReading(
             relation=relation.relation,
             columns=relation.columns,
@@ -142,7 +153,7 @@ class _BatchReader:
             rows=tally.rows,
             bytes=tally.bytes,
             ms=round((time.perf_counter() - started) * 1000),
-            whole=EVERY_DAY if base is None else NO_DAY if refused else days,
+            whole=whole | pieces.days if pieces is not None else whole,
             refused_rows=refused,
             has_keys=has_keys,
         )
@@ -180,9 +191,12 @@ class _BatchReader:
         return day is None or day in self._plan.coverage
 
     def _base(self, table: str) -> int | None:
-        state = self._before.tables.get(table) if self._before else None
+        known = self._before.tables.get(table) if self._before else None
+        if self._pieces is not None and table in FACT_NAMES:
+            known = known or self._pieces.state(table)
+            known = msgspec.structs.replace(known, base=min(known.base, self._pieces.base))
         relation = self._source.relations[table]
-        base, reason = base_to_read_from(state, relation, self._source.snapshot)
+        base, reason = base_to_read_from(known, relation, self._source.snapshot)
         if self._plan.is_full:
             base, reason = None, "asked for"
         elif table == "read_receipts" and self._is_messages_full and base is not None:
@@ -193,8 +207,23 @@ class _BatchReader:
             log.info("table.full_read", table=table, reason=reason)
         return base
 
+    def _usable_pieces(self) -> Pieces | None:
+        """The plan's pieces, unless a table was swapped or made anew after they were read."""
+        pieces = self._plan.pieces
+        if pieces is None:
+            return None
+        for table in pieces.plan.tables:
+            relation = self._source.relations[table]
+            _, reason = base_to_read_from(pieces.state(table), relation, self._source.snapshot)
+            if reason:
+                log.warning("backfill.pieces_unusable", table=table, reason=reason)
+                return None
+        return pieces
+
     def _days_to_read_whole(self, table: str) -> DaySet:
         days = self._plan.whole.get(table, NO_DAY)
+        if self._plan.pieces is not None and self._pieces is None:
+            days |= self._plan.pieces.days
         if table in self._plan.suspects:
             assert self._before is not None
             found = self._source.sums(table, EVERY_DAY, Tier.COUNT, "{}")
@@ -203,29 +232,44 @@ class _BatchReader:
             days |= days_of(day for day in differing(covered, here) if day is not None)
         return days
 
-    def _refused_rows(self, table: str, days: DaySet) -> int:
-        """How many rows are gone, if they are too many to remove; 0 when all is well."""
-        assert self._before is not None
+    def _remove_lost(self, table: str, days: DaySet) -> int:
+        """Note what the days that were read whole no longer have.
+
+        Returns:
+            How many rows that is, if they are too many to remove; 0 when all is well.
+        """
         files = [
             str(self._warehouse.layout.lake / file.path)
-            for file in self._before.files
+            for file in (self._before.files if self._before else ())
             if file.table == table and file.day is not None and file.day in days
         ]
-        lost = self._warehouse.run(f"facts/{table}/lost", files=files)[0][0] if files else 0
-        held = self._before.tables[table].rows
-        return lost if lost * 100 > self._plan.removal_max_percent * held else 0
+        if not files:
+            return 0
+        assert self._before is not None
+        lost: int = self._warehouse.run(f"facts/{table}/lost", files=files)[0][0]
+        if lost * 100 > self._plan.removal_max_percent * self._before.tables[table].rows:
+            return lost
+        if table == "messages":
+            self._lost_messages = self._warehouse.run("facts/messages/lost_ids")[0][0]
+        return 0
 
     def _lacks_keys(self, folder: str, source_rows: int) -> bool:
         return bool(self._warehouse.run(f"{folder}/count")[0][0] != source_rows)
 
 
 @dataclass(slots=True)
-class _Tally:
+class Tally:
     """Counts a stream while it flows, and masks the people in it who were erased."""
 
     erasures: Erasures
     rows: int = 0
     bytes: int = 0
+
+    def add(self, pieces: Iterable[Piece]) -> None:
+        """Count what flowed before, into pieces."""
+        for piece in pieces:
+            self.rows += piece.rows
+            self.bytes += piece.bytes
 
     def count(self, reader: pa.RecordBatchReader) -> pa.RecordBatchReader:
         def batches() -> Iterator[pa.RecordBatch]:
@@ -238,11 +282,11 @@ class _Tally:
 
 
 def stage_stream(
-    warehouse: Warehouse, source: SourceTransaction, name: str, rows: pa.RecordBatchReader
+    scratch: Scratch, source: SourceTransaction, name: str, rows: pa.RecordBatchReader
 ) -> None:
     """Stage a stream; an error of the source is raised as itself, not as DuckDB shows it."""
     try:
-        warehouse.stage(name, rows)
+        scratch.stage(name, rows)
     except Exception:
         if source.failure is not None:
             raise source.failure from None

@@ -9,12 +9,14 @@ from datetime import datetime
 from etl.batch import BatchPlan
 from etl.catch_up import CaughtUp, catch_up
 from olap import ledger
-from olap.days import EVERY_DAY
+from olap.days import EVERY_DAY, NO_DAY
+from olap.errors import BackfillError
 from olap.fold import rebuild
 from olap.lake import require_files
 from olap.layout import Layout, write_durably
 from olap.log import get_logger
 from olap.manifest import Manifest, read_manifest
+from olap.pieces import Pieces, discard_pieces, read_pieces
 from olap.proofs import due
 from olap.publish import collect, is_due, publish
 from olap.reading import Reading
@@ -61,23 +63,33 @@ class CycleReport:
         return self.caught_up.days_rebuilt
 
 
-def plan_of(settings: Settings, before: Manifest | None, *, is_full: bool) -> BatchPlan:
-    """What an ordinary cycle reads: the news, and the proofs that are due."""
+def plan_of(
+    settings: Settings, before: Manifest | None, *, is_full: bool, pieces: Pieces | None
+) -> BatchPlan:
+    """What a cycle reads: the news, and the proofs that are due."""
+    coverage = before.coverage if before else NO_DAY if pieces is not None else EVERY_DAY
     proofs = (
         due(before, hour=settings.verify_hour, rows_max=settings.verify_budget_rows)
         if before
         else {}
     )
     return BatchPlan(
-        coverage=before.coverage if before else EVERY_DAY,
+        coverage=coverage | pieces.days if pieces is not None else coverage,
         is_full=is_full,
         prove=proofs,
+        pieces=pieces,
         removal_max_percent=settings.repair_max_percent,
     )
 
 
 def run_cycle(
-    settings: Settings, url: Secret, clock: Clock, *, is_full: bool = False
+    settings: Settings,
+    url: Secret,
+    clock: Clock,
+    *,
+    is_full: bool = False,
+    pieces: Pieces | None = None,
+    wait_seconds: float = 0,
 ) -> CycleReport:
     """Bring the warehouse up to the source's present state and publish it if there is news.
 
@@ -85,24 +97,28 @@ def run_cycle(
         url: the source.
         clock: gives the present, UTC; a generation is dated with the moment it is published.
         is_full: read every table whole and accept another source than last time.
+        pieces: a backfill that has read all its ranges: this cycle makes it part of the warehouse.
+        wait_seconds: how long to wait for another writer to end.
 
     Raises:
         AnalyticsError: with what to do next; the last generation is untouched.
     """
     layout, timer = Layout(settings.data_dir), Timer()
     with (
-        layout.locked(),
+        layout.locked(wait_seconds=wait_seconds),
         open_warehouse(
             layout, memory_limit=settings.memory_limit, threads=settings.threads
         ) as warehouse,
     ):
         before = recover(warehouse)
+        if before is None and pieces is None:
+            _require_no_backfill(layout)
         if before:
             # A crash after the last commit may have left the lake's manifest behind the ledger;
             # it must not name a file that is removed now.
             write_durably(layout.lake_manifest, before.to_json())
             _collect(settings, layout, before, clock())
-        plan = plan_of(settings, before, is_full=is_full)
+        plan = plan_of(settings, before, is_full=is_full, pieces=pieces)
         caught_up = catch_up(warehouse, before, settings, url, timer, plan)
         manifest = caught_up.manifest
         is_published = bool(caught_up.proved) or is_due(
@@ -114,6 +130,8 @@ def run_cycle(
             with timer.step("publish"):
                 manifest = publish(warehouse, clock())
         with timer.step("collect"):
+            if has_left_pieces(layout, manifest):
+                discard_pieces(layout)
             freed = _collect(settings, layout, manifest, clock())
     report = CycleReport(
         manifest=manifest,
@@ -165,6 +183,25 @@ def recover(warehouse: Warehouse) -> Manifest | None:
         manifest = ledger.read(warehouse)
     warehouse.refresh_views()
     return manifest
+
+
+def has_left_pieces(layout: Layout, manifest: Manifest | None) -> bool:
+    """Whether a finished backfill has left its pieces: all their days are in the coverage."""
+    try:
+        pieces = read_pieces(layout)
+    except BackfillError:
+        return False
+    return pieces is not None and manifest is not None and not pieces.days - manifest.coverage
+
+
+def _require_no_backfill(layout: Layout) -> None:
+    """Stop a first load beside an unfinished one, which may be of fewer days."""
+    if layout.backfill.exists():
+        raise BackfillError(
+            f"a backfill into {layout.root} is unfinished, and nothing else has been loaded yet",
+            hint="Finish it (`python -m etl backfill`, with the same days), or remove "
+            f"{layout.backfill} to load everything.",
+        )
 
 
 def _rewrite_if_bloated(warehouse: Warehouse, *, is_first: bool) -> None:

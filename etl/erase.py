@@ -29,6 +29,7 @@ from olap.errors import ErasureError
 from olap.lake import rewrite_day, write_dimension
 from olap.layout import Layout, write_durably
 from olap.manifest import LakeFile, Manifest
+from olap.pieces import forget_piece, read_pieces
 from olap.publish import collect, generation_numbers, publish
 from olap.settings import Settings
 from olap.tables import DIMENSIONS, FACTS
@@ -46,6 +47,7 @@ class ErasureReceipt:
 
     Attributes:
         lake_files: day files that were written anew.
+        pieces: ranges of an unfinished backfill that it reads again.
         generation: the one that was published; all older ones were removed.
         generations_removed: how many.
         files_searched, bytes_searched: everything below `DATA_DIR`.
@@ -56,6 +58,7 @@ class ErasureReceipt:
     """
 
     lake_files: int
+    pieces: int
     generation: int
     generations_removed: int
     files_searched: int
@@ -74,6 +77,7 @@ def erase(settings: Settings, user_id: int, clock: Callable[[], datetime]) -> Er
     """
     layout = Layout(settings.data_dir)
     with (
+        layout.backfill_locked(),
         layout.locked(),
         open_warehouse(
             layout, memory_limit=settings.memory_limit, threads=settings.threads
@@ -88,6 +92,7 @@ def erase(settings: Settings, user_id: int, clock: Callable[[], datetime]) -> Er
         names = _names(warehouse, before, user_id)
         pseudonym = read_erasures(layout).add(user_id)
         files = _mask(warehouse, before, user_id, pseudonym)
+        pieces = _forget_pieces(warehouse, user_id)
         warehouse.rewrite()
         manifest = publish(warehouse, clock())
         older = len(generation_numbers(layout)) - 1
@@ -100,6 +105,7 @@ def erase(settings: Settings, user_id: int, clock: Callable[[], datetime]) -> Er
     searched = _require_no_bytes(layout, telling)
     return ErasureReceipt(
         lake_files=files,
+        pieces=pieces,
         generation=manifest.generation,
         generations_removed=older,
         files_searched=len(searched),
@@ -165,6 +171,23 @@ def _mask(warehouse: Warehouse, before: Manifest, user_id: int, pseudonym: int) 
     assert manifest is not None
     write_durably(warehouse.layout.lake_manifest, manifest.to_json())
     return day_files
+
+
+def _forget_pieces(warehouse: Warehouse, user_id: int) -> int:
+    """Have an unfinished backfill read again what mentions the person; how many ranges that is."""
+    pieces = read_pieces(warehouse.layout)
+    if pieces is None:
+        return 0
+    forgotten = 0
+    for fact in FACTS:
+        names = {path: Path(path).stem for path in pieces.files(fact.name)}
+        if not names:
+            continue
+        rows = warehouse.run(f"facts/{fact.name}/mentions", files=list(names), user_id=user_id)
+        for (path,) in rows:
+            forget_piece(pieces.home, names[path])
+            forgotten += 1
+    return forgotten
 
 
 def _forget_cached(settings: Settings) -> str:

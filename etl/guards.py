@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from etl.source import Relation, Snapshot
 from olap.errors import SourceChangedError
-from olap.manifest import Manifest, TableState
+from olap.manifest import Manifest, SourceIdentity, TableState
 
 # age() counts from an xid a little after the snapshot's xmax; a million is more than a little.
 BASE_AGE_MAX = 2**31 - 2**20
@@ -25,11 +25,25 @@ def require_same_source(before: Manifest | None, snapshot: Snapshot) -> None:
     """
     if before is None:
         return
-    known, found = before.source, snapshot.identity
-    way_out = (
-        "If this is meant, run `python -m etl run --full` once: it reads every table whole. "
-        "If not, correct DATABASE_URL, or give this database its own DATA_DIR."
+    last_xmax = int(before.last_batch.snapshot.split(":")[1])
+    require_later_snapshot(
+        before.source,
+        last_xmax,
+        snapshot,
+        way_out="If this is meant, run `python -m etl run --full` once: it reads every table "
+        "whole. If not, correct DATABASE_URL, or give this database its own DATA_DIR.",
     )
+
+
+def require_later_snapshot(
+    known: SourceIdentity, last_xmax: int, snapshot: Snapshot, *, way_out: str
+) -> None:
+    """Stop unless the snapshot is of the source `known` and not older than `last_xmax`.
+
+    Raises:
+        SourceChangedError: it is not.
+    """
+    found = snapshot.identity
     if (known.system_identifier, known.database) != (found.system_identifier, found.database):
         raise SourceChangedError(
             f"DATABASE_URL names another database: {found.database} of cluster "
@@ -42,7 +56,6 @@ def require_same_source(before: Manifest | None, snapshot: Snapshot) -> None:
             "a failover or a recovery may have undone rows that were read",
             hint=way_out,
         )
-    last_xmax = int(before.last_batch.snapshot.split(":")[1])
     if snapshot.xmax < last_xmax:
         raise SourceChangedError(
             f"the source is older than at the last cycle (next xid {snapshot.xmax}, then "

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 
+from etl.backfill import BackfillReport
 from etl.cycle import CycleReport
 from etl.erase import ErasureReceipt
 from etl.verify import Verification
@@ -39,6 +40,25 @@ def cycle_text(report: CycleReport, layout: Layout) -> str:
     if not report.is_published:
         lines.append("Nothing changed, so the last generation stands.")
     return "\n".join([*lines, generation_text(layout)])
+
+
+def backfill_text(report: BackfillReport, layout: Layout) -> str:
+    """What a backfill read, and the generation that it ended with."""
+    progress = report.progress
+    if not report.days and report.cycle is None:
+        return "All of these days are covered already.\n" + generation_text(layout)
+    read = progress.blocks_done - report.resumed_blocks
+    lines = [
+        f"{read:,} blocks read in {report.read_ms / 1000:,.1f} s, "
+        f"{report.resumed_blocks:,} had been read before; {progress.rows:,} rows; days: "
+        f"{report.days}."
+    ]
+    if report.cycle is None:
+        left = progress.blocks - progress.blocks_done
+        lines.append(f"Stopped with {left:,} blocks to go; the same command goes on.")
+    else:
+        lines += ["", cycle_text(report.cycle, layout)]
+    return "\n".join(lines)
 
 
 def generation_text(layout: Layout) -> str:
@@ -106,6 +126,8 @@ def receipt_text(receipt: ErasureReceipt, layout: Layout) -> str:
         f"{receipt.bytes_searched:,} bytes as they lie and {receipt.values_searched:,} values "
         "decoded: neither the id nor a name was found.",
     ]
+    if receipt.pieces:
+        lines.insert(1, f"{receipt.pieces:,} ranges of an unfinished backfill are read again.")
     if receipt.shared_names:
         lines.append(f"{receipt.shared_names} of the names another user has too; it stays theirs.")
     if receipt.plain_texts:
@@ -141,6 +163,10 @@ def status_text(status: Status) -> str:
         f"disk          lake {_mb(disk.lake)}, warehouse {_mb(disk.warehouse)}, "
         f"generations {_mb(disk.generations)}, free {_mb(disk.free)}"
     )
+    if status.coverage:
+        lines.append(f"coverage      {status.coverage}")
+    if status.backfill:
+        lines.append(f"backfill      {status.backfill}")
     if status.tables:
         rows = [("table", "rows", "at the source", "outside", "days", "proved", "all since")]
         rows += [
@@ -155,7 +181,7 @@ def status_text(status: Status) -> str:
             )
             for name, t in status.tables.items()
         ]
-        lines += [f"coverage      {status.coverage}", "", *_columns(rows)]
+        lines += ["", *_columns(rows)]
     if status.batches:
         last = [("batch", "data through", "read", "changed", "days rebuilt", "ms")]
         last += [

@@ -32,6 +32,7 @@ from olap import sqlfiles
 from olap.days import EVERY_DAY, NO_DAY, DaySet
 from olap.errors import SourceError
 from olap.manifest import SourceIdentity, utc
+from olap.pieces import BlockRange
 from olap.proofs import DaySum, Sums, Tier
 from olap.settings import Secret
 from olap.tables import TABLES
@@ -117,6 +118,23 @@ class SourceTransaction:
         """
         self._set(window)
         return self._stream(f"{MAPPING}/{table}")
+
+    def range_rows(self, planned: BlockRange, coverage: DaySet) -> pa.RecordBatchReader:
+        """The rows of a run of blocks, whatever their version, as a stream."""
+        places = (f"({planned.first_block},0)", f"({planned.until_block},0)")
+        self._fetch("source/set_range", (*places, coverage.to_multirange()))
+        return self._stream(f"{MAPPING}/ranges/{planned.table}")
+
+    def heaps(self) -> Mapping[str, list[int]]:
+        """How many blocks each heap of each fact has; more than one where it is partitioned."""
+        found: dict[str, list[int]] = {}
+        for row in self._fetch(f"{MAPPING}/blocks"):
+            found.setdefault(row["table_name"], []).append(row["block_count"])
+        return found
+
+    def export_snapshot(self) -> str:
+        """A name, good while this transaction lasts, by which `open_source` sees what it sees."""
+        return str(self._fetch("source/export_snapshot")[0]["snapshot_name"])
 
     def keys(self, dimension: str) -> pa.RecordBatchReader:
         """The ids of all rows of a dimension, as a stream."""
@@ -220,8 +238,13 @@ class SourceTransaction:
 
 
 @contextmanager
-def open_source(url: Secret, *, lock_timeout_seconds: int) -> Iterator[SourceTransaction]:
+def open_source(
+    url: Secret, *, lock_timeout_seconds: int, snapshot_name: str | None = None
+) -> Iterator[SourceTransaction]:
     """Begin a read-only transaction with the tables locked and a snapshot taken; end it after.
+
+    Args:
+        snapshot_name: see what the transaction sees that exported it, and holds the locks.
 
     Raises:
         SourceError: PostgreSQL cannot be reached, does not let us read, or is locked.
@@ -234,13 +257,33 @@ def open_source(url: Secret, *, lock_timeout_seconds: int) -> Iterator[SourceTra
             _execute(connection, f"set local application_name = '{APPLICATION_NAME}'")
             _execute(connection, f"set local lock_timeout = {lock_timeout_seconds * 1000}")
             _execute(connection, "set local idle_in_transaction_session_timeout = 0")
-            _execute(connection, sqlfiles.text(f"{MAPPING}/lock"))
+            if snapshot_name is None:
+                _execute(connection, sqlfiles.text(f"{MAPPING}/lock"))
+            else:
+                _execute(connection, f"set transaction snapshot '{snapshot_name}'")
         yield SourceTransaction(connection, url)
     finally:
         with suppress(adbc.Error):
             _execute(connection, "rollback")
         with suppress(adbc.Error):
             connection.close()
+
+
+def replica_lag_bytes(url: Secret) -> int | None:
+    """How many bytes of log the slowest replica is behind; None when none is to be seen.
+
+    Raises:
+        SourceError: PostgreSQL cannot be asked.
+    """
+    with source_errors(url, f"cannot ask {url} how far its replicas are"):
+        connection = adbc_postgresql.connect(url.reveal(), autocommit=True)
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(sqlfiles.text("source/replica_lag"))
+                row = cursor.fetchone()
+        finally:
+            connection.close()
+    return None if row is None or row[0] is None else int(row[0])
 
 
 @contextmanager

@@ -51,6 +51,20 @@ class DaySet:
     def __or__(self, other: DaySet) -> DaySet:
         return day_set(*self.ranges, *other.ranges)
 
+    def __sub__(self, other: DaySet) -> DaySet:
+        left: list[DayRange] = []
+        for found in self.ranges:
+            first: date | None = found.first
+            for taken in other.ranges:
+                if first is None or taken.last < first or taken.first > found.last:
+                    continue
+                if taken.first > first:
+                    left.append(DayRange(first, taken.first - ONE_DAY))
+                first = None if taken.last >= found.last else taken.last + ONE_DAY
+            if first is not None:
+                left.append(DayRange(first, found.last))
+        return DaySet(tuple(left))
+
     def to_multirange(self) -> str:
         """As PostgreSQL's tstzmultirange; the first and the last day there are have no bound.
 

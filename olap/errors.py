@@ -10,6 +10,7 @@
     ├── WarehouseError             the private DuckDB file is unusable
     ├── VerifyError                what is here is not what it should be
     │   └── RepairRefusedError     a repair would remove more than it may without being told
+    ├── BackfillError              a backfill cannot begin or go on as asked
     ├── ErasureError               something of an erased person is left
     ├── PublishError               a generation could not be made or does not add up
     └── SandboxError               the development servers could not be started or filled
@@ -71,6 +72,10 @@ class VerifyError(AnalyticsError):
 
 class RepairRefusedError(VerifyError):
     """A repair would remove more rows than it may without being told."""
+
+
+class BackfillError(AnalyticsError):
+    """A backfill cannot begin or go on as it was asked for."""
 
 
 class ErasureError(AnalyticsError):

@@ -6,6 +6,8 @@ DATA_DIR/
 ├── lake/<table>/day=…/       immutable Parquet files, and lake/manifest.json
 ├── warehouse.duckdb          private to the ETL; rebuildable from the lake
 ├── staging/                  scratch of the running cycle; emptied by the next one
+├── backfill/                 what an unfinished backfill has read so far
+├── backfill.lock             held by the one backfill that reads
 └── etl.lock                  held by the one writer
 """
 
@@ -14,6 +16,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,8 +58,16 @@ class Layout:
         return self.root / "staging"
 
     @property
+    def backfill(self) -> Path:
+        return self.root / "backfill"
+
+    @property
     def lock(self) -> Path:
         return self.root / "etl.lock"
+
+    @property
+    def backfill_lock(self) -> Path:
+        return self.root / "backfill.lock"
 
     @property
     def sandbox_marker(self) -> Path:
@@ -110,24 +121,47 @@ class Layout:
             )
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, *, wait_seconds: float = 0) -> Iterator[None]:
         """Be the only writer below this `DATA_DIR` until the block ends.
 
-        The kernel drops the lock when the process dies, however it dies.
+        Args:
+            wait_seconds: how long to wait for another one to end.
 
         Raises:
             BusyError: another process holds the lock.
         """
+        with self._locked(self.lock, "another ETL", wait_seconds):
+            yield
+
+    @contextmanager
+    def backfill_locked(self) -> Iterator[None]:
+        """Be the only one that reads or changes the pieces of a backfill; cycles go on beside it.
+
+        Raises:
+            BusyError: another process holds the lock.
+        """
+        with self._locked(self.backfill_lock, "a backfill", 0):
+            yield
+
+    @contextmanager
+    def _locked(self, path: Path, who: str, wait_seconds: float) -> Iterator[None]:
+        # The kernel drops the lock when the process dies, however it dies.
         self.create()
-        with self.lock.open("a+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.seek(0)
-                raise BusyError(
-                    f"another ETL (pid {file.read().strip() or 'unknown'}) writes to {self.root}",
-                    hint="Wait for it, stop it, or give this one its own DATA_DIR.",
-                ) from None
+        deadline = time.monotonic() + wait_seconds
+        with path.open("a+") as file:
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() < deadline:
+                        time.sleep(0.1)
+                        continue
+                    file.seek(0)
+                    raise BusyError(
+                        f"{who} (pid {file.read().strip() or 'unknown'}) writes to {self.root}",
+                        hint="Wait for it, stop it, or give this one its own DATA_DIR.",
+                    ) from None
             file.truncate(0)
             file.write(f"{os.getpid()}\n")
             file.flush()

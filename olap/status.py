@@ -15,8 +15,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from olap.errors import BackfillError
 from olap.layout import Layout
 from olap.manifest import Manifest, Proof, read_manifest
+from olap.pieces import read_pieces
 from olap.publish import current
 
 LAG_INTERVALS_WARNING = 2
@@ -75,7 +77,12 @@ class DiskStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """How the pipeline of one DATA_DIR stands."""
+    """How the pipeline of one DATA_DIR stands.
+
+    Attributes:
+        coverage: the days that are kept, in words.
+        backfill: how far an unfinished one is, in words.
+    """
 
     level: Level
     reasons: tuple[str, ...]
@@ -84,6 +91,7 @@ class Status:
     generated_at: datetime | None
     lag_seconds: float | None
     coverage: str | None
+    backfill: str | None
     tables: dict[str, TableStatus]
     batches: tuple[dict[str, Any], ...]
     base: BaseStatus | None
@@ -123,6 +131,7 @@ def status(layout: Layout, now: datetime, *, interval_seconds: int) -> Status:
         generated_at=generation.generated_at if generation else None,
         lag_seconds=lag,
         coverage=str(latest.coverage) if latest else None,
+        backfill=_backfill(layout),
         tables=_tables(latest),
         batches=_batches(latest),
         base=_base(latest),
@@ -180,6 +189,19 @@ def _base(manifest: Manifest | None) -> BaseStatus | None:
         age_xids=xmax - xmin,
         age_seconds=(last.data_through - since).total_seconds(),
         held_back_by=last.held_back_by,
+    )
+
+
+def _backfill(layout: Layout) -> str | None:
+    try:
+        pieces = read_pieces(layout)
+    except BackfillError as error:
+        return error.message
+    if pieces is None:
+        return None
+    return (
+        f"unfinished: {pieces.blocks_done:,} of {pieces.blocks:,} blocks read "
+        f"({pieces.rows:,} rows); days: {pieces.days}"
     )
 
 

@@ -24,6 +24,7 @@ import polars as pl
 from olap import sqlfiles, timezones
 from olap.errors import WarehouseError
 from olap.layout import Layout, fsync
+from olap.scratch import Scratch, open_scratch
 
 STORAGE_VERSION = "v1.5.0"
 REWRITE_ABOVE = 1.3
@@ -38,22 +39,20 @@ def schema_fingerprint() -> str:
     return f"{sqlfiles.fingerprint(*folders)}-{timezones.VERSION}"
 
 
-class Warehouse:
+class Warehouse(Scratch):
     """An open warehouse with its scratch space; made by `open_warehouse`."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
-        self.connection = connection
+        super().__init__(connection)
         self.layout = layout
-
-    def run(self, name: str, **parameters: Any) -> list[tuple[Any, ...]]:
-        """Execute `sql/<name>.sql`; the rows of its last statement."""
-        return sqlfiles.run(self.connection, name, **parameters)
 
     def cursor(self) -> Warehouse:
         """The same warehouse for another thread."""
         cursor = self.connection.cursor()
         cursor.execute("use warehouse")
-        return Warehouse(cursor, self.layout)
+        other = Warehouse(cursor, self.layout)
+        self.share_variables(other)
+        return other
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -65,19 +64,6 @@ class Warehouse:
             self.connection.rollback()
             raise
         self.connection.commit()
-
-    def stage(self, name: str, rows: Any) -> None:
-        """Execute `sql/<name>.sql` with an Arrow stream under the name `source_rows`."""
-        self.connection.register("source_rows", rows)
-        try:
-            self.run(name)
-        finally:
-            self.connection.unregister("source_rows")
-
-    def forget_staged(self) -> None:
-        """Drop everything that is staged."""
-        self.connection.execute("detach staging")
-        self.connection.execute("attach ':memory:' as staging")
 
     def checkpoint(self) -> None:
         """Move everything from the write-ahead log into the file: only then is a copy whole."""
@@ -177,32 +163,23 @@ def open_warehouse(layout: Layout, *, memory_limit: str, threads: int) -> Iterat
         WarehouseError: the file cannot be opened.
     """
     clear_staging(layout)
-    connection = duckdb.connect(
-        config={
-            "memory_limit": memory_limit,
-            "threads": threads,
-            "temp_directory": str(layout.staging / "spill"),
-            "autoinstall_known_extensions": False,
-            "preserve_insertion_order": True,
-        }
-    )
+    spill = layout.staging / "spill"
     try:
-        connection.execute("set timezone = 'UTC'")
-        connection.execute("attach ':memory:' as staging")
-        try:
-            attach(connection, layout.warehouse, "warehouse")
-        except duckdb.Error as error:
-            raise WarehouseError(
-                f"the warehouse {layout.warehouse} cannot be opened: {error}",
-                hint="Close whatever has it open, or run `make rebuild` to make it anew.",
-            ) from error
-        connection.execute("use warehouse")
-        warehouse = Warehouse(connection, layout)
-        if not _has_schema(connection):
-            _create_schema(warehouse)
-        yield warehouse
+        with open_scratch(memory_limit=memory_limit, threads=threads, spill=spill) as scratch:
+            connection = scratch.connection
+            try:
+                attach(connection, layout.warehouse, "warehouse")
+            except duckdb.Error as error:
+                raise WarehouseError(
+                    f"the warehouse {layout.warehouse} cannot be opened: {error}",
+                    hint="Close whatever has it open, or run `make rebuild` to make it anew.",
+                ) from error
+            connection.execute("use warehouse")
+            warehouse = Warehouse(connection, layout)
+            if not _has_schema(connection):
+                _create_schema(warehouse)
+            yield warehouse
     finally:
-        connection.close()
         clear_staging(layout)
 
 

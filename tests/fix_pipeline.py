@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from etl.backfill import BackfillReport, backfill
 from etl.cycle import CycleReport, rebuild_warehouse, run_cycle
 from etl.verify import Verification, verify
 from olap.days import DayRange
@@ -55,6 +57,12 @@ class Pipeline:
     def cycle(self, *, is_full: bool = False) -> CycleReport:
         """Run one cycle and let a minute pass."""
         report = run_cycle(self.settings, Secret(self.url), self.clock, is_full=is_full)
+        self.clock.advance(minutes=1)
+        return report
+
+    def backfill(self, days: DayRange = ALWAYS, **options: Any) -> BackfillReport:
+        """Backfill these days and let a minute pass."""
+        report = backfill(self.settings, Secret(self.url), self.clock, days=days, **options)
         self.clock.advance(minutes=1)
         return report
 

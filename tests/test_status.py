@@ -221,6 +221,7 @@ def test_json_has_the_names_that_monitoring_reads(layout: Layout) -> None:
         "generated_at": "2026-03-01T12:00:00Z",
         "lag_seconds": 1.0,
         "coverage": "every day",
+        "backfill": None,
         "tables": {
             "messages": {
                 "rows": 20,

@@ -251,6 +251,7 @@ _DIMENSIONS = {dimension.name for dimension in DIMENSIONS}
 STANDS_FOR: dict[str, set[str]] = {
     "table": set(TABLES),
     "fact.name": {fact.name for fact in FACTS},
+    "planned.table": {fact.name for fact in FACTS},
     "dimension": _DIMENSIONS,
     "dimension.name": _DIMENSIONS,
     "rollup.name": {rollup.name for rollup in ROLLUPS},

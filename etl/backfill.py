@@ -1,0 +1,359 @@
+"""backfill: the first load of a large messenger, and any later widening of the coverage.
+
+The tables are read in ranges of blocks, by several readers at once, in **rounds**. The readers of a
+round share one exported snapshot, and a round lasts no longer than a minute or so, so that the
+source's vacuum is not held back for hours. What a range brought is on disk before the next one
+begins (`olap.pieces`): after a kill, the same command goes on where it was.
+
+Ranges of different rounds do not fit together by themselves. A row may have been changed, or moved
+to another block, after its range was read; but then its new version's xmin is at or after that
+snapshot's. So the backfill ends with a cycle whose base is the lowest xmin of all rounds: what that
+reads stands above the pieces, its counts tell what was hard-deleted meanwhile, and its one commit
+makes all of it part of the warehouse and of the coverage. Nothing is published before.
+
+Cycles go on while ranges are read; only that last cycle needs the lock of the `DATA_DIR`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from etl.cycle import Clock, CycleReport, has_left_pieces, run_cycle
+from etl.guards import base_to_read_from, require_later_snapshot, require_same_source
+from etl.range_reader import range_reader
+from etl.source import SourceTransaction, open_source, replica_lag_bytes
+from olap.days import NO_DAY, DayRange, DaySet, day_set
+from olap.erasures import read_erasures
+from olap.errors import BackfillError
+from olap.layout import Layout
+from olap.log import get_logger
+from olap.manifest import Manifest, read_manifest
+from olap.pieces import (
+    BackfillPlan,
+    BlockRange,
+    Piece,
+    Pieces,
+    PlannedTable,
+    block_ranges,
+    discard_pieces,
+    forget_piece,
+    read_pieces,
+    write_plan,
+)
+from olap.settings import Secret, Settings
+
+log = get_logger(__name__)
+
+# 64 MB of heap: a second or two of reading, and half a million rows to sort in memory.
+RANGE_BLOCKS = 8192
+BLOCK_BYTES = 8192
+# How long a snapshot is kept: the source's vacuum waits no longer than this and one range.
+ROUND_SECONDS = 60.0
+LAG_POLL_SECONDS = 2.0
+# The last cycle waits for a running one; that of a large messenger takes a while.
+LOCK_WAIT_SECONDS = 600.0
+# Receipts carry their message's facts, so they are read when all messages have been: a message that
+# is deleted in between is then missed by its count, and its receipts are read again.
+ORDER = ("messages", "events", "read_receipts")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far the reading is.
+
+    Attributes:
+        blocks, blocks_done: of all fact tables.
+        rows: that were read.
+        lag_bytes: how far replicas are behind, while the reading pauses for them; else None.
+    """
+
+    blocks: int
+    blocks_done: int
+    rows: int
+    lag_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackfillReport:
+    """What a backfill did.
+
+    Attributes:
+        days: that it added to the coverage; none when all were covered.
+        progress: how far the reading is.
+        resumed_blocks: of these, read by an earlier command.
+        read_ms: of this command.
+        cycle: the one that ended it; None when it was stopped before, or there was nothing to do.
+    """
+
+    days: DaySet
+    progress: Progress
+    resumed_blocks: int
+    read_ms: int
+    cycle: CycleReport | None
+
+
+def backfill(
+    settings: Settings,
+    url: Secret,
+    clock: Clock,
+    *,
+    days: DayRange,
+    jobs: int = 2,
+    pause_above_lag_mb: int | None = None,
+    restart: bool = False,
+    show: Callable[[Progress], None] = lambda _: None,
+    stop: threading.Event | None = None,
+) -> BackfillReport:
+    """Read the days that are not covered yet, and make them part of the warehouse.
+
+    Args:
+        days: to be covered in the end.
+        jobs: how many readers.
+        pause_above_lag_mb: read nothing while a replica is further behind, in MB of log.
+        restart: throw away what an unfinished backfill has read.
+        show: told now and then how far it is.
+        stop: when set, the readers end with the range they are at, and nothing is folded.
+
+    Raises:
+        AnalyticsError: with what to do next; what was read stays and is not read again.
+    """
+    layout, started = Layout(settings.data_dir), time.monotonic()
+    stop = stop or threading.Event()
+    with layout.backfill_locked():
+        if restart:
+            discard_pieces(layout)
+        before = read_manifest(layout.lake_manifest) if layout.lake_manifest.exists() else None
+        if has_left_pieces(layout, before):
+            discard_pieces(layout)
+        pieces = read_pieces(layout)
+        wanted = day_set(days) - (before.coverage if before else NO_DAY)
+        _require_same_days(pieces, wanted)
+        resumed = pieces.blocks_done if pieces else 0
+        if wanted:
+            rounds = _Rounds(layout, settings, url, before, jobs, pause_above_lag_mb, show, stop)
+            pieces = rounds.read(pieces, wanted)
+        progress = _progress_of(pieces)
+        read_ms = round((time.monotonic() - started) * 1000)
+        cycle = None
+        if pieces is not None and not pieces.waiting and not stop.is_set():
+            cycle = run_cycle(settings, url, clock, pieces=pieces, wait_seconds=LOCK_WAIT_SECONDS)
+    return BackfillReport(
+        days=wanted, progress=progress, resumed_blocks=resumed, read_ms=read_ms, cycle=cycle
+    )
+
+
+def _require_same_days(pieces: Pieces | None, wanted: DaySet) -> None:
+    if pieces is not None and pieces.days != wanted:
+        raise BackfillError(
+            f"a backfill of other days is unfinished: {pieces.days}, not {wanted}",
+            hint="Finish it with its own days first, or throw away what it has read by --restart.",
+        )
+
+
+def _progress_of(pieces: Pieces | None, lag_bytes: int | None = None) -> Progress:
+    return Progress(
+        blocks=pieces.blocks if pieces else 0,
+        blocks_done=pieces.blocks_done if pieces else 0,
+        rows=pieces.rows if pieces else 0,
+        lag_bytes=lag_bytes,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Rounds:
+    """Round after round until every range has been read."""
+
+    layout: Layout
+    settings: Settings
+    url: Secret
+    before: Manifest | None
+    jobs: int
+    pause_above_lag_mb: int | None
+    show: Callable[[Progress], None]
+    stop: threading.Event
+
+    def read(self, pieces: Pieces | None, wanted: DaySet) -> Pieces | None:
+        """Read what is missing; the pieces, some still waiting when it was stopped."""
+        while (pieces is None or pieces.waiting) and not self.stop.is_set():
+            lag = self._lag_above_limit()
+            if lag is not None:
+                self.show(_progress_of(pieces, lag))
+                self.stop.wait(LAG_POLL_SECONDS)
+                continue
+            with self._transaction() as source:
+                pieces = self._planned(source, pieces, wanted)
+                pieces = self._round(source.export_snapshot(), pieces)
+        return pieces
+
+    @contextmanager
+    def _transaction(self, snapshot_name: str | None = None) -> Iterator[SourceTransaction]:
+        timeout = self.settings.lock_timeout_seconds
+        with open_source(
+            self.url, lock_timeout_seconds=timeout, snapshot_name=snapshot_name
+        ) as source:
+            yield source
+
+    def _planned(self, source: SourceTransaction, pieces: Pieces | None, wanted: DaySet) -> Pieces:
+        """The pieces by a plan that fits what the source is now."""
+        require_same_source(self.before, source.snapshot)
+        stale = self._stale(source, pieces)
+        if pieces is not None and not stale:
+            return pieces
+        heaps = source.heaps()
+        ranges: list[BlockRange] = []
+        for table in ORDER:
+            if pieces is not None and table not in stale:
+                ranges += [planned for planned in pieces.plan.ranges if planned.table == table]
+            else:
+                ranges += block_ranges(table, heaps.get(table, []), at_most=RANGE_BLOCKS)
+        for piece in (piece for table in stale for piece in pieces.of(table)) if pieces else ():
+            forget_piece(self.layout.backfill, piece.name)
+        snapshot = source.snapshot
+        return write_plan(
+            self.layout,
+            BackfillPlan(
+                days=wanted,
+                source=snapshot.identity,
+                xmin=snapshot.xmin,
+                xmax=snapshot.xmax,
+                tables={
+                    table: PlannedTable(relation=found.relation, columns=found.columns)
+                    for table, found in source.relations.items()
+                    if table in ORDER
+                },
+                ranges=tuple(ranges),
+            ),
+        )
+
+    def _stale(self, source: SourceTransaction, pieces: Pieces | None) -> set[str]:
+        """The tables that were swapped or made anew since their ranges were planned."""
+        if pieces is None:
+            return set(ORDER)
+        require_later_snapshot(
+            pieces.plan.source,
+            pieces.xmax,
+            source.snapshot,
+            way_out="If this is meant, begin the backfill anew with --restart. "
+            "If not, correct DATABASE_URL.",
+        )
+        stale: set[str] = set()
+        for table in ORDER:
+            relation = source.relations[table]
+            _, reason = base_to_read_from(pieces.state(table), relation, source.snapshot)
+            if reason:
+                log.warning("backfill.read_again", table=table, reason=reason)
+                stale.add(table)
+        return stale | {"read_receipts"} if "messages" in stale else stale
+
+    def _round(self, snapshot_name: str, pieces: Pieces) -> Pieces:
+        """Read ranges until none is left, the time is over, or it must pause."""
+        queue = _Queue(pieces, self.stop, deadline=time.monotonic() + ROUND_SECONDS)
+
+        def work(number: int) -> None:
+            with (
+                queue.ending_on_error(),
+                self._transaction(snapshot_name) as source,
+                range_reader(
+                    self.layout.backfill, source, read_erasures(self.layout), number=number
+                ) as reader,
+            ):
+                while (planned := queue.take()) is not None:
+                    self.layout.require_space(
+                        planned.blocks * BLOCK_BYTES, "a piece of the backfill"
+                    )
+                    queue.finish(planned, reader.read(planned, pieces.days))
+
+        with ThreadPoolExecutor(self.jobs) as pool:
+            running = {pool.submit(work, number) for number in range(self.jobs)}
+            try:
+                while running:
+                    self.show(_progress_of(queue.pieces()))
+                    _, running = wait(running, LAG_POLL_SECONDS / 4, FIRST_EXCEPTION)
+                    if self._lag_above_limit() is not None:
+                        queue.end()
+            finally:
+                queue.end()
+        queue.raise_failure()
+        self.show(_progress_of(queue.pieces()))
+        return queue.pieces()
+
+    def _lag_above_limit(self) -> int | None:
+        """How far replicas are behind, in bytes, if that is too far."""
+        if self.pause_above_lag_mb is None:
+            return None
+        lag = replica_lag_bytes(self.url)
+        return lag if lag is not None and lag > self.pause_above_lag_mb * 1_000_000 else None
+
+
+class _Queue:
+    """The ranges of a round: who reads which, what has been read, and whether to go on."""
+
+    def __init__(self, pieces: Pieces, stop: threading.Event, *, deadline: float) -> None:
+        self._pieces = pieces
+        self._stop = stop
+        self._deadline = deadline
+        self._changed = threading.Condition()
+        self._waiting = sorted(pieces.waiting, key=lambda found: ORDER.index(found.table))
+        self._done = dict(pieces.done)
+        self._reading: set[str] = set()
+        self._is_over = False
+        self._failure: BaseException | None = None
+
+    def take(self) -> BlockRange | None:
+        """The next range to read; None when this round is over."""
+        with self._changed:
+            while not self._must_end() and self._waiting:
+                if self._waiting[0].table == "read_receipts" and self._reads("messages"):
+                    self._changed.wait(1)
+                    continue
+                planned = self._waiting.pop(0)
+                self._reading.add(planned.name)
+                return planned
+            return None
+
+    def finish(self, planned: BlockRange, piece: Piece) -> None:
+        """Note that a range has been read."""
+        with self._changed:
+            self._reading.remove(planned.name)
+            self._done[planned.name] = piece
+            self._changed.notify_all()
+
+    def end(self) -> None:
+        """Let the readers end with the range they are at."""
+        with self._changed:
+            self._is_over = True
+            self._changed.notify_all()
+
+    @contextmanager
+    def ending_on_error(self) -> Iterator[None]:
+        """What fails one reader ends the round for all; the first failure is the one to tell."""
+        try:
+            yield
+        except BaseException as error:
+            with self._changed:
+                self._failure = self._failure or error
+            self.end()
+
+    def raise_failure(self) -> None:
+        """Raise what ended the round, if anything did."""
+        if self._failure is not None:
+            raise self._failure
+
+    def pieces(self) -> Pieces:
+        """What has been read so far."""
+        with self._changed:
+            return Pieces(self._pieces.home, self._pieces.plan, dict(self._done))
+
+    def _reads(self, table: str) -> bool:
+        return any(
+            planned.table == table and planned.name in self._reading
+            for planned in self._pieces.plan.ranges
+        )
+
+    def _must_end(self) -> bool:
+        return self._is_over or self._stop.is_set() or time.monotonic() > self._deadline

@@ -1,0 +1,260 @@
+"""Pieces: what an unfinished backfill has read so far, on disk, so that it can go on after a kill.
+
+    DATA_DIR/backfill/
+    ├── plan.json                 which days are read, of which source, in which ranges
+    ├── messages-000017.parquet   the rows of one range, with full ids, in order of time
+    └── messages-000017.json      written last: the snapshot that range was read under
+
+A range is a run of blocks of a table's heap; it is read once it has both files. Ranges may be read
+under different snapshots, hours apart: the last batch of the backfill reads every row version from
+the lowest of their bases on, and what it brings stands above the pieces. So the pieces together are
+no state that ever was, and only that batch makes one of them.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from olap.days import DaySet
+from olap.errors import BackfillError
+from olap.layout import Layout, fsync, write_durably
+from olap.manifest import SourceIdentity, TableState
+
+_Record = TypeVar("_Record")
+
+
+class BlockRange(msgspec.Struct, frozen=True, kw_only=True):
+    """A run of blocks of a table's heap; of every partition's heap, where there are partitions.
+
+    Attributes:
+        number: from 0, among the ranges of its table.
+        first_block, until_block: half-open.
+        blocks: how many blocks there were in it, over all heaps, when it was planned.
+    """
+
+    table: str
+    number: int
+    first_block: int
+    until_block: int
+    blocks: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.table}-{self.number:06d}"
+
+
+class PlannedTable(msgspec.Struct, frozen=True, kw_only=True):
+    """The identity of a source table when its ranges were planned; see `TableState`."""
+
+    relation: str
+    columns: str
+
+
+class BackfillPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a backfill reads.
+
+    Attributes:
+        days: the days it adds to the coverage.
+        xmin, xmax: of the snapshot under which it was planned, as xid8.
+    """
+
+    days: DaySet
+    source: SourceIdentity
+    xmin: int
+    xmax: int
+    tables: dict[str, PlannedTable]
+    ranges: tuple[BlockRange, ...]
+
+
+class Piece(msgspec.Struct, frozen=True, kw_only=True):
+    """A range that has been read.
+
+    Attributes:
+        name: of the range.
+        xmin, xmax: of the snapshot it was read under, as xid8.
+        rows: inside the days that are read.
+        bytes: as Arrow data.
+    """
+
+    name: str
+    xmin: int
+    xmax: int
+    rows: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """The plan of a backfill and what it has read so far, by the name of the range."""
+
+    home: Path
+    plan: BackfillPlan
+    done: dict[str, Piece]
+
+    @property
+    def days(self) -> DaySet:
+        return self.plan.days
+
+    @property
+    def waiting(self) -> tuple[BlockRange, ...]:
+        """The ranges that have not been read."""
+        return tuple(found for found in self.plan.ranges if found.name not in self.done)
+
+    @property
+    def base(self) -> int:
+        """From here on row versions may be newer than a piece: the lowest xmin of all snapshots."""
+        return min((piece.xmin for piece in self.done.values()), default=self.plan.xmin)
+
+    @property
+    def xmax(self) -> int:
+        """The highest xmax of all snapshots: a source whose next xid is lower is an older one."""
+        return max([self.plan.xmax, *(piece.xmax for piece in self.done.values())])
+
+    @property
+    def blocks_done(self) -> int:
+        return sum(found.blocks for found in self.plan.ranges if found.name in self.done)
+
+    @property
+    def blocks(self) -> int:
+        return sum(found.blocks for found in self.plan.ranges)
+
+    @property
+    def rows(self) -> int:
+        return sum(piece.rows for piece in self.done.values())
+
+    def state(self, table: str) -> TableState:
+        """How far the table has been read, as the guards want to know it."""
+        planned = self.plan.tables[table]
+        return TableState(
+            base=self.base,
+            relation=planned.relation,
+            columns=planned.columns,
+            source_rows=0,
+            rows=0,
+        )
+
+    def of(self, table: str) -> list[Piece]:
+        """The pieces of one table."""
+        return [
+            self.done[found.name]
+            for found in self.plan.ranges
+            if found.table == table and found.name in self.done
+        ]
+
+    def files(self, table: str) -> list[str]:
+        """Their Parquet files."""
+        return [str(piece_path(self.home, piece.name)) for piece in self.of(table)]
+
+
+def read_pieces(layout: Layout) -> Pieces | None:
+    """The unfinished backfill of a `DATA_DIR`; None when there is none.
+
+    Raises:
+        BackfillError: its plan is damaged.
+    """
+    home = layout.backfill
+    if not _plan_path(home).exists():
+        return None
+    plan = _decoded(_plan_path(home), BackfillPlan)
+    found = (_described(home, planned.name) for planned in plan.ranges)
+    return Pieces(home, plan, {piece.name: piece for piece in found if piece is not None})
+
+
+def write_plan(layout: Layout, plan: BackfillPlan) -> Pieces:
+    """Begin a backfill, or go on by another plan; what that does not name is removed."""
+    layout.backfill.mkdir(exist_ok=True)
+    fsync(layout.root)
+    write_durably(_plan_path(layout.backfill), msgspec.json.encode(plan))
+    named = {planned.name for planned in plan.ranges}
+    for path in list(layout.backfill.iterdir()):
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path != _plan_path(layout.backfill) and path.stem not in named:
+            path.unlink()
+    pieces = read_pieces(layout)
+    assert pieces is not None
+    return pieces
+
+
+def record_piece(home: Path, piece: Piece) -> None:
+    """Note that a range has been read; its Parquet file is there."""
+    path = piece_path(home, piece.name)
+    fsync(path)
+    write_durably(path.with_suffix(".json"), msgspec.json.encode(piece))
+
+
+def forget_piece(home: Path, name: str) -> None:
+    """Have a range read again."""
+    path = piece_path(home, name)
+    # In this order: a piece without its rows must not pass for one that was read.
+    path.with_suffix(".json").unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
+
+
+def discard_pieces(layout: Layout) -> None:
+    """Forget the backfill: it is finished, or given up."""
+    if not layout.backfill.exists():
+        return
+    # The plan goes first: without it the rest is nothing.
+    _plan_path(layout.backfill).unlink(missing_ok=True)
+    shutil.rmtree(layout.backfill)
+
+
+def piece_path(home: Path, name: str) -> Path:
+    """The Parquet file of a range."""
+    return home / f"{name}.parquet"
+
+
+def block_ranges(table: str, heaps: list[int], *, at_most: int) -> Iterator[BlockRange]:
+    """Ranges that cover every place of the heaps once, the last one whatever comes after them.
+
+    Args:
+        heaps: blocks of each heap; one for a plain table, one for each leaf of a partitioned one.
+        at_most: blocks a range should have, over all heaps.
+    """
+    end = max(heaps, default=0)
+    first, number = 0, 0
+    while first < end or number == 0:
+        longer = sum(blocks > first for blocks in heaps) or 1
+        until = first + max(1, at_most // longer)
+        blocks = sum(max(0, min(heap, until) - first) for heap in heaps)
+        is_last = until >= end
+        yield BlockRange(
+            table=table,
+            number=number,
+            first_block=first,
+            until_block=LAST_BLOCK if is_last else until,
+            blocks=blocks,
+        )
+        first, number = until, number + 1
+
+
+# PostgreSQL's InvalidBlockNumber: no row lies there or beyond.
+LAST_BLOCK = 2**32 - 1
+
+
+def _plan_path(home: Path) -> Path:
+    return home / "plan.json"
+
+
+def _described(home: Path, name: str) -> Piece | None:
+    path = piece_path(home, name)
+    if not path.exists() or not path.with_suffix(".json").exists():
+        return None
+    return _decoded(path.with_suffix(".json"), Piece)
+
+
+def _decoded(path: Path, kind: type[_Record]) -> _Record:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except msgspec.DecodeError as error:
+        raise BackfillError(
+            f"{path}, which says how far the backfill is, is damaged: {error}",
+            hint="Begin it anew: `python -m etl backfill --restart`, with the same days.",
+        ) from error

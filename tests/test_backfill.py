@@ -1,0 +1,461 @@
+"""Backfill: in whatever pieces it is read, and whatever happens meanwhile, it equals one load."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+from unittest.mock import patch
+
+import psycopg
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+import etl.backfill
+import etl.cycle
+import etl.source
+from etl.backfill import Progress
+from etl.erase import erase
+from etl.range_reader import RangeReader
+from etl.source import SourceTransaction
+from olap.days import DayRange
+from olap.errors import BackfillError, BusyError, SourceChangedError
+from olap.layout import Layout
+from olap.pieces import BlockRange, Piece, read_pieces
+from olap.status import status
+from tests import contents
+from tests.fix_pipeline import Pipeline
+from tests.test_incremental import Deed, deeds
+from tests.world import World, at, uuid
+
+Show = Callable[[Progress], None]
+MESSAGES, LONG_TEXT = 24, "x" * 150
+FACT_TABLES = ("messages", "message_read_receipts", "analytics_events")
+
+
+@pytest.fixture(autouse=True)
+def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A range is one block, so that a small messenger has many."""
+    monkeypatch.setattr(etl.backfill, "RANGE_BLOCKS", 1)
+
+
+@pytest.fixture
+def world(pipeline: Pipeline) -> Iterator[World]:
+    """The messenger of the pipeline, with few rows in a block."""
+    with World(pipeline.url) as found:
+        spread(found)
+        yield found
+
+
+def spread(world: World) -> None:
+    """Let a block take few rows, and fill some: 8 of messages, 3 of events, 4 of receipts."""
+    for table in FACT_TABLES:
+        world.execute(f"alter table {table} set (fillfactor = 10)")
+    for number in range(MESSAGES):
+        sent_at = at(days=-(number % 6))
+        world.message(number, sender_id=number % 3 + 1, content=LONG_TEXT, created_at=sent_at)
+        for user in (2, 3):
+            world.receipt(number, user=user, read_at=sent_at + timedelta(hours=1))
+        world.event(number, created_at=sent_at)
+    for number in (1, 2, 3):
+        world.user(number)
+    world.conversation(1)
+    world.participant(1, 2)
+
+
+@contextmanager
+def ranges_read() -> Iterator[list[str]]:
+    """The names of the ranges that are read, in order."""
+    names: list[str] = []
+    real = RangeReader.read
+
+    def read(self: RangeReader, planned: BlockRange, days: Any) -> Piece:
+        names.append(planned.name)
+        return real(self, planned, days)
+
+    with patch.object(RangeReader, "read", read):
+        yield names
+
+
+@contextmanager
+def after_range(number: int, deed: Callable[[], None]) -> Iterator[None]:
+    """Do something once, when so many ranges have been read."""
+    real, count, lock = RangeReader.read, 0, threading.Lock()
+
+    def read(self: RangeReader, planned: BlockRange, days: Any) -> Piece:
+        nonlocal count
+        piece = real(self, planned, days)
+        with lock:
+            count += 1
+            if count == number:
+                deed()
+        return piece
+
+    with patch.object(RangeReader, "read", read):
+        yield
+
+
+def interrupted(pipeline: Pipeline, number: int, days: DayRange | None = None) -> None:
+    """Backfill until so many ranges have been read by this command, and stop there."""
+    stop = threading.Event()
+    options = {} if days is None else {"days": days}
+    with after_range(number, stop.set):
+        report = pipeline.backfill(jobs=1, stop=stop, **options)
+    assert report.cycle is None
+    assert report.progress.blocks_done < report.progress.blocks
+
+
+def require_equal_to_source(pipeline: Pipeline) -> None:
+    """Every view is the source's table, every id is in the lake, every check is silent."""
+    expected = contents.of_source(pipeline.url)
+    assert contents.differences(contents.of_views(pipeline.published), expected) == {}
+    paths: dict[str, list[str]] = {}
+    for file in pipeline.manifest().files:
+        paths.setdefault(file.table, []).append(file.path)
+    lake = contents.lake_ids(pipeline.layout.lake, paths)
+    assert contents.differences(lake, contents.source_ids(pipeline.url)) == {}
+    assert contents.offences(pipeline.published) == []
+
+
+@settings(max_examples=4, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@given(
+    parts=st.lists(st.lists(deeds, max_size=15), min_size=2, max_size=2),
+    cuts=st.lists(st.integers(1, 7), min_size=2, max_size=2),
+)
+def test_three_interrupted_pieces_equal_one_load_and_increments(
+    parts: list[list[Deed]],
+    cuts: list[int],
+    new_database: Callable[[], str],
+    new_pipeline: Callable[[str], Pipeline],
+) -> None:
+    """A backfill in three commands, with deeds between them, gives all that one load gives."""
+    pipeline = new_pipeline(new_database())
+    pipeline.settings = replace(pipeline.settings, repair_max_percent=100)
+    other = pipeline.beside(f"{pipeline.settings.data_dir.name}-incremental")
+    with World(pipeline.url) as world:
+        spread(world)
+        other.cycle()
+        for part, cut in zip(parts, cuts, strict=True):
+            interrupted(pipeline, cut)
+            for deed in part:
+                deed.happen(world)
+            other.cycle()
+    report = pipeline.backfill(jobs=2)
+    assert report.cycle is not None
+    assert report.cycle.caught_up.is_settled
+    require_equal_to_source(pipeline)
+    once = pipeline.beside(f"{pipeline.settings.data_dir.name}-once")
+    once.cycle()
+    for equal in (once, other):
+        expected = contents.of_core(equal.published)
+        assert contents.differences(contents.of_core(pipeline.published), expected) == {}
+
+
+def test_no_range_is_read_twice(pipeline: Pipeline, world: World) -> None:
+    """Two interruptions later every range has been read exactly once."""
+    with ranges_read() as names:
+        interrupted(pipeline, 3)
+        interrupted(pipeline, 4)
+        report = pipeline.backfill()
+    assert len(names) == len(set(names)) > 8
+    assert (report.resumed_blocks, report.progress.blocks_done) == (7, report.progress.blocks)
+    require_equal_to_source(pipeline)
+
+
+def test_nothing_is_left_when_it_is_finished(pipeline: Pipeline, world: World) -> None:
+    """The pieces are gone, the coverage is what was asked for, and a cycle finds no news."""
+    pipeline.backfill()
+    assert not pipeline.layout.backfill.exists()
+    assert str(pipeline.manifest().coverage) == "every day"
+    assert pipeline.cycle().rows_changed == 0
+
+
+def test_a_row_that_moves_to_another_block_is_neither_lost_nor_doubled(
+    pipeline: Pipeline, world: World
+) -> None:
+    """Rows that leave unread blocks for read ones, or the other way, are there once."""
+    world.execute("delete from messages where id in (%s, %s)", uuid(0), uuid(1))
+    world.execute("vacuum messages")
+
+    def move() -> None:
+        # The first block has room again: what is updated in the last one goes there.
+        world.execute("update messages set content = repeat('y', 1500) where id >= %s", uuid(15))
+        world.execute("update messages set content = repeat('z', 1500) where id < %s", uuid(5))
+
+    with after_range(2, move):
+        pipeline.backfill(jobs=1)
+    require_equal_to_source(pipeline)
+
+
+def test_receipts_read_before_their_message_is_deleted_are_read_again(
+    pipeline: Pipeline, world: World
+) -> None:
+    """A message hard-deleted after its receipts were read leaves them without a conversation."""
+
+    def delete() -> None:
+        world.execute("delete from messages where id = %s", uuid(3))
+
+    with ranges_read() as names:
+        interrupted(pipeline, 3)
+        with after_range(10, delete):
+            pipeline.backfill(jobs=2)
+    tables = [name.split("-")[0] for name in names]
+    assert tables.index("read_receipts") > max(
+        place for place, table in enumerate(tables) if table == "messages"
+    )
+    require_equal_to_source(pipeline)
+
+
+def test_only_the_days_asked_for_are_kept(pipeline: Pipeline, world: World) -> None:
+    """Rows of other days are counted and not kept, then and in later cycles; status says so."""
+    day = at(days=-2).date()
+    pipeline.backfill(DayRange(day, at(days=-1).date()))
+    world.message(90, created_at=at(days=-2, minutes=1))
+    world.message(91, created_at=at(days=1))
+    pipeline.cycle()
+    state = pipeline.manifest().tables["messages"]
+    inside = contents.of_views(pipeline.published)["messages"]
+    assert {row[0].date() for row in inside} == {day, at(days=-1).date()}
+    assert (state.rows, state.source_rows, state.outside_rows) == (9, 9, 17)
+    found = status(pipeline.layout, pipeline.clock(), interval_seconds=300)
+    assert found.coverage == f"from {day} to {at(days=-1).date()}"
+    assert found.tables["messages"].outside_rows == 17
+
+
+def test_the_coverage_is_widened_until_it_is_everything(pipeline: Pipeline, world: World) -> None:
+    """Days added before and after, with cycles between, come to what one load gives."""
+    middle = at(days=-3).date()
+    pipeline.backfill(DayRange(middle, middle))
+    world.message(90, created_at=at(days=-3, hours=2))
+    world.message(91, created_at=at(days=-5, hours=2))
+    pipeline.cycle()
+    pipeline.backfill(DayRange(date.min, middle))
+    world.execute("update messages set content = 'edited' where id = %s", uuid(91))
+    report = pipeline.backfill()
+    assert str(report.days) == f"from {at(days=-2).date()}"
+    require_equal_to_source(pipeline)
+    once = pipeline.beside("once")
+    once.cycle()
+    expected = contents.of_core(once.published)
+    assert contents.differences(contents.of_core(pipeline.published), expected) == {}
+
+
+def test_days_that_are_covered_are_not_read_again(pipeline: Pipeline, world: World) -> None:
+    """Asking for covered days reads nothing and publishes nothing."""
+    pipeline.cycle()
+    with ranges_read() as names:
+        report = pipeline.backfill(DayRange(at(days=-9).date(), at().date()))
+    assert (names, report.cycle, bool(report.days)) == ([], None, False)
+    assert pipeline.generations() == [1]
+
+
+def test_cycles_go_on_while_ranges_are_read(pipeline: Pipeline, world: World) -> None:
+    """A widening keeps no cycle from running; both come together in the end."""
+    today = at().date()
+    pipeline.backfill(DayRange(today, date.max))
+    reports = []
+
+    def write_and_cycle() -> None:
+        world.message(90, created_at=at(minutes=9))
+        world.message(91, created_at=at(days=-4, minutes=9))
+        reports.append(pipeline.cycle())
+
+    with after_range(3, write_and_cycle):
+        pipeline.backfill(jobs=1)
+    assert [report.is_published for report in reports] == [True]
+    require_equal_to_source(pipeline)
+
+
+@pytest.mark.parametrize("table", FACT_TABLES)
+def test_a_table_that_was_rewritten_is_read_again(
+    table: str, pipeline: Pipeline, world: World
+) -> None:
+    """VACUUM FULL between two commands moves rows with old xmins: their ranges are read again."""
+    interrupted(pipeline, 13)
+    world.execute(f"delete from {table} where ctid < '(1,0)'")
+    world.execute(f"vacuum full {table}")
+    pipeline.backfill()
+    require_equal_to_source(pipeline)
+
+
+def test_a_table_rewritten_before_the_last_cycle_is_read_whole(
+    pipeline: Pipeline, world: World
+) -> None:
+    """When pieces are good for nothing any more, the days are read whole instead."""
+    pipeline.backfill(DayRange(at().date(), date.max))
+    real = etl.cycle.run_cycle
+
+    def rewrite_and_run(*arguments: Any, **options: Any) -> Any:
+        world.execute("delete from messages where id = %s", uuid(4))
+        world.execute("vacuum full messages")
+        return real(*arguments, **options)
+
+    with patch.object(etl.backfill, "run_cycle", rewrite_and_run):
+        pipeline.backfill()
+    require_equal_to_source(pipeline)
+
+
+def test_a_partitioned_table_is_read_partition_by_partition(
+    pipeline: Pipeline, world: World
+) -> None:
+    """Ranges take the same blocks of every partition: no row is left out, none comes twice."""
+    world.execute("alter table messages rename to plain")
+    world.execute(
+        "create table messages (like plain including defaults) partition by range (created_at)"
+    )
+    edge = at(days=-2).date()
+    world.execute(
+        f"create table old partition of messages for values from (minvalue) to ('{edge}')"
+    )
+    world.execute(
+        f"create table new partition of messages for values from ('{edge}') to (maxvalue)"
+    )
+    world.execute("alter table old set (fillfactor = 10)")
+    world.execute("insert into messages select * from plain")
+    with ranges_read() as names:
+        pipeline.backfill()
+    assert sum(name.startswith("messages") for name in names) > 1
+    require_equal_to_source(pipeline)
+
+
+def test_other_days_must_wait_for_the_unfinished_ones(pipeline: Pipeline, world: World) -> None:
+    """An unfinished backfill refuses other days, and `--restart` throws it away."""
+    interrupted(pipeline, 2)
+    one = DayRange(at().date(), at().date())
+    with pytest.raises(BackfillError, match="a backfill of other days is unfinished: every day"):
+        pipeline.backfill(one)
+    pipeline.backfill(one, restart=True)
+    assert str(pipeline.manifest().coverage) == f"from {at().date()} to {at().date()}"
+
+
+def test_a_first_load_waits_for_the_backfill(pipeline: Pipeline, world: World) -> None:
+    """A cycle beside an unfinished first backfill does not load everything instead."""
+    interrupted(pipeline, 2)
+    with pytest.raises(BackfillError, match="is unfinished, and nothing else has been loaded"):
+        pipeline.cycle()
+    assert not pipeline.published.exists()
+    found = status(pipeline.layout, pipeline.clock(), interval_seconds=300)
+    assert found.backfill is not None
+    assert found.backfill.startswith("unfinished: 2 of ")
+
+
+def test_two_backfills_do_not_meet(pipeline: Pipeline, world: World) -> None:
+    """The second one is told who reads, and by which pid."""
+    with (
+        Layout(pipeline.settings.data_dir).backfill_locked(),
+        pytest.raises(BusyError, match=r"a backfill \(pid \d+\) writes to"),
+    ):
+        pipeline.backfill()
+
+
+def test_another_cluster_does_not_go_on_with_it(pipeline: Pipeline, world: World) -> None:
+    """What was read of one cluster is not finished with another one."""
+    interrupted(pipeline, 2)
+    plan = pipeline.layout.backfill / "plan.json"
+    found = read_pieces(pipeline.layout)
+    assert found is not None
+    known = found.plan.source.system_identifier.encode()
+    plan.write_bytes(plan.read_bytes().replace(known, b"42"))
+    with pytest.raises(SourceChangedError, match="of cluster 42") as caught:
+        pipeline.backfill()
+    assert "--restart" in caught.value.hint
+
+
+def test_pieces_that_a_kill_left_behind_go_with_the_next_cycle(
+    pipeline: Pipeline, world: World
+) -> None:
+    """When the last step, removing the pieces, did not happen, the next cycle does it."""
+    with patch("etl.cycle.discard_pieces"):
+        pipeline.backfill()
+    assert pipeline.layout.backfill.exists()
+    pipeline.cycle()
+    assert not pipeline.layout.backfill.exists()
+
+
+def test_it_reads_nothing_while_a_replica_is_behind(pipeline: Pipeline, world: World) -> None:
+    """Above the limit it opens no transaction and says what it waits for; below it goes on."""
+    lags = iter([5_000_000, 5_000_000])
+    opened: list[int] = []
+    shown: list[int | None] = []
+    real = etl.source.open_source
+
+    def lag(_: object) -> int | None:
+        return next(lags, 900_000)
+
+    def counting(*arguments: Any, **options: Any) -> Any:
+        opened.append(len(shown))
+        return real(*arguments, **options)
+
+    def show(progress: Progress) -> None:
+        shown.append(progress.lag_bytes)
+
+    with (
+        patch.object(etl.backfill, "replica_lag_bytes", lag),
+        patch.object(etl.backfill, "open_source", counting),
+        patch.object(etl.backfill, "LAG_POLL_SECONDS", 0.01),
+    ):
+        pipeline.backfill(pause_above_lag_mb=1, show=show)
+    assert shown[:2] == [5_000_000, 5_000_000]
+    assert set(shown[2:]) == {None}
+    assert min(opened) == 2
+    require_equal_to_source(pipeline)
+
+
+def test_a_reader_that_fails_ends_the_round_and_loses_nothing(
+    pipeline: Pipeline, world: World
+) -> None:
+    """The error is told, the ranges that were read stay, and the same command goes on."""
+
+    def fail() -> None:
+        raise OSError("the disk is gone")
+
+    with after_range(4, fail), pytest.raises(OSError, match="the disk is gone"):
+        pipeline.backfill(jobs=2)
+    with ranges_read() as names:
+        report = pipeline.backfill()
+    assert len(names) < report.progress.blocks
+    require_equal_to_source(pipeline)
+
+
+def test_every_round_takes_a_new_snapshot(
+    pipeline: Pipeline, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No snapshot outlives its round: with rounds of one range each range has its own."""
+    names: list[str] = []
+    real = SourceTransaction.export_snapshot
+
+    def exported(self: SourceTransaction) -> str:
+        names.append(real(self))
+        return names[-1]
+
+    class OneRange(etl.backfill._Queue):
+        def _must_end(self) -> bool:
+            return bool(self._reading) or len(self._done) > len(self._pieces.done)
+
+    monkeypatch.setattr(SourceTransaction, "export_snapshot", exported)
+    monkeypatch.setattr(etl.backfill, "_Queue", OneRange)
+    report = pipeline.backfill(jobs=1)
+    assert len(set(names)) == report.progress.blocks
+    require_equal_to_source(pipeline)
+
+
+def test_a_person_is_erased_from_an_unfinished_backfill(pipeline: Pipeline, world: World) -> None:
+    """Ranges that mention the person are read again, and bring the pseudonym."""
+    pipeline.backfill(DayRange(at().date(), date.max))
+    world.execute("update messages set sender_id = 123456789 where id = %s", uuid(3))
+    stop = threading.Event()
+    with after_range(9, stop.set):
+        pipeline.backfill(jobs=1, stop=stop)
+    receipt = erase(pipeline.settings, 123456789, pipeline.clock)
+    assert receipt.pieces > 0
+    pipeline.backfill()
+    senders = {row[2] for row in contents.of_views(pipeline.published)["messages"]}
+    assert 123456789 not in senders
+    assert any(sender is not None and sender < -(2**60) for sender in senders)
+    with psycopg.connect(pipeline.url) as connection:
+        row = connection.execute("select count(*) from messages").fetchone()
+    assert row == (sum(contents.of_views(pipeline.published)["messages"].values()),)
