@@ -51,15 +51,15 @@ def _bar(console: Console) -> Iterator[Callable[[Progress], None]]:
 
 
 def _lines(stream: TextIO, monotonic: Callable[[], float]) -> Callable[[Progress], None]:
-    last: float | None = None
+    last: tuple[float, Progress] | None = None
 
     def show(progress: Progress) -> None:
         nonlocal last
         now = monotonic()
         is_end = progress.blocks_done == progress.blocks
-        if last is not None and now - last < LINE_SECONDS and not is_end:
+        if last and (now - last[0] < LINE_SECONDS and not is_end or progress == last[1]):
             return
-        last = now
+        last = (now, progress)
         percent = 100 * progress.blocks_done / max(progress.blocks, 1)
         print(
             f"{_doing(progress)}: {progress.blocks_done:,} of {progress.blocks:,} blocks "

@@ -270,20 +270,26 @@ def open_source(
 
 
 def replica_lag_bytes(url: Secret) -> int | None:
-    """How many bytes of log the slowest replica is behind; None when none is to be seen.
+    """How many bytes of log the slowest replica is behind; None when there is none.
 
     Raises:
-        SourceError: PostgreSQL cannot be asked.
+        SourceError: PostgreSQL cannot be asked, or does not say.
     """
     with source_errors(url, f"cannot ask {url} how far its replicas are"):
         connection = adbc_postgresql.connect(url.reveal(), autocommit=True)
         try:
             with connection.cursor() as cursor:
                 cursor.execute(sqlfiles.text("source/replica_lag"))
-                row = cursor.fetchone()
+                row = cursor.fetch_arrow_table().to_pylist()[0]
         finally:
             connection.close()
-    return None if row is None or row[0] is None else int(row[0])
+    if row["hidden_replicas"]:
+        raise SourceError(
+            f"the role may not see how far {row['hidden_replicas']} replicas are",
+            hint="Grant it pg_read_all_stats, or leave out --pause-above-lag.",
+        )
+    lag: int | None = row["lag_bytes"]
+    return lag
 
 
 @contextmanager

@@ -123,6 +123,31 @@ def test_status_says_ok_warning_and_critical_with_its_exit_code(
     assert (stale.returncode, stale.stdout.splitlines()[0]) == (2, "CRITICAL")
 
 
+def test_a_backfill_says_how_far_it_is_and_what_is_covered(command: Command, database: str) -> None:
+    """`backfill` shows lines where there is no terminal, `status` the coverage; later all of it."""
+    with World(database) as world:
+        world.message(1)
+        world.message(2, created_at=at(days=-1))
+    today = str(at().date())
+    first = command.run("backfill", "--from", today, "--jobs", "1")
+    assert first.returncode == 0, first.stderr
+    assert "reading: 1 of 1 blocks (100 %), 1 rows" in first.stderr
+    assert "1 messages on 1 days" in first.stdout
+    assert f"coverage      from {today}\n" in command.run("status").stdout
+    widened = command.run("backfill")
+    assert "2 messages on 2 days" in widened.stdout
+    assert "coverage      every day\n" in command.run("status").stdout
+    again = command.run("backfill")
+    assert again.stdout.startswith("All of these days are covered already.\nGeneration 2:")
+
+
+def test_a_backfill_of_days_in_the_wrong_order_is_refused(command: Command) -> None:
+    """`--from` after `--to` exits with 2 and names both."""
+    finished = command.run("backfill", "--from", "2026-03-02", "--to", "2026-03-01")
+    assert finished.returncode == 2
+    assert finished.stderr.startswith("error: --from 2026-03-02 is after --to 2026-03-01")
+
+
 def test_rebuild_needs_no_database(command: Command) -> None:
     """`rebuild` publishes the lake's state although PostgreSQL is out of reach."""
     command.run("run")

@@ -1,0 +1,177 @@
+"""A standby as the source, and replicas that fall behind: with real ones."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from etl.sandbox.cluster import Cluster
+from etl.sandbox.load import create_schema
+from etl.sandbox.server import PostgresServer, create_database, database_url, postgres_server
+from etl.source import replica_lag_bytes
+from olap.errors import SourceChangedError, SourceError
+from olap.settings import Secret
+from tests import contents
+from tests.fix_pipeline import Pipeline
+from tests.fix_postgres import FOREIGN_SERVER, POSTGRES_VERSION
+from tests.world import World, at
+
+pytestmark = pytest.mark.skipif(FOREIGN_SERVER is not None, reason="makes servers of its own")
+
+DEADLINE_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Replicated:
+    """A primary and its standby, by the URLs of the messenger's database on each."""
+
+    primary: str
+    standby: str
+
+    @property
+    def standby_server(self) -> str:
+        """A database that the standby has in any case."""
+        return database_url(self.standby, "postgres")
+
+    def replay(self, *, paused: bool) -> None:
+        """Let the standby stand still, or go on."""
+        verb = "pause" if paused else "resume"
+        with psycopg.connect(self.standby_server, autocommit=True) as connection:
+            connection.execute(f"select pg_wal_replay_{verb}()".encode())
+
+    def catch_up(self) -> None:
+        """Wait until the standby has replayed all that the primary has written."""
+        with psycopg.connect(self.primary, autocommit=True) as primary:
+            mark = "select pg_logical_emit_message(true, 'mark', '')::text"
+            row = primary.execute(mark).fetchone()
+        assert row is not None
+        with psycopg.connect(self.standby_server, autocommit=True) as standby:
+            query = "select pg_last_wal_replay_lsn() >= %s::pg_lsn"
+            until(lambda: standby.execute(query, row).fetchone() == (True,))
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    """Wait until it is so."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[PostgresServer, Cluster]]:
+    """A primary, and the cluster of a running standby."""
+    home = tmp_path_factory.mktemp("standby")
+    with postgres_server(home / "primary", version=POSTGRES_VERSION) as primary:
+        standby = Cluster(home / "standby", POSTGRES_VERSION)
+        standby.data.mkdir(parents=True, mode=0o700)
+        standby.account.own(standby.data)
+        address = make_conninfo(host=str(primary.socket_directory), user="postgres", port=5432)
+        standby._run(
+            "pg_basebackup", "-R", "-c", "fast", "-d", address, "-D", ".", data=standby.data
+        )
+        standby.start()
+        try:
+            yield primary, standby
+        finally:
+            standby.stop()
+
+
+@pytest.fixture
+def replicated(servers: tuple[PostgresServer, Cluster]) -> Replicated:
+    """A messenger with a few rows, on both."""
+    primary, standby = servers
+    name = f"messenger_{time.monotonic_ns()}"
+    url = create_database(primary.url(), name)
+    with psycopg.connect(url) as connection:
+        create_schema(connection)
+    with World(url) as world:
+        for number in range(6):
+            world.user(number)
+            world.message(number, created_at=at(days=-(number % 3)))
+            world.receipt(number, user=2)
+    found = Replicated(url, database_url(standby.start().url(), name))
+    found.replay(paused=False)
+    found.catch_up()
+    return found
+
+
+def test_a_standby_is_read_as_exactly_as_a_primary(
+    replicated: Replicated, new_pipeline: Callable[[str], Pipeline]
+) -> None:
+    """A first load, a cycle and a backfill with two readers give what the standby has."""
+    pipeline, filled = new_pipeline(replicated.standby), new_pipeline(replicated.standby)
+    pipeline.cycle()
+    with World(replicated.primary) as world:
+        world.message(7)
+        world.execute("update messages set content = 'edited' where created_at < %s", at(days=-1))
+    replicated.catch_up()
+    pipeline.cycle()
+    filled.backfill(jobs=2)
+    expected = contents.of_source(replicated.primary)
+    for found in (pipeline, filled):
+        assert contents.differences(contents.of_views(found.published), expected) == {}
+
+
+def test_a_standby_says_through_when_it_has_the_data(
+    replicated: Replicated, new_pipeline: Callable[[str], Pipeline]
+) -> None:
+    """While it stands still, what it shows is as old as the last transaction that it replayed."""
+    pipeline = new_pipeline(replicated.standby)
+    replicated.replay(paused=True)
+    with psycopg.connect(replicated.standby) as connection:
+        row = connection.execute("select pg_last_xact_replay_timestamp()").fetchone()
+    with World(replicated.primary) as world:
+        world.message(7)
+    report = pipeline.cycle()
+    assert (report.manifest.data_through,) == row
+    assert report.manifest.tables["messages"].rows == 6
+
+
+def test_a_standby_that_is_behind_the_primary_stops_the_cycle(
+    replicated: Replicated, new_pipeline: Callable[[str], Pipeline]
+) -> None:
+    """After the primary was read, a replica that lags is an older source, and nothing is lost."""
+    pipeline = new_pipeline(replicated.primary)
+    replicated.replay(paused=True)
+    with World(replicated.primary) as world:
+        world.message(7)
+        pipeline.cycle()
+        pipeline.url = replicated.standby
+        with pytest.raises(SourceChangedError, match="is older than at the last cycle") as caught:
+            pipeline.cycle()
+        assert "wait for the replica" in caught.value.hint
+        replicated.replay(paused=False)
+        replicated.catch_up()
+        pipeline.cycle()
+        assert contents.of_views(pipeline.published) == contents.of_source(replicated.primary)
+
+
+def test_the_lag_of_a_replica_is_seen_from_both_sides(replicated: Replicated) -> None:
+    """What a replica has received and not replayed counts, on the primary and on itself."""
+
+    def lags() -> list[int | None]:
+        return [replica_lag_bytes(Secret(url)) for url in (replicated.primary, replicated.standby)]
+
+    until(lambda: lags() == [0, 0])
+    replicated.replay(paused=True)
+    with World(replicated.primary) as world:
+        world.event(1, metadata='{"note": "' + "x" * 4000 + '"}')
+    until(lambda: all(lag is not None and lag > 100 for lag in lags()))
+    replicated.replay(paused=False)
+    until(lambda: lags() == [0, 0])
+
+
+def test_a_role_that_may_not_see_the_replicas_is_told(replicated: Replicated) -> None:
+    """Rather than never pausing, the backfill says which grant it lacks."""
+    with psycopg.connect(replicated.primary, autocommit=True) as connection:
+        connection.execute("drop role if exists blind")
+        connection.execute("create role blind login")
+    with pytest.raises(SourceError, match="may not see how far 1 replicas are") as caught:
+        replica_lag_bytes(Secret(make_conninfo(replicated.primary, user="blind")))
+    assert "pg_read_all_stats" in caught.value.hint
