@@ -57,7 +57,7 @@ def _lines(stream: TextIO, monotonic: Callable[[], float]) -> Callable[[Progress
         nonlocal last
         now = monotonic()
         is_end = progress.blocks_done == progress.blocks
-        if last and (now - last[0] < LINE_SECONDS and not is_end or progress == last[1]):
+        if last and ((now - last[0] < LINE_SECONDS and not is_end) or progress == last[1]):
             return
         last = (now, progress)
         percent = 100 * progress.blocks_done / max(progress.blocks, 1)
