@@ -8,6 +8,7 @@ from dataclasses import replace
 import duckdb
 import pyarrow.parquet as pq
 import pytest
+import redis
 
 from etl.erase import ErasureReceipt, erase
 from olap.errors import ErasureError
@@ -182,3 +183,19 @@ def test_a_small_id_is_looked_for_where_ids_stand(pipeline: Pipeline, world: Wor
     with duckdb.connect(str(pipeline.published), read_only=True) as connection:
         rows = connection.execute("select count(*) from main.messages where sender_id = 2")
         assert rows.fetchall() == [(0,)]
+
+
+def test_the_cached_answers_go_and_nothing_else_of_the_cache(
+    pipeline: Pipeline, world: World, valkey_url: str
+) -> None:
+    """Every answer in the cache may name the person, so all of them go; other keys stay."""
+    pipeline.settings = replace(pipeline.settings, redis_url=Secret(valkey_url))
+    with redis.Redis.from_url(valkey_url) as cache:
+        for number in range(2_500):
+            cache.set(f"analytics:3:top_senders:{number}", NAME)
+        cache.set("sessions:1", "somebody else's")
+        receipt = erased(pipeline)
+        assert receipt.cache == "2,500 entries removed"
+        assert list(cache.scan_iter(match="analytics:*")) == []
+        assert cache.get("sessions:1") == b"somebody else's"
+        cache.delete("sessions:1")
