@@ -111,7 +111,7 @@ class _BatchReader:
         self._before = before
         self._plan = plan
         self._counts = source.counts(plan.coverage)
-        self._erasures = read_erasures(warehouse.layout)
+        self._erasures = committed_erasures(warehouse)
         self._lost_messages = "{}"
         self._is_messages_full = False
         self._pieces = self._usable_pieces()
@@ -255,6 +255,13 @@ class _BatchReader:
 
     def _lacks_keys(self, folder: str, source_rows: int) -> bool:
         return bool(self._warehouse.run(f"{folder}/count")[0][0] != source_rows)
+
+
+def committed_erasures(warehouse: Warehouse) -> Erasures:
+    """Who has been erased from this warehouse, even if the command was killed after its commit."""
+    erasures = read_erasures(warehouse.layout)
+    rows = warehouse.run("erasure/committed", pseudonyms=erasures.begun) if erasures.begun else []
+    return erasures.with_committed(row[0] for row in rows)
 
 
 @dataclass(slots=True)

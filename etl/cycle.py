@@ -167,7 +167,8 @@ def recover(warehouse: Warehouse) -> Manifest | None:
     """The state of the warehouse, after making it anew from the lake where that is called for.
 
     An empty warehouse beside a lake is filled from it (somebody removed the file), and so is one
-    whose tables were made by other SQL than this version's.
+    whose tables were made by other SQL than this version's. One that has rows but does not know of
+    which state they are is damaged: it is emptied first, so that no row is ever put in twice.
     """
     layout, manifest = warehouse.layout, ledger.read(warehouse)
     if manifest and manifest.schema_fingerprint != schema_fingerprint():
@@ -175,6 +176,9 @@ def recover(warehouse: Warehouse) -> Manifest | None:
         write_durably(layout.lake_manifest, manifest.to_json())
         warehouse.recreate()
         manifest = None
+    elif manifest is None and warehouse.run("ledger/holds_rows")[0][0]:
+        log.warning("warehouse.rebuild", reason="it has rows but no state")
+        warehouse.recreate()
     if manifest is None and layout.lake_manifest.exists():
         described = read_manifest(layout.lake_manifest)
         require_files(layout, described)

@@ -90,8 +90,9 @@ def erase(settings: Settings, user_id: int, clock: Callable[[], datetime]) -> Er
                 hint="Check DATA_DIR; the messenger itself is not changed by this command.",
             )
         names = _names(warehouse, before, user_id)
-        pseudonym = read_erasures(layout).add(user_id)
-        files = _mask(warehouse, before, user_id, pseudonym)
+        erasures = read_erasures(layout)
+        files = _mask(warehouse, before, user_id, erasures.begin(user_id))
+        erasures.finish(user_id)
         pieces = _forget_pieces(warehouse, user_id)
         warehouse.rewrite()
         manifest = publish(warehouse, clock())

@@ -4,6 +4,7 @@ A batch is read, and under its snapshot the source adds up its rows in full, day
 fold this side adds up its own. Equal sums are a proof and their time is noted; different ones name
 the (table, day) to look at. With `repair` a second batch reads these days whole and puts them in
 the place of what was there, and the sums of these days are taken again under that batch's snapshot.
+The sums are of the lake; at last the warehouse must be what the lake makes (`olap.agreement`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from etl.batch import BatchPlan
 from etl.catch_up import CaughtUp, catch_up
 from etl.cycle import recover
 from olap import sqlfiles
+from olap.agreement import disagreements
 from olap.days import DayRange, day_set
 from olap.errors import RepairRefusedError, VerifyError
 from olap.layout import Layout
@@ -88,6 +90,8 @@ def verify(
             for name in sqlfiles.names("checks")
             for row in warehouse.run(name)
         ]
+        with timer.step("agree"):
+            offences += disagreements(warehouse, caught_up.manifest, day_set(days))
         if offences:
             raise VerifyError(
                 f"the warehouse contradicts itself: {'; '.join(offences[:5])}",
