@@ -25,6 +25,7 @@ from olap.settings import Settings
 from tests import contents
 from tests.factories import a_relation, a_snapshot, a_table_state
 from tests.fix_pipeline import Pipeline
+from tests.fix_postgres import POSTGRES_VERSION
 from tests.world import World, at
 
 CIRCLE = 2**32
@@ -117,20 +118,20 @@ def server_whose_next_xid_is(xid: int) -> Iterator[str]:
     """A fresh server of its own, moved there while it is down; its rows so far are frozen."""
     with tempfile.TemporaryDirectory(prefix="test-wrap-") as name:
         directory = Path(name).resolve()
-        with postgres_server(directory) as server:
+        with postgres_server(directory, version=POSTGRES_VERSION) as server:
             with psycopg.connect(server.url(), autocommit=True) as connection:
                 connection.execute("alter database template0 allow_connections true")
                 connection.execute("alter system set autovacuum = off")
             for database in ("template0", "template1", "postgres"):
                 with psycopg.connect(server.url(database), autocommit=True) as connection:
                     connection.execute("vacuum freeze")
-        cluster = Cluster(directory, 18)
+        cluster = Cluster(directory, POSTGRES_VERSION)
         segment = cluster.data / "pg_xact" / f"{xid // XIDS_PER_SEGMENT:04X}"
         segment.write_bytes(bytes(2**18))
         cluster.account.own(segment)
         oldest = str(xid - 10_000_000)
         cluster._run("pg_resetwal", "-x", str(xid), "-u", oldest, ".", data=cluster.data)
-        with postgres_server(directory) as server:
+        with postgres_server(directory, version=POSTGRES_VERSION) as server:
             url = create_database(server.url(), "messenger")
             with psycopg.connect(url) as connection:
                 create_schema(connection)
