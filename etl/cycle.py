@@ -200,7 +200,7 @@ def has_left_pieces(layout: Layout, manifest: Manifest | None) -> bool:
 
 def _require_no_backfill(layout: Layout) -> None:
     """Stop a first load beside an unfinished one, which may be of fewer days."""
-    if layout.backfill.exists():
+    if read_pieces(layout) is not None:
         raise BackfillError(
             f"a backfill into {layout.root} is unfinished, and nothing else has been loaded yet",
             hint="Finish it (`python -m etl backfill`, with the same days), or remove "

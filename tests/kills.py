@@ -31,6 +31,7 @@ import psycopg  # noqa: F401
 import pyarrow.parquet  # noqa: F401
 from duckdb import StatementType
 
+from etl.backfill import backfill
 from etl.cycle import Clock, rebuild_warehouse, run_cycle
 from etl.erase import erase
 from etl.verify import verify
@@ -83,6 +84,11 @@ def _erase(settings: Settings, url: Secret, clock: Clock) -> None:
     erase(settings, PERSON, clock)
 
 
+def _backfill(settings: Settings, url: Secret, clock: Clock) -> None:
+    # One reader: two would take their steps in one order when recorded and in another when killed.
+    backfill(settings, url, clock, days=DayRange(date.min, date.max), jobs=1)
+
+
 # What can be killed, by the name that a request gives it.
 COMMANDS: dict[str, Callable[[Settings, Secret, Clock], None]] = {
     "cycle": _cycle,
@@ -90,6 +96,7 @@ COMMANDS: dict[str, Callable[[Settings, Secret, Clock], None]] = {
     "verify": _verify,
     "rebuild": _rebuild,
     "erase": _erase,
+    "backfill": _backfill,
 }
 
 
@@ -268,7 +275,7 @@ def digest(data_dir: Path) -> str:
     """What lies below the directory: names, modes, targets of links, bytes."""
     found = hashlib.sha256()
     for path in sorted(data_dir.rglob("*")):
-        if path.name == "etl.lock" or "spill" in path.parts:
+        if path.suffix == ".lock" or any(part.startswith("spill") for part in path.parts):
             continue
         found.update(f"{path.relative_to(data_dir)}\0{path.lstat().st_mode:o}\0".encode())
         if path.is_symlink():

@@ -16,12 +16,14 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from etl.erase import erase
+from olap.days import DayRange
 from olap.layout import Layout
 from olap.manifest import Manifest, read_manifest
 from olap.publish import generation_numbers
@@ -145,6 +147,11 @@ def nothing_more(pipeline: Pipeline, killed: Killer) -> None:
     """Leave all as it is."""
 
 
+def of_today_alone(pipeline: Pipeline, killed: Killer) -> None:
+    """Leave what a backfill of the last day and all later ones gives."""
+    pipeline.backfill(DayRange(at().date(), date.max))
+
+
 Preparation = Callable[[Pipeline, Killer], None]
 Heal = Callable[[Pipeline], None]
 
@@ -170,8 +177,24 @@ def healed_by_erase_after_a_cycle(pipeline: Pipeline) -> None:
     healed_by_erase(pipeline)
 
 
-HEALS: tuple[Heal, ...] = (healed_by_a_cycle, healed_by_rebuild)
-ERASURE_HEALS: tuple[Heal, ...] = (healed_by_erase, healed_by_erase_after_a_cycle)
+def healed_by_backfill(pipeline: Pipeline) -> None:
+    """The same command goes on where it was."""
+    pipeline.backfill()
+
+
+def healed_by_backfill_after_a_cycle(pipeline: Pipeline) -> None:
+    """The same command goes on also when the pipeline went on first, where something was loaded."""
+    if pipeline.layout.lake_manifest.exists():
+        pipeline.cycle()
+    pipeline.backfill()
+
+
+# What heals, by the command that was killed; for all others a cycle or a rebuild.
+HEALS: dict[str, tuple[Heal, ...]] = {
+    "erase": (healed_by_erase, healed_by_erase_after_a_cycle),
+    "backfill": (healed_by_backfill, healed_by_backfill_after_a_cycle),
+}
+OTHER_HEALS: tuple[Heal, ...] = (healed_by_a_cycle, healed_by_rebuild)
 # What is done, after how many cycles and what else.
 SCENES: dict[str, tuple[str, int, Preparation]] = {
     "a cycle with a rewrite": ("cycle and rewrite", 3, nothing_more),
@@ -183,6 +206,8 @@ SCENES: dict[str, tuple[str, int, Preparation]] = {
     "a verify with repair": ("verify", 3, nothing_more),
     "an erasure": ("erase", 3, nothing_more),
     "an erasure after a crash": ("erase", 3, unpublished),
+    "a first backfill": ("backfill", 0, nothing_more),
+    "a backfill that widens": ("backfill", 0, of_today_alone),
 }
 
 
@@ -202,10 +227,10 @@ def scene(name: str, url: str, directory: Path, killed: Killer) -> Scene:
         for number in range(cycles):
             world.message(20 + number, created_at=at(days=-number))
             start.cycle()
-        old = seen(start) if cycles else None
         if cycles:
             change(world)
     prepare(start, killed)
+    old = seen(start) if start.published.is_symlink() else None
     scratch = start.beside("from-nothing")
     scratch.cycle()
     is_erasure = command == "erase"
@@ -236,6 +261,8 @@ def litter(layout: Layout, manifests: list[Manifest]) -> list[str]:
     named = {f"lake/{file.path}" for manifest in manifests for file in manifest.files}
     named |= {str(f.relative_to(layout.root)) for f in (layout.lake_manifest, layout.lock)}
     named |= {"analytics.duckdb", "warehouse.duckdb"}
+    if layout.backfill_lock.exists():
+        named.add(layout.backfill_lock.name)
     if (layout.lake / "erasures.json").exists():
         named.add("lake/erasures.json")
     for number in generation_numbers(layout):
@@ -308,7 +335,7 @@ def test_a_kill_at_any_step_heals(name: str, database: str, tmp_path: Path, kill
     recorded = copied(made.start, "recorded")
     steps = killed.record(made.command, recorded.settings.data_dir, database, clock.now)
     done, cases = seen(recorded), cases_of(steps)
-    heals = ERASURE_HEALS if made.is_erasure else HEALS
+    heals = HEALS.get(made.command, OTHER_HEALS)
     found: dict[str, list[str]] = {}
     for position, case in enumerate(cases):
         for heal in heals if EVERY_CASE else heals[(SEED + position) % 2 :][:1]:
@@ -333,4 +360,5 @@ NOT_IN = {
     "a rebuild": {"COPY"},
     "a rebuild after a crash": {"COPY"},
     "the first cycle": {"unlink"},
+    "a first backfill": {"unlink"},
 }
