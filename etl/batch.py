@@ -70,7 +70,11 @@ def read_batch(
     """
     started = time.perf_counter()
     warehouse.forget_staged()
-    with open_source(url, lock_timeout_seconds=settings.lock_timeout_seconds) as source:
+    with open_source(
+        url,
+        lock_timeout_seconds=settings.lock_timeout_seconds,
+        stall_seconds=settings.stall_seconds,
+    ) as source:
         if not plan.is_full:
             require_same_source(before, source.snapshot)
         reader = _BatchReader(warehouse, source, before, plan)

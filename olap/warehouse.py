@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,9 @@ class Warehouse:
         try:
             yield
         except BaseException:
-            self.connection.rollback()
+            # After a fatal error (a full disk at COMMIT) nothing is left to roll back.
+            with suppress(duckdb.Error):
+                self.connection.rollback()
             raise
         self.connection.commit()
 
