@@ -21,7 +21,7 @@ from etl.source import SourceTransaction, Window, open_source
 from olap.days import EVERY_DAY, NO_DAY, DaySet, days_of
 from olap.erasures import Erasures, read_erasures
 from olap.log import get_logger
-from olap.manifest import Manifest
+from olap.manifest import Manifest, Places
 from olap.proofs import FACT_NAMES, Tier, differing, recent_days, sums_here
 from olap.reading import Reading, TableReading, TakenSums
 from olap.settings import Secret, Settings
@@ -40,6 +40,7 @@ class BatchPlan:
         is_full: read every table whole, and accept another source than last time.
         suspects: facts whose counts do not add up: find the days that differ, read these whole.
         whole: days to read whole in any case; a dimension can only be read whole.
+        lost: places in the lake whose files cannot be used: read whole, and written anew.
         prove: days to add up in full, for comparison after the fold.
         removal_max_percent: when days that are read whole lack more of a table's rows than this,
             its rows stay and are reported as refused.
@@ -49,6 +50,7 @@ class BatchPlan:
     is_full: bool = False
     suspects: frozenset[str] = frozenset()
     whole: Mapping[str, DaySet] = field(default_factory=dict)
+    lost: Places = frozenset()
     prove: Mapping[str, DaySet] = field(default_factory=dict)
     removal_max_percent: float = 5
 
@@ -121,6 +123,7 @@ class _BatchReader:
         relation = self._source.relations[table]
         source_rows, outside_rows = self._counts[table]
         base = self._base(table)
+        lost = frozenset(d for name, d in self._plan.lost if name == table and d is not None)
         days = self._days_to_read_whole(table) if base is not None and is_fact else NO_DAY
         window = Window(
             base=base, days=days, coverage=self._plan.coverage, lost_messages=self._lost_messages
@@ -128,6 +131,7 @@ class _BatchReader:
         stream = tally.count(self._source.rows(table, window))
         stage_stream(self._warehouse, self._source, f"{folder}/stage", stream)
         refused = self._refused_rows(table, days) if days else 0
+        kept = days_of(lost) if refused else days
         has_keys = not is_fact and (base is None or self._lacks_keys(folder, source_rows))
         if has_keys and base is None:
             self._warehouse.run(f"{folder}/keys_of_full_read")
@@ -135,7 +139,8 @@ class _BatchReader:
             keys = _Tally(self._erasures).count(self._source.keys(table))
             stage_stream(self._warehouse, self._source, f"{folder}/keys", keys)
         if table == "messages":
-            self._is_messages_full = base is None
+            # Which of a lost day's messages are gone cannot be told, so neither can their receipts.
+            self._is_messages_full = base is None or bool(lost)
             if days and not refused:
                 self._lost_messages = self._warehouse.run("facts/messages/lost_ids")[0][0]
         return TableReading(
@@ -146,8 +151,10 @@ class _BatchReader:
             rows=tally.rows,
             bytes=tally.bytes,
             ms=round((time.perf_counter() - started) * 1000),
-            whole=EVERY_DAY if base is None else NO_DAY if refused else days,
+            whole=EVERY_DAY if base is None else kept,
             refused_rows=refused,
+            lost=lost,
+            is_lost=(table, None) in self._plan.lost,
             has_keys=has_keys,
         )
 
@@ -193,12 +200,15 @@ class _BatchReader:
             base, reason = None, "its messages are read whole"
         elif table not in FACT_NAMES and self._plan.whole.get(table):
             base, reason = None, "it differs from the source"
+        elif (table, None) in self._plan.lost:
+            base, reason = None, "its lake file is damaged"
         if reason and self._before:
             log.info("table.full_read", table=table, reason=reason)
         return base
 
     def _days_to_read_whole(self, table: str) -> DaySet:
         days = self._plan.whole.get(table, NO_DAY)
+        days |= days_of(day for name, day in self._plan.lost if name == table and day is not None)
         if table in self._plan.suspects:
             assert self._before is not None
             found = self._source.sums(table, EVERY_DAY, Tier.COUNT, "{}")
@@ -214,6 +224,7 @@ class _BatchReader:
             str(self._warehouse.layout.lake / file.path)
             for file in self._before.files
             if file.table == table and file.day is not None and file.day in days
+            if (table, file.day) not in self._plan.lost
         ]
         lost = self._warehouse.run(f"facts/{table}/lost", files=files)[0][0] if files else 0
         held = self._before.tables[table].rows

@@ -191,7 +191,9 @@ def _repair(
             days.setdefault(difference.table, set()).add(difference.day)
     whole |= {table: days_of(found) for table, found in days.items()}
     proving = {t: d for t, d in whole.items() if reading.sums[t].tier is Tier.FULL}
-    return replace(plan, is_full=False, suspects=suspects, whole=whole, prove=proving)
+    return replace(
+        plan, is_full=False, lost=frozenset(), suspects=suspects, whole=whole, prove=proving
+    )
 
 
 def _said(whole: Mapping[str, DaySet]) -> dict[str, str]:

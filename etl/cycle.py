@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from etl.batch import BatchPlan
 from etl.catch_up import CaughtUp, catch_up
-from olap import ledger
+from etl.heal import healing
+from etl.recovery import lake_error, recover, restore
+from olap.damage import lake_manifest, missing, unreadable
 from olap.days import EVERY_DAY
-from olap.fold import rebuild
-from olap.lake import require_files
 from olap.layout import Layout, write_durably
 from olap.log import get_logger
-from olap.manifest import Manifest, read_manifest
+from olap.manifest import Manifest, Places, read_manifest
 from olap.proofs import due
 from olap.publish import collect, is_due, publish
 from olap.reading import Reading
 from olap.settings import Secret, Settings
 from olap.timer import Timer
-from olap.warehouse import Warehouse, open_warehouse, schema_fingerprint
+from olap.warehouse import Warehouse, open_warehouse
 
 log = get_logger(__name__)
 
@@ -89,20 +89,31 @@ def run_cycle(
     Raises:
         AnalyticsError: with what to do next; the last generation is untouched.
     """
+    layout = Layout(settings.data_dir)
+
+    def attempt(lost: Places) -> CycleReport:
+        return _attempt(settings, url, clock, lost, is_full=is_full)
+
+    with layout.locked():
+        report = healing(settings, layout, attempt)
+    _log(report)
+    return report
+
+
+def _attempt(
+    settings: Settings, url: Secret, clock: Clock, lost: Places, *, is_full: bool
+) -> CycleReport:
     layout, timer = Layout(settings.data_dir), Timer()
-    with (
-        layout.locked(),
-        open_warehouse(
-            layout, memory_limit=settings.memory_limit, threads=settings.threads
-        ) as warehouse,
-    ):
-        before = recover(warehouse)
+    with open_warehouse(
+        layout, memory_limit=settings.memory_limit, threads=settings.threads
+    ) as warehouse:
+        before, lost = restore(warehouse, lost)
         if before:
             # A crash after the last commit may have left the lake's manifest behind the ledger;
             # it must not name a file that is removed now.
             write_durably(layout.lake_manifest, before.to_json())
             _collect(settings, layout, before, clock())
-        plan = plan_of(settings, before, is_full=is_full)
+        plan = replace(plan_of(settings, before, is_full=is_full), lost=lost)
         caught_up = catch_up(warehouse, before, settings, url, timer, plan)
         manifest = caught_up.manifest
         is_published = bool(caught_up.proved) or is_due(
@@ -115,26 +126,24 @@ def run_cycle(
                 manifest = publish(warehouse, clock())
         with timer.step("collect"):
             freed = _collect(settings, layout, manifest, clock())
-    report = CycleReport(
+    return CycleReport(
         manifest=manifest,
         caught_up=caught_up,
         is_published=is_published,
         steps_ms=timer.steps,
         bytes_freed=freed,
     )
-    _log(report)
-    return report
 
 
 def rebuild_warehouse(settings: Settings, clock: Clock) -> Manifest:
     """Make the warehouse anew from the lake alone and publish it; PostgreSQL is not needed.
 
     Raises:
-        LakeError: there is no lake, or files of it are missing.
+        LakeError: there is no lake, or files of it are missing or damaged.
     """
     layout = Layout(settings.data_dir)
     with layout.locked():
-        require_files(layout, read_manifest(layout.lake_manifest))
+        _require_lake(layout)
         for path in (layout.warehouse, layout.warehouse.with_suffix(".duckdb.wal")):
             path.unlink(missing_ok=True)
         with open_warehouse(
@@ -145,26 +154,12 @@ def rebuild_warehouse(settings: Settings, clock: Clock) -> Manifest:
             return publish(warehouse, clock())
 
 
-def recover(warehouse: Warehouse) -> Manifest | None:
-    """The state of the warehouse, after making it anew from the lake where that is called for.
-
-    An empty warehouse beside a lake is filled from it (somebody removed the file), and so is one
-    whose tables were made by other SQL than this version's.
-    """
-    layout, manifest = warehouse.layout, ledger.read(warehouse)
-    if manifest and manifest.schema_fingerprint != schema_fingerprint():
-        log.info("warehouse.rebuild", reason="its tables were made by another version")
-        write_durably(layout.lake_manifest, manifest.to_json())
-        warehouse.recreate()
-        manifest = None
-    if manifest is None and layout.lake_manifest.exists():
-        described = read_manifest(layout.lake_manifest)
-        require_files(layout, described)
-        rebuild(warehouse, described)
-        warehouse.remember_fresh_size()
-        manifest = ledger.read(warehouse)
-    warehouse.refresh_views()
-    return manifest
+def _require_lake(layout: Layout) -> None:
+    """Stop unless the lake is whole: a cycle could read again what it lacks, a rebuild cannot."""
+    described = lake_manifest(layout) or read_manifest(layout.lake_manifest)
+    lost = missing(layout, described) or unreadable(layout, described)
+    if lost:
+        raise lake_error(layout, lost)
 
 
 def _rewrite_if_bloated(warehouse: Warehouse, *, is_first: bool) -> None:

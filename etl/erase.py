@@ -22,7 +22,7 @@ import duckdb
 import msgspec
 import redis
 
-from etl.cycle import recover
+from etl.recovery import recover
 from olap import ledger, sqlfiles
 from olap.erasures import PERSON_COLUMNS, read_erasures
 from olap.errors import ErasureError

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from etl.batch import BatchPlan
 from etl.catch_up import CaughtUp, catch_up
-from etl.cycle import recover
+from etl.recovery import recover
 from olap import sqlfiles
 from olap.days import DayRange, day_set
 from olap.errors import RepairRefusedError, VerifyError

@@ -316,11 +316,11 @@ def _sockets() -> dict[int, int]:
     """The sockets of this process: descriptor to inode."""
     directory = Path("/proc/self/fd") if Path("/proc/self/fd").exists() else Path("/dev/fd")
     found = {}
-    for name in os.listdir(directory):
+    for entry in directory.iterdir():
         with suppress(OSError, ValueError):
-            status = os.stat(int(name))
+            status = os.fstat(int(entry.name))
             if stat.S_ISSOCK(status.st_mode):
-                found[int(name)] = status.st_ino
+                found[int(entry.name)] = status.st_ino
     return found
 
 

@@ -96,9 +96,7 @@ class Layout:
                         errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(directory)
                     ) from None
                 if not os.access(directory, os.W_OK | os.X_OK):
-                    raise PermissionError(
-                        errno.EACCES, os.strerror(errno.EACCES), str(directory)
-                    )
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(directory))
 
     def require_space(self, needed: int, purpose: str) -> None:
         """Stop before the disk is full rather than in the middle of a file.

@@ -148,7 +148,7 @@ def test_a_stopped_server_whose_kernel_still_answers_is_given_up(
     new_pipeline: Callable[[str], Pipeline],
     slow_users: Callable[[int], None],
 ) -> None:
-    """SIGSTOP to the server in the middle of a query: no socket tells, the cycle ends all the same."""
+    """SIGSTOP in the middle of a query: no socket tells, and the cycle ends all the same."""
     url, postmaster = own_server
     pipeline = new_pipeline(url)
     pipeline.settings = replace(pipeline.settings, stall_seconds=1)
