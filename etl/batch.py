@@ -141,7 +141,7 @@ class _BatchReader:
         if table == "messages":
             # Which of a lost day's messages are gone cannot be told, so neither can their receipts.
             self._is_messages_full = base is None or bool(lost)
-            if days and not refused:
+            if days and not refused and not self._is_messages_full and self._files(table, days):
                 self._lost_messages = self._warehouse.run("facts/messages/lost_ids")[0][0]
         return TableReading(
             relation=relation.relation,
@@ -220,15 +220,20 @@ class _BatchReader:
     def _refused_rows(self, table: str, days: DaySet) -> int:
         """How many rows are gone, if they are too many to remove; 0 when all is well."""
         assert self._before is not None
-        files = [
+        files = self._files(table, days)
+        lost = self._warehouse.run(f"facts/{table}/lost", files=files)[0][0] if files else 0
+        held = self._before.tables[table].rows
+        return lost if lost * 100 > self._plan.removal_max_percent * held else 0
+
+    def _files(self, table: str, days: DaySet) -> list[str]:
+        """The lake's files of these days, as far as they can be used."""
+        assert self._before is not None
+        return [
             str(self._warehouse.layout.lake / file.path)
             for file in self._before.files
             if file.table == table and file.day is not None and file.day in days
             if (table, file.day) not in self._plan.lost
         ]
-        lost = self._warehouse.run(f"facts/{table}/lost", files=files)[0][0] if files else 0
-        held = self._before.tables[table].rows
-        return lost if lost * 100 > self._plan.removal_max_percent * held else 0
 
     def _lacks_keys(self, folder: str, source_rows: int) -> bool:
         return bool(self._warehouse.run(f"{folder}/count")[0][0] != source_rows)

@@ -197,6 +197,11 @@ class SourceTransaction:
                     f"the source's table {name} lacks the columns {row['missing']}",
                     hint=_HINTS["42703"],
                 )
+            if row["mistyped"]:
+                raise SourceError(
+                    f"columns of the source are not of the type that is read: {row['mistyped']}",
+                    hint=_HINTS["42703"],
+                )
             if row["kind"] not in ("r", "p"):
                 raise SourceError(
                     f"the source's {name} is not a table (relkind {row['kind']}): no usable xmin",

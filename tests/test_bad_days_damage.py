@@ -8,15 +8,18 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 import duckdb
 import pytest
 
+from etl.sandbox.server import create_database, drop_database
 from olap.damage import NOWHERE, missing
 from olap.errors import LakeError, NewerVersionError, SourceError, WarehouseError
 from olap.manifest import FORMAT, LakeFile, read_manifest
+from olap.settings import Settings
 from tests import contents
 from tests.fix_pipeline import Pipeline
 from tests.world import World, at
@@ -62,10 +65,15 @@ def scribble(path: Path, offset: int, length: int) -> None:
         file.write(Random(7).randbytes(min(length, path.stat().st_size - offset)))
 
 
-@pytest.fixture
-def filled(pipeline: Pipeline) -> Pipeline:
-    """A pipeline with two published generations of three days, and news at the source."""
-    with World(pipeline.url) as world:
+@pytest.fixture(scope="module")
+def original(
+    postgres_url: str, template_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Pipeline]:
+    """Two published generations of three days and news at the source; each test has a copy."""
+    name = f"test_{os.getpid()}_damage"
+    url = create_database(postgres_url, name, template=template_database)
+    pipeline = Pipeline(url, Settings(data_dir=tmp_path_factory.mktemp("damage") / "data"))
+    with World(url) as world:
         for number in (1, 2, 3):
             world.user(number)
             world.conversation(number)
@@ -81,10 +89,23 @@ def filled(pipeline: Pipeline) -> Pipeline:
         pipeline.cycle()
         world.message(11, created_at=at(hours=1))
         world.event(11, created_at=at(hours=1))
-    return pipeline
+    yield pipeline
+    drop_database(postgres_url, name)
 
 
-def is_exact(pipeline: Pipeline, warehouse: bool = True) -> None:
+@pytest.fixture
+def filled(original: Pipeline, tmp_path: Path) -> Pipeline:
+    """A copy of the original, on the same source."""
+    copy = Pipeline(
+        original.url,
+        replace(original.settings, data_dir=tmp_path / "data"),
+        replace(original.clock),
+    )
+    shutil.copytree(original.settings.data_dir, copy.settings.data_dir, symlinks=True)
+    return copy
+
+
+def is_exact(pipeline: Pipeline) -> None:
     """What is published is what the source has, the lake has it too, and all of it adds up."""
     expected = contents.of_source(pipeline.url)
     assert contents.differences(contents.of_views(pipeline.published), expected) == {}
@@ -114,7 +135,7 @@ def test_a_block_that_is_spoiled_in_the_middle_of_the_warehouse_heals(
 ) -> None:
     """Random bytes in any block are found when it is read, and at the latest in the copy."""
     pristine = filled.layout.warehouse.read_bytes()
-    for block in range(12_288, len(pristine) - 4096, max(len(pristine) // 5, 262_144)):
+    for block in range(12_288, len(pristine) - 4096, max(len(pristine) // 3, 262_144)):
         filled.layout.warehouse.write_bytes(pristine)
         scratch = filled.beside(f"block-{block}")
         shutil.copytree(filled.settings.data_dir, scratch.settings.data_dir, symlinks=True)
@@ -130,7 +151,7 @@ def unpublished_log(pipeline: Pipeline) -> Path:
         "import os, duckdb, sys\n"
         "c = duckdb.connect(sys.argv[1])\n"
         "for n in range(5):\n"
-        "    c.execute('update core.state set fresh_rows = fresh_rows')\n"
+        "    c.execute(f'create table core.junk_{n} as select 1 as a')\n"
         "os._exit(0)"
     )
     subprocess.run([sys.executable, "-c", script, str(pipeline.layout.warehouse)], check=True)
@@ -198,7 +219,7 @@ TABLES = ["messages", "read_receipts", "events", "users", "conversations", "part
 
 
 @pytest.mark.parametrize("table", TABLES)
-@pytest.mark.parametrize("harm", [remove, cut], ids=lambda h: h.__name__)
+@pytest.mark.parametrize("harm", [cut, remove], ids=lambda h: h.__name__)
 def test_a_lake_file_that_is_not_what_it_was_is_read_again(
     filled: Pipeline, table: str, harm: Harm, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -209,9 +230,6 @@ def test_a_lake_file_that_is_not_what_it_was_is_read_again(
     assert "lake.damaged" in (said := capsys.readouterr().out) and file.path in said
     full = {name for name, read in report.reading.tables.items() if read.is_full}
     assert full == ({"read_receipts"} if table == "messages" else {table} - set(TABLES[:3]))
-    is_exact(filled)
-    filled.layout.warehouse.unlink()
-    filled.cycle()
     is_exact(filled)
 
 
@@ -247,11 +265,11 @@ def test_a_warehouse_and_a_file_it_is_made_from_are_both_made_anew(
     is_exact(filled)
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", ["messages", "users"])
 def test_a_source_that_is_away_while_a_file_is_lost_loses_nothing(
     filled: Pipeline, table: str
 ) -> None:
-    """When what is lost cannot be read at once, the last generation stands and a later cycle does."""
+    """When what is lost cannot be read at once, the last generation stands; a later cycle heals."""
     empty(filled.layout.warehouse)
     (filled.layout.lake / lake_file(filled, table).path).unlink()
     url, filled.url = filled.url, NOBODY_LISTENS
@@ -295,7 +313,7 @@ def flip_a_bit_unseen(path: Path) -> None:
 def test_a_bit_that_is_flipped_unseen_is_found_by_the_daily_proof(
     filled: Pipeline, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Parquet pages carry no checksum: the sums of the day differ, and the repair reads it again."""
+    """Parquet pages carry no checksum: the day's sums differ, and the repair reads it again."""
     filled.cycle()
     file = lake_file(filled, "messages", days_ago=1)
     flip_a_bit_unseen(filled.layout.lake / file.path)
