@@ -8,16 +8,16 @@ from datetime import datetime
 
 from etl.batch import BatchPlan
 from etl.catch_up import CaughtUp, catch_up
-from etl.heal import healing
-from etl.recovery import lake_error, recover, restore
 from olap.damage import lake_manifest, missing, unreadable
 from olap.days import EVERY_DAY
+from olap.heal import healing
 from olap.layout import Layout, write_durably
 from olap.log import get_logger
 from olap.manifest import Manifest, Places, read_manifest
 from olap.proofs import due
 from olap.publish import collect, is_due, publish
 from olap.reading import Reading
+from olap.recovery import lake_error, recover, restore
 from olap.settings import Secret, Settings
 from olap.timer import Timer
 from olap.warehouse import Warehouse, open_warehouse

@@ -51,8 +51,12 @@ _HINTS = {
     "57014": "Raise the role's statement_timeout; nothing was changed here.",
 }
 
-# libpq gives no SQLSTATE when it cannot connect; these words are its own or the server's.
-_CONNECTION_HINTS = {
+# There is no SQLSTATE when libpq cannot connect, nor in a stream; these words are its own or the
+# server's.
+_HINTS_BY_WORDS = {
+    "invalid byte sequence": "A text there is not in the encoding of its database, or that has "
+    "none (SQL_ASCII): correct the text; UTF8 as the database's encoding keeps such out.",
+    "statement timeout": _HINTS["57014"],
     "could not translate host name": "Check the host in DATABASE_URL: nobody knows its name here.",
     "authentication failed": _HINTS["28"],
     "no password supplied": _HINTS["28"],
@@ -311,7 +315,7 @@ def source_errors(url: Secret, what: str, watchdog: Watchdog | None = None) -> I
         detail = url.redact(" ".join(str(error).split()))
         hint = _HINTS.get(state) or _HINTS.get(state[:2])
         if not state:
-            hint = next((h for words, h in _CONNECTION_HINTS.items() if words in detail), None)
+            hint = next((h for words, h in _HINTS_BY_WORDS.items() if words in detail), None)
         raise SourceError(
             f"{what}: {detail}",
             hint=hint or "Check that PostgreSQL is up and that DATABASE_URL is right.",

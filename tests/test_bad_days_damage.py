@@ -295,14 +295,14 @@ def test_a_rebuild_names_what_the_lake_lacks(filled: Pipeline) -> None:
 def flip_a_bit_unseen(path: Path) -> None:
     """Change a value in a Parquet file so that DuckDB reads the file without an error."""
     pristine, query = path.read_bytes(), f"select * from read_parquet('{path}')"
-    with duckdb.connect() as connection:
+    with duckdb.connect(config={"enable_external_file_cache": False}) as connection:
         before = connection.execute(query).fetchall()
         for offset in range(4, len(pristine) - 8):
             spoiled = bytearray(pristine)
             spoiled[offset] ^= 1
             path.write_bytes(spoiled)
             try:
-                found = duckdb.connect().execute(query).fetchall()
+                found = connection.execute(query).fetchall()
             except duckdb.Error:
                 continue
             if len(found) == len(before) and found != before:
@@ -318,7 +318,7 @@ def test_a_bit_that_is_flipped_unseen_is_found_by_the_daily_proof(
     file = lake_file(filled, "messages", days_ago=1)
     flip_a_bit_unseen(filled.layout.lake / file.path)
     assert filled.verify().caught_up.differences[0].day == file.day
-    assert filled.verify(repair=True).is_repaired
+    assert filled.verify(repair=True, may_remove=True).is_repaired
     is_exact(filled)
 
 

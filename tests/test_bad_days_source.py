@@ -54,7 +54,7 @@ def refused(pipeline: Pipeline, match: str) -> SourceError:
 
 SYNTAX = [
     f"postgresql://u:{PASSWORD}@h:port/messenger",
-    f"postgresql://u:{PASSWORD} @h/messenger",
+    f"postgresql://u:{PASSWORD} x@h/messenger",
     f"postgresql://u:{PASSWORD}@h/messenger?bogus=1",
     f"http://u:{PASSWORD}@h/messenger",
     f"host=h password=open {PASSWORD}",

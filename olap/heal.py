@@ -11,13 +11,13 @@ from typing import TypeVar
 
 import duckdb
 
-from etl.recovery import discard_warehouse
 from olap import ledger
 from olap.damage import NOWHERE, lake_manifest, unreadable
 from olap.disk import of_disk
 from olap.errors import WarehouseDamagedError
 from olap.layout import Layout
 from olap.manifest import Places
+from olap.recovery import discard_warehouse
 from olap.settings import Settings
 from olap.warehouse import open_warehouse
 
