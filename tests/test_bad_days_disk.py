@@ -150,7 +150,6 @@ STEPS: dict[str, str] = {
     "at the publication": "etl.cycle.publish",
     "at the copy": "olap.publish._copy",
     "at the generation's manifest": "olap.publish.write_durably",
-    "at the switch": "olap.publish._switch",
 }
 
 
@@ -160,7 +159,7 @@ def test_a_disk_that_fills_up_at_any_step_loses_nothing(
 ) -> None:
     """Full from this step on: DiskFullError, the last generation reads, and with room all is there.
 
-    What came after the COMMIT is only published later; the switch needs no room on this disk.
+    What came after the COMMIT is published later.
     """
     pipeline.settings = replace(pipeline.settings, data_dir=small_disk / "data")
     with World(pipeline.url) as world:

@@ -180,7 +180,7 @@ def test_bytes_that_are_no_text_are_a_clear_error(other_encoding: str, new_pipel
     pipeline.cycle()
     with psycopg.connect(other_encoding, autocommit=True) as connection:
         connection.execute(rb"insert into users (id, username) values (2, E'caf\xe9')")
-    with pytest.raises(AnalyticsError, match="users.* invalid byte sequence") as caught:
+    with pytest.raises(AnalyticsError, match=r"users.* invalid byte sequence") as caught:
         pipeline.cycle()
     assert "UTF8" in caught.value.hint
     assert pipeline.manifest().generation == 1
