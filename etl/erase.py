@@ -22,7 +22,6 @@ import duckdb
 import msgspec
 import redis
 
-from etl.cycle import recover
 from olap import ledger, sqlfiles
 from olap.erasures import PERSON_COLUMNS, read_erasures
 from olap.errors import ErasureError
@@ -31,6 +30,7 @@ from olap.layout import Layout, write_durably
 from olap.manifest import LakeFile, Manifest
 from olap.pieces import forget_piece, read_pieces
 from olap.publish import collect, generation_numbers, publish
+from olap.recovery import recover
 from olap.settings import Settings
 from olap.tables import DIMENSIONS, FACTS
 from olap.warehouse import Warehouse, open_warehouse

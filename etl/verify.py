@@ -15,7 +15,6 @@ from datetime import datetime
 
 from etl.batch import BatchPlan
 from etl.catch_up import CaughtUp, catch_up
-from etl.cycle import recover
 from olap import sqlfiles
 from olap.agreement import disagreements
 from olap.days import DayRange, day_set
@@ -23,6 +22,7 @@ from olap.errors import RepairRefusedError, VerifyError
 from olap.layout import Layout
 from olap.manifest import Manifest
 from olap.publish import publish
+from olap.recovery import recover
 from olap.settings import Secret, Settings
 from olap.tables import TABLES
 from olap.timer import Timer

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from olap import ledger
 from olap.days import ranges
 from olap.lake import DayChange, write_days, write_dimension
-from olap.manifest import Batch, Manifest, TableState
+from olap.manifest import Batch, Manifest, Places, TableState
 from olap.reading import Reading
 from olap.tables import DIMENSIONS, FACTS, ROLLUPS
 from olap.timer import Timer
@@ -89,26 +89,43 @@ def fold(warehouse: Warehouse, reading: Reading, timer: Timer, *, workers: int) 
     return Folded(manifest=manifest, days=days, dimensions=dimensions)
 
 
-def rebuild(warehouse: Warehouse, manifest: Manifest) -> None:
-    """Fill an empty warehouse from the lake that `manifest` describes, in one commit."""
+def rebuild(warehouse: Warehouse, manifest: Manifest, *, lost: Places = frozenset()) -> None:
+    """Fill an empty warehouse from the lake that `manifest` describes, in one commit.
+
+    Args:
+        lost: places to leave out; the caller reads them again from the source. Where a dimension
+            is left out, every id that a fact mentions gets a stand-in meanwhile.
+    """
     root = warehouse.layout.lake
+    files = tuple(file for file in manifest.files if (file.table, file.day) not in lost)
+    needs_stand_ins = any((dimension.name, None) in lost for dimension in DIMENSIONS)
+    if needs_stand_ins:
+        warehouse.run("dimensions/no_mentions")
+        for fact in FACTS:
+            paths = [str(root / file.path) for file in files if file.table == fact.name]
+            if paths:
+                warehouse.run(f"facts/{fact.name}/mentioned", files=paths)
     with warehouse.transaction():
         for dimension in DIMENSIONS:
-            paths = [str(root / f.path) for f in manifest.files if f.table == dimension.name]
+            paths = [str(root / file.path) for file in files if file.table == dimension.name]
             if paths:
                 warehouse.run(f"dimensions/{dimension.name}/restore", files=paths)
+            if needs_stand_ins and dimension.has_stand_ins:
+                warehouse.run(f"dimensions/{dimension.name}/mentioned")
         changes = [
             DayChange(fact, file.day, file, file.rows)
             for fact in FACTS
-            for file in manifest.files
+            for file in files
             if file.table == fact.name and file.day is not None
         ]
         _load(warehouse, None, changes, Timer())
-        ledger.record_files(warehouse, [], manifest.files)
+        ledger.record_files(warehouse, [], files)
         for batch in manifest.batches:
             ledger.record_batch(warehouse, batch)
         for table, state in manifest.tables.items():
-            ledger.record_table(warehouse, table, state)
+            # Without a base a lost dimension is read whole, should this process die before it is.
+            if (table, None) not in lost:
+                ledger.record_table(warehouse, table, state)
         ledger.record_state(
             warehouse,
             manifest.source,
@@ -143,7 +160,7 @@ def _merge_dimensions(
             count += warehouse.run(f"{name}/mentioned")[0][0]
         if table.has_keys and before:
             count += warehouse.run(f"{name}/gone")[0][0]
-        if count:
+        if count or table.is_lost:
             changed[dimension.name] = count
             old = before.file_of(dimension.name, None) if before else None
             file = write_dimension(

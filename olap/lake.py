@@ -34,20 +34,6 @@ class DayChange:
     rows_changed: int
 
 
-def require_files(layout: Layout, manifest: Manifest) -> None:
-    """Stop unless every file that `manifest` names is there.
-
-    Raises:
-        LakeError: one is missing.
-    """
-    for file in manifest.files:
-        if not (layout.lake / file.path).is_file():
-            raise LakeError(
-                f"the lake file {layout.lake / file.path} is missing",
-                hint="Restore it from a backup, or remove DATA_DIR and load everything again.",
-            )
-
-
 def write_days(
     warehouse: Warehouse, reading: Reading, before: Manifest | None, batch: int, workers: int
 ) -> list[DayChange]:
@@ -69,6 +55,7 @@ def write_days(
             for file in (before.files if before else ())
             if file.table == fact.name and file.day is not None
         }
+        lost = reading.tables[fact.name].lost
         staged = [row[0] for row in warehouse.run(f"facts/{fact.name}/staged_days")]
         if None in staged:
             raise LakeError(
@@ -76,8 +63,9 @@ def write_days(
                 hint=f"Give every row of {fact.name} its {fact.time_column}; a fact has a time.",
             )
         whole = reading.tables[fact.name].whole
-        dirty = set(staged) | {day for day in known if day in whole}
-        tasks += [(fact, day, known.get(day)) for day in sorted(dirty)]
+        dirty = set(staged) | {day for day in known if day in whole} | lost
+        # What is lost is not merged with: all of its day is staged.
+        tasks += [(fact, day, None if day in lost else known.get(day)) for day in sorted(dirty)]
 
     def work(share: Sequence[tuple[Fact, date, LakeFile | None]]) -> list[DayChange]:
         own = warehouse.cursor()
@@ -123,7 +111,9 @@ def _write_day(
     if old is None:
         warehouse.run(f"{name}/write_day", path=str(path), **bounds)
         file = _described(layout, fact.name, day, relative, batch)
-        return DayChange(fact, day, file, file.rows)
+        if not file.rows:
+            path.unlink()
+        return DayChange(fact, day, file if file.rows else None, file.rows)
     old_file = str(layout.lake / old.path)
     ((changed,),) = warehouse.run(f"{name}/changed", old_file=old_file, **bounds)
     if not is_whole:
