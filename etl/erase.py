@@ -25,6 +25,7 @@ import redis
 from olap import ledger, sqlfiles
 from olap.erasures import PERSON_COLUMNS, read_erasures
 from olap.errors import ErasureError
+from olap.heal import damage_named
 from olap.lake import rewrite_day, write_dimension
 from olap.layout import Layout, write_durably
 from olap.manifest import LakeFile, Manifest
@@ -79,6 +80,7 @@ def erase(settings: Settings, user_id: int, clock: Callable[[], datetime]) -> Er
     with (
         layout.backfill_locked(),
         layout.locked(),
+        damage_named(settings, layout),
         open_warehouse(
             layout, memory_limit=settings.memory_limit, threads=settings.threads
         ) as warehouse,

@@ -19,10 +19,11 @@ from olap import sqlfiles
 from olap.agreement import disagreements
 from olap.days import DayRange, day_set
 from olap.errors import RepairRefusedError, VerifyError
+from olap.heal import healing
 from olap.layout import Layout
-from olap.manifest import Manifest
+from olap.manifest import Manifest, Places
 from olap.publish import publish
-from olap.recovery import recover
+from olap.recovery import restore
 from olap.settings import Secret, Settings
 from olap.tables import TABLES
 from olap.timer import Timer
@@ -57,6 +58,8 @@ def verify(
 ) -> Verification:
     """Compare the days with the source, in full, and publish when that was.
 
+    Files of the lake that are missing, or cannot be read, are read again from the source first.
+
     Args:
         days: of the facts; dimensions are always compared whole.
         repair: read what differs again and replace it.
@@ -66,14 +69,30 @@ def verify(
         VerifyError: there is nothing to verify, or the warehouse contradicts itself.
         RepairRefusedError: a repair would remove too much; nothing was removed.
     """
+    layout = Layout(settings.data_dir)
+
+    def attempt(lost: Places) -> Verification:
+        return _attempt(settings, url, clock, lost, days, repair=repair, may_remove=may_remove)
+
+    with layout.locked():
+        return healing(settings, layout, attempt)
+
+
+def _attempt(
+    settings: Settings,
+    url: Secret,
+    clock: Callable[[], datetime],
+    lost: Places,
+    days: DayRange,
+    *,
+    repair: bool,
+    may_remove: bool,
+) -> Verification:
     layout, timer = Layout(settings.data_dir), Timer()
-    with (
-        layout.locked(),
-        open_warehouse(
-            layout, memory_limit=settings.memory_limit, threads=settings.threads
-        ) as warehouse,
-    ):
-        before = recover(warehouse)
+    with open_warehouse(
+        layout, memory_limit=settings.memory_limit, threads=settings.threads
+    ) as warehouse:
+        before, lost = restore(warehouse, lost)
         if before is None:
             raise VerifyError(
                 f"there is nothing in {layout.root} to verify",
@@ -81,6 +100,7 @@ def verify(
             )
         plan = BatchPlan(
             coverage=before.coverage,
+            lost=lost,
             prove=dict.fromkeys(TABLES, day_set(days)),
             removal_max_percent=100 if may_remove else settings.repair_max_percent,
         )

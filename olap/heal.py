@@ -6,7 +6,8 @@ why a cycle took longer; nobody has to do anything about it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import duckdb
@@ -17,7 +18,7 @@ from olap.disk import of_disk
 from olap.errors import WarehouseDamagedError
 from olap.layout import Layout
 from olap.manifest import Places
-from olap.recovery import discard_warehouse
+from olap.recovery import discard_warehouse, lake_error
 from olap.settings import Settings
 from olap.warehouse import open_warehouse
 
@@ -52,6 +53,24 @@ def healing(settings: Settings, layout: Layout, attempt: Callable[[Places], T]) 
             if not found:
                 raise
             lost |= found
+
+
+@contextmanager
+def damage_named(settings: Settings, layout: Layout) -> Iterator[None]:
+    """For what cannot ask the source: name the files of the lake that could not be read.
+
+    Raises:
+        LakeError: the block met them.
+    """
+    try:
+        yield
+    except duckdb.Error as error:
+        if of_disk(error, layout.root):
+            raise
+        found = _look_through(settings, layout)
+        if not found:
+            raise
+        raise lake_error(layout, found) from error
 
 
 def _look_through(settings: Settings, layout: Layout) -> Places:

@@ -33,7 +33,7 @@ def lake_error(layout: Layout, lost: Places) -> LakeError:
     more = f" and {len(named) - 5} more" if len(named) > 5 else ""
     return LakeError(
         f"files of the lake {layout.lake} are missing or damaged: {', '.join(named[:5])}{more}",
-        hint="Run a cycle (`python -m etl run`): it reads these again from PostgreSQL.",
+        hint="Run `make verify`: it reads these again from PostgreSQL.",
     )
 
 

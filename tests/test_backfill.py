@@ -393,7 +393,7 @@ def test_it_reads_nothing_while_a_replica_is_behind(pipeline: Pipeline, world: W
     shown: list[int | None] = []
     real = etl.source.open_source
 
-    def lag(_: object) -> int | None:
+    def lag(_: object, **options: int) -> int | None:
         return next(lags, 900_000)
 
     def counting(*arguments: Any, **options: Any) -> Any:

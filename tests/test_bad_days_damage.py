@@ -15,11 +15,12 @@ from random import Random
 import duckdb
 import pytest
 
+from etl.erase import erase
 from etl.sandbox.server import create_database, drop_database
 from olap.damage import NOWHERE, missing
 from olap.errors import LakeError, NewerVersionError, SourceError, WarehouseError
 from olap.manifest import FORMAT, LakeFile, read_manifest
-from olap.settings import Settings
+from olap.settings import Secret, Settings
 from tests import contents
 from tests.fix_pipeline import Pipeline
 from tests.world import World, at
@@ -290,6 +291,33 @@ def test_a_rebuild_names_what_the_lake_lacks(filled: Pipeline) -> None:
         filled.rebuild()
     assert "reads these again from PostgreSQL" in caught.value.hint
     assert filled.layout.warehouse.stat().st_ino == before
+
+
+@pytest.mark.parametrize("harm", [remove, overwrite_tail, zero], ids=lambda h: h.__name__)
+def test_verify_reads_again_what_it_cannot_compare(
+    filled: Pipeline, harm: Harm, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A day that no cycle touches is found by `verify`, read from the source, and proved."""
+    file = lake_file(filled, "messages", days_ago=1)
+    harm(filled.layout.lake / file.path)
+    found = filled.verify()
+    assert "lake.damaged" in (said := capsys.readouterr().out) and file.path in said
+    assert found.caught_up.is_settled
+    assert found.manifest.proof("messages").proved_at == found.manifest.data_through
+    is_exact(filled)
+
+
+def test_erase_names_what_it_cannot_read(filled: Pipeline) -> None:
+    """`erase`, which has no source, names the day and the way out, and works after it."""
+    no_cache = Secret("redis://127.0.0.1:1/0")
+    filled.settings = replace(filled.settings, redis_url=no_cache)
+    file = lake_file(filled, "messages", days_ago=1)
+    zero(filled.layout.lake / file.path)
+    with pytest.raises(LakeError, match=f"messages of {file.day}") as caught:
+        erase(filled.settings, 123_456_789, filled.clock)
+    assert "make verify" in caught.value.hint
+    filled.verify()
+    assert erase(filled.settings, 123_456_789, filled.clock).generation > 2
 
 
 def flip_a_bit_unseen(path: Path) -> None:
