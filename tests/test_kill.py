@@ -258,8 +258,11 @@ def healed_by_a_cycle(pipeline: Pipeline) -> None:
 
 HEALS = (healed_by_a_cycle, healed_by_rebuild)
 # A rebuild writes no lake file.
-# A rebuild copies nothing out, and a first cycle finds nothing to remove.
+# A rebuild copies nothing out; a first cycle and a verify find nothing to remove; what is left to
+# put right after the crash are days that have lost all their rows: they get no new file.
 NOT_IN = {
+    "a cycle after a crash": {"COPY"},
+    "a verify with repair": {"unlink"},
     "a rebuild": {"COPY"},
     "a rebuild after a crash": {"COPY"},
     "the first cycle": {"unlink"},
