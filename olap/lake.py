@@ -61,7 +61,7 @@ def write_days(
     Raises:
         LakeError: a staged row has no event time.
     """
-    dirty_days = [day for fact in FACTS for day in _dirty_days(warehouse, reading, before, fact)]
+    dirty_days = {fact: _dirty_days(warehouse, reading, before, fact) for fact in FACTS}
 
     def write(dirty: _DirtyDay) -> DayChange:
         own = warehouse.cursor()
@@ -70,8 +70,12 @@ def write_days(
         finally:
             own.connection.close()
 
+    changes: list[DayChange] = []
     with ThreadPoolExecutor(workers) as pool:
-        changes = list(pool.map(write, dirty_days))
+        for fact, of_fact in dirty_days.items():
+            for days in portions(of_fact):
+                warehouse.run(f"facts/{fact.name}/portion", days=days)
+                changes += pool.map(write, [of_fact[day] for day in days])
     lake = warehouse.layout.lake
     _sync_directories(lake / change.file.path for change in changes if change.file)
     return sorted(changes, key=lambda change: (change.fact.name, change.day))
@@ -103,7 +107,7 @@ class _DirtyDay:
 
 def _dirty_days(
     warehouse: Warehouse, reading: Reading, before: Manifest | None, fact: Fact
-) -> list[_DirtyDay]:
+) -> dict[date, _DirtyDay]:
     """The days of a fact whose rows are not what they were."""
     files = before.files if before else ()
     known = {file.day: file for file in files if file.table == fact.name and file.day is not None}
@@ -131,7 +135,7 @@ def _dirty_days(
         )
         for day in sorted(staged.keys() | read_whole)
     ]
-    return [dirty for dirty in found_days if dirty.changed_rows or dirty.gone_rows]
+    return {dirty.day: dirty for dirty in found_days if dirty.changed_rows or dirty.gone_rows}
 
 
 def _write_day(warehouse: Warehouse, dirty: _DirtyDay, batch: int) -> DayChange:
