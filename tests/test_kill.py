@@ -355,8 +355,11 @@ def test_a_kill_at_any_step_heals(name: str, database: str, tmp_path: Path, kill
     assert set(kinds) >= KINDS - NOT_IN.get(name, set())
 
 
-# A rebuild copies nothing out, and a first cycle finds nothing to remove.
+# A rebuild copies nothing out; a first cycle and a verify find nothing to remove; what is left to
+# put right after the crash are days that have lost all their rows: they get no new file.
 NOT_IN = {
+    "a cycle after a crash": {"COPY"},
+    "a verify with repair": {"unlink"},
     "a rebuild": {"COPY"},
     "a rebuild after a crash": {"COPY"},
     "the first cycle": {"unlink"},
