@@ -484,8 +484,8 @@ def dumps_inside_snapshots() -> Iterator[Dump]:
     dump = Dump()
 
     @contextmanager
-    def opened(url: Secret, *, lock_timeout_seconds: int) -> Iterator[SourceTransaction]:
-        with open_source(url, lock_timeout_seconds=lock_timeout_seconds) as source:
+    def opened(url: Secret, **options: Any) -> Iterator[SourceTransaction]:
+        with open_source(url, **options) as source:
             with source._connection.cursor() as cursor:
                 cursor.execute("select pg_export_snapshot()")
                 (name,) = cursor.fetchone() or ("",)

@@ -99,7 +99,9 @@ GOALS = (
         unit="s",
         is_minimum=False,
         figures=lambda part: {
-            "everything": median(cycle.fold_and_publish_seconds for cycle in part.cycles),
+            "everything": median(cycle.fold_and_publish_seconds for cycle in part.cycles)
+            if part.cycles
+            else None,
         },
     ),
 )
