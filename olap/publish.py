@@ -22,6 +22,7 @@ from pathlib import Path
 import duckdb
 
 from olap import ledger, sqlfiles
+from olap.catalog import set_data_through
 from olap.errors import LakeError, PublishError
 from olap.layout import Layout, fsync, write_durably
 from olap.manifest import Manifest, read_manifest
@@ -65,6 +66,7 @@ def publish(warehouse: Warehouse, now: datetime) -> Manifest:
             generation=number,
             generated_at=now,
         )
+        set_data_through(warehouse.connection, manifest.data_through)
     warehouse.checkpoint()
     draft = layout.generations / f".analytics-{number:06d}.duckdb"
     draft.unlink(missing_ok=True)

@@ -15,13 +15,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import polars as pl
 
-from olap import sqlfiles, timezones
+from olap import catalog, sqlfiles, timezones
 from olap.errors import WarehouseError
 from olap.layout import Layout, fsync
 from olap.scratch import Scratch, open_scratch
@@ -37,6 +38,11 @@ def schema_fingerprint() -> str:
     folders += [f"facts/{name}" for name in ("messages", "read_receipts", "events")]
     folders += [f"dimensions/{name}" for name in ("users", "conversations", "participants")]
     return f"{sqlfiles.fingerprint(*folders)}-{timezones.VERSION}"
+
+
+def views_fingerprint() -> str:
+    """A digest of the SQL of views and metrics; another one means: make them anew."""
+    return sqlfiles.fingerprint("views", *catalog.FOLDERS, "catalog")
 
 
 class Warehouse(Scratch):
@@ -80,13 +86,12 @@ class Warehouse(Scratch):
         _create_schema(self)
 
     def refresh_views(self) -> None:
-        """Make the views anew when their SQL is no longer what made them."""
-        states, fingerprint = self.records("ledger/read_state"), sqlfiles.fingerprint("views")
+        """Make views and metrics anew when their SQL is no longer what made them."""
+        states, fingerprint = self.records("ledger/read_state"), views_fingerprint()
         if not states or states[0]["views_fingerprint"] == fingerprint:
             return
         with self.transaction():
-            for name in sqlfiles.names("views"):
-                self.run(name)
+            _create_views(self)
             self.run("ledger/set_views_fingerprint", fingerprint=fingerprint)
 
     def is_bloated(self) -> bool:
@@ -210,7 +215,18 @@ def _create_schema(warehouse: Warehouse) -> None:
     ).to_arrow()
     with warehouse.transaction():
         warehouse.connection.execute("create schema core")
-        for name in (*sqlfiles.names("schema"), *sqlfiles.names("views")):
+        for name in sqlfiles.names("schema"):
             warehouse.run(name)
+        _create_views(warehouse)
         warehouse.stage("ledger/fill_tz_spans", zones)
     warehouse.checkpoint()
+
+
+def _create_views(warehouse: Warehouse) -> None:
+    """Make the views, the macros of all metrics and their catalogue."""
+    for name in sqlfiles.names("views"):
+        warehouse.run(name)
+    warehouse.run("catalog/create")
+    # Publishing says through when the data are; until then no metric sees a row.
+    catalog.set_data_through(warehouse.connection, datetime.min.replace(tzinfo=UTC))
+    catalog.load_metrics(warehouse)
