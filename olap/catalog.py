@@ -1,15 +1,15 @@
-"""The catalogue of metrics: what each number means, written once, in every generation.
+"""The catalogue of metrics: what each number means, written once, in each generation.
 
 A metric is one file in `sql/metrics`: a DuckDB table macro with a version in its name. Its header is
-its definition, in this order: a first line `name_vN: what it is`, a line `grain:`, a line `scope:`
-that goes on to the end, with every rule that decides the number. Parameters stand in the file once;
+its definition, in this order: a first line `name_vN: what it is`, a line `grain:`, a line `scope:` (of
+which time each number is), and every rule that decides a number. Parameters stand in the file once;
 nothing is said twice. The loader gives the newest version the bare name as well, puts the header on
 both as a comment, and lists all of them in `metrics.catalog`.
 
 The meaning of a version is frozen by its **fingerprint**: a digest of the macro and of every macro
-of `sql/windows` that it uses, directly or not; spacing, case and comments do not count.
-`sql/README.md` is made from all this, and a test fails when a fingerprint changes: a new meaning is a new file with
-the next version, and both are published.
+of `sql/windows` that it uses, directly or not; spacing, case and comments do not count. The file
+`sql/README.md` is made from all this, and a test fails when a fingerprint changes: a new meaning is
+a new file with the next version, and both are published.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _STEM = re.compile(r"(?P<name>[a-z_]+)_v(?P<version>[1-9][0-9]*)")
 _HEADER = re.compile(
     r"-- (?P<stem>\w+): (?P<definition>[^\n]+)\n"
     r"-- grain: (?P<grain>[^\n]+)\n"
-    r"-- scope: (?P<scope>[^\n]+\n(?:--[^\n]*\n)*)"
+    r"-- scope: (?P<scope>[^\n]+)\n(?P<rules>(?:--[^\n]*\n)+)"
     r"create or replace macro metrics\.(?P<macro>\w+)\((?P<parameters>[^)]*)\) as table\n"
 )
 _MACRO = re.compile(r"create or replace macro (?:core|metrics)\.(\w+)\(", re.IGNORECASE)
@@ -47,7 +47,7 @@ class Metric:
 
     Attributes:
         name: without the version.
-        definition, grain, scope: of the header; `scope` holds every rule.
+        definition, grain, scope, rules: of the header.
         parameters: with types and defaults, as declared.
         fingerprint: of what it computes.
     """
@@ -57,6 +57,7 @@ class Metric:
     definition: str
     grain: str
     scope: str
+    rules: str
     parameters: tuple[str, ...]
     fingerprint: str
 
@@ -68,7 +69,7 @@ class Metric:
     @property
     def comment(self) -> str:
         """What an analyst reads of it in the engine's own catalogue."""
-        return f"{self.definition} Grain: {self.grain}. Scope: {self.scope}"
+        return f"{self.definition} Grain: {self.grain}. Scope: {self.scope}. {self.rules}"
 
 
 @cache
@@ -104,6 +105,7 @@ def load_metrics(scratch: Scratch) -> None:
             definition=metric.definition,
             grain=metric.grain,
             scope=metric.scope,
+            rules=metric.rules,
             parameters=list(metric.parameters),
             fingerprint=metric.fingerprint,
             is_newest=bare[metric.name] == metric,
@@ -133,13 +135,14 @@ def _metric(file: str, windows: Mapping[str, str]) -> Metric:
             hint="Begin it as the other files of sql/metrics do; olap/catalog.py says how.",
         )
     declared = (" ".join(line.split()) for line in header["parameters"].split(",\n"))
-    scope = " ".join(line.removeprefix("--").strip() for line in header["scope"].splitlines())
+    rules = " ".join(line.removeprefix("--").strip() for line in header["rules"].splitlines())
     return Metric(
         name=named["name"],
         version=int(named["version"]),
         definition=header["definition"],
         grain=header["grain"],
-        scope=scope,
+        scope=header["scope"],
+        rules=rules,
         parameters=tuple(parameter for parameter in declared if parameter),
         fingerprint=_fingerprint(text, windows),
     )

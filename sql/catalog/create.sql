@@ -9,6 +9,7 @@ create or replace table metrics.catalog (
     definition varchar not null,
     grain varchar not null,
     scope varchar not null,
+    rules varchar not null,
     parameters varchar[] not null,
     fingerprint varchar not null
 );
@@ -19,6 +20,7 @@ comment on column metrics.catalog.version is 'a version never changes its meanin
 comment on column metrics.catalog.is_newest is 'whether the bare name means this version';
 comment on column metrics.catalog.definition is 'what it is, in a sentence';
 comment on column metrics.catalog.grain is 'what one row of its result is';
-comment on column metrics.catalog.scope is 'of which time each number is, and every rule that decides it';
+comment on column metrics.catalog.scope is 'of which time each number is';
+comment on column metrics.catalog.rules is 'every rule that decides a number';
 comment on column metrics.catalog.parameters is 'with types and defaults; times are UTC, ids are those of the source';
 comment on column metrics.catalog.fingerprint is 'digest of what it computes';

@@ -1,7 +1,7 @@
 -- user_activity_v1: What one person did: wrote, read, and in how many conversations.
 -- grain: one row; none for a user who does not exist or may not be seen
--- scope: the period [since, until), UTC; first_message_date and last_activity_date are of all time
--- before until. messages_sent, active_conversations (wrote in) and first_message_date are of messages
+-- scope: the period [since, until), UTC; first_message_date and last_activity_date: all time before until
+-- messages_sent, active_conversations (wrote in) and first_message_date are of messages
 -- that are neither deleted nor system messages; messages_read are receipts, whatever became of the
 -- message; last_activity_date is the latest of both. avg_messages_per_day is messages_sent by the days
 -- asked, (until - since) / 24 h, two decimals. A viewer sees himself and whom he shares a conversation
