@@ -1,9 +1,9 @@
 """The catalogue of metrics: what each number means, written once, in each generation.
 
 A metric is one file in `sql/metrics`: a DuckDB table macro with a version in its name. Its header
-is its definition, in this order: a first line `name_vN: what it is`, a line `grain:`, a line `scope:`
-(of which time each number is), and every rule that decides a number. Parameters stand in the file
-once; nothing is said twice. The loader gives the newest version the bare name as well, puts the
+is its definition, in this order: a line `name_vN: what it is`, a line `grain:`, a line `scope:` (of
+which time each number is), and every rule that decides a number. Parameters stand in the file once;
+nothing is said twice. The loader gives the newest version the bare name as well, puts the
 header on both as a comment, and lists all of them in `metrics.catalog`.
 
 The meaning of a version is frozen by its **fingerprint**: a digest of the macro and of every macro

@@ -19,10 +19,10 @@ def catalog_text() -> str:
     lines = [
         "# Metrics",
         "",
-        "Made by `make catalog`; a test fails when it is stale. Each metric is a table macro in",
-        "every published file: `from metrics.<name>(...)`. A version keeps its meaning for good, and",
-        "with it its fingerprint. `until` is `data_through` unless given; times are UTC; ids are the",
-        "source's; `visible_to` is the user who asks, null an administrator.",
+        "Made by `make catalog`; a test fails when it is stale. Each metric is a table macro",
+        "in every published file: `from metrics.<name>(...)`. A version keeps its meaning for",
+        "good, and with it its fingerprint. `until` is `data_through` unless given; times are",
+        "UTC; ids are the source's; `visible_to` is the user who asks, null an administrator.",
     ]
     with tempfile.TemporaryDirectory() as directory, _described(Path(directory)) as columns_of:
         for metric in metrics():
