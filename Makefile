@@ -72,8 +72,8 @@ format: setup  ## put code and SQL into house style
 	$(RUN) -m ruff format .
 	$(RUN) -m ruff check --fix .
 
-bench: setup  ## measure the speed beside its references (makes what it needs in build/)
-	$(RUN) -m tests.bench
+bench: setup  ## measure the speed beside its references, in build/ (ONLY=cycles MESSAGES=50000000)
+	$(RUN) -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(MESSAGES),--messages $(MESSAGES))
 
 lock: setup  ## renew requirements.lock
 	$(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -192,9 +192,11 @@ class _Rounds:
 
     @contextmanager
     def _transaction(self, snapshot_name: str | None = None) -> Iterator[SourceTransaction]:
-        timeout = self.settings.lock_timeout_seconds
         with open_source(
-            self.url, lock_timeout_seconds=timeout, snapshot_name=snapshot_name
+            self.url,
+            lock_timeout_seconds=self.settings.lock_timeout_seconds,
+            stall_seconds=self.settings.stall_seconds,
+            snapshot_name=snapshot_name,
         ) as source:
             yield source
 
@@ -286,7 +288,7 @@ class _Rounds:
         """How far replicas are behind, in bytes, if that is too far."""
         if self.pause_above_lag_mb is None:
             return None
-        lag = replica_lag_bytes(self.url)
+        lag = replica_lag_bytes(self.url, stall_seconds=self.settings.stall_seconds)
         return lag if lag is not None and lag > self.pause_above_lag_mb * 1_000_000 else None
 
 

@@ -22,7 +22,7 @@ from etl.source import SourceTransaction, Window, open_source
 from olap.days import EVERY_DAY, NO_DAY, DaySet, days_of
 from olap.erasures import Erasures, read_erasures
 from olap.log import get_logger
-from olap.manifest import Manifest
+from olap.manifest import Manifest, Places
 from olap.pieces import Piece, Pieces
 from olap.proofs import FACT_NAMES, Tier, differing, recent_days, sums_here
 from olap.reading import Reading, TableReading, TakenSums
@@ -43,6 +43,7 @@ class BatchPlan:
         is_full: read every table whole, and accept another source than last time.
         suspects: facts whose counts do not add up: find the days that differ, read these whole.
         whole: days to read whole in any case; a dimension can only be read whole.
+        lost: places in the lake whose files cannot be used: read whole, and written anew.
         prove: days to add up in full, for comparison after the fold.
         pieces: what a backfill has read of days that are new to the coverage; this batch brings
             what has changed since, and makes one state of it all.
@@ -54,6 +55,7 @@ class BatchPlan:
     is_full: bool = False
     suspects: frozenset[str] = frozenset()
     whole: Mapping[str, DaySet] = field(default_factory=dict)
+    lost: Places = frozenset()
     prove: Mapping[str, DaySet] = field(default_factory=dict)
     pieces: Pieces | None = None
     removal_max_percent: float = 5
@@ -76,7 +78,11 @@ def read_batch(
     """
     started = time.perf_counter()
     warehouse.forget_staged()
-    with open_source(url, lock_timeout_seconds=settings.lock_timeout_seconds) as source:
+    with open_source(
+        url,
+        lock_timeout_seconds=settings.lock_timeout_seconds,
+        stall_seconds=settings.stall_seconds,
+    ) as source:
         if not plan.is_full:
             require_same_source(before, source.snapshot)
         reader = _BatchReader(warehouse, source, before, plan)
@@ -111,7 +117,7 @@ class _BatchReader:
         self._before = before
         self._plan = plan
         self._counts = source.counts(plan.coverage)
-        self._erasures = read_erasures(warehouse.layout)
+        self._erasures = committed_erasures(warehouse)
         self._lost_messages = "{}"
         self._is_messages_full = False
         self._pieces = self._usable_pieces()
@@ -125,6 +131,7 @@ class _BatchReader:
         source_rows, outside_rows = self._counts[table]
         base = self._base(table)
         pieces = self._pieces if base is not None and is_fact else None
+        lost = frozenset(d for name, d in self._plan.lost if name == table and d is not None)
         days = self._days_to_read_whole(table) if base is not None and is_fact else NO_DAY
         window = Window(
             base=base, days=days, coverage=self._plan.coverage, lost_messages=self._lost_messages
@@ -135,7 +142,8 @@ class _BatchReader:
             self._warehouse.set_variable(f"{table}_pieces", pieces.files(table))
             self._warehouse.run(f"{folder}/join_pieces")
             tally.add(pieces.of(table))
-        refused = self._remove_lost(table, days)
+        refused = self._refused_rows(table, days) if days else 0
+        whole = EVERY_DAY if base is None else days_of(lost) if refused else days
         has_keys = not is_fact and (base is None or self._lacks_keys(folder, source_rows))
         if has_keys and base is None:
             self._warehouse.run(f"{folder}/keys_of_full_read")
@@ -143,8 +151,10 @@ class _BatchReader:
             keys = Tally(self._erasures).count(self._source.keys(table))
             stage_stream(self._warehouse, self._source, f"{folder}/keys", keys)
         if table == "messages":
-            self._is_messages_full = base is None
-        whole = EVERY_DAY if base is None else NO_DAY if refused else days
+            # Which of a lost day's messages are gone cannot be told, so neither can their receipts.
+            self._is_messages_full = base is None or bool(lost)
+            if days and not refused and not self._is_messages_full and self._files(table, days):
+                self._lost_messages = self._warehouse.run("facts/messages/lost_ids")[0][0]
         return TableReading(
             relation=relation.relation,
             columns=relation.columns,
@@ -155,6 +165,8 @@ class _BatchReader:
             ms=round((time.perf_counter() - started) * 1000),
             whole=whole | pieces.days if pieces is not None else whole,
             refused_rows=refused,
+            lost=lost,
+            is_lost=(table, None) in self._plan.lost,
             has_keys=has_keys,
         )
 
@@ -203,6 +215,8 @@ class _BatchReader:
             base, reason = None, "its messages are read whole"
         elif table not in FACT_NAMES and self._plan.whole.get(table):
             base, reason = None, "it differs from the source"
+        elif (table, None) in self._plan.lost:
+            base, reason = None, "its lake file is damaged"
         if reason and self._before:
             log.info("table.full_read", table=table, reason=reason)
         return base
@@ -224,6 +238,7 @@ class _BatchReader:
         days = self._plan.whole.get(table, NO_DAY)
         if self._plan.pieces is not None and self._pieces is None:
             days |= self._plan.pieces.days
+        days |= days_of(day for name, day in self._plan.lost if name == table and day is not None)
         if table in self._plan.suspects:
             assert self._before is not None
             found = self._source.sums(table, EVERY_DAY, Tier.COUNT, "{}")
@@ -232,29 +247,33 @@ class _BatchReader:
             days |= days_of(day for day in differing(covered, here) if day is not None)
         return days
 
-    def _remove_lost(self, table: str, days: DaySet) -> int:
-        """Note what the days that were read whole no longer have.
-
-        Returns:
-            How many rows that is, if they are too many to remove; 0 when all is well.
-        """
-        files = [
-            str(self._warehouse.layout.lake / file.path)
-            for file in (self._before.files if self._before else ())
-            if file.table == table and file.day is not None and file.day in days
-        ]
-        if not files:
-            return 0
+    def _refused_rows(self, table: str, days: DaySet) -> int:
+        """How many rows are gone, if they are too many to remove; 0 when all is well."""
         assert self._before is not None
-        lost: int = self._warehouse.run(f"facts/{table}/lost", files=files)[0][0]
-        if lost * 100 > self._plan.removal_max_percent * self._before.tables[table].rows:
-            return lost
-        if table == "messages":
-            self._lost_messages = self._warehouse.run("facts/messages/lost_ids")[0][0]
-        return 0
+        files = self._files(table, days)
+        lost = self._warehouse.run(f"facts/{table}/lost", files=files)[0][0] if files else 0
+        held = self._before.tables[table].rows
+        return lost if lost * 100 > self._plan.removal_max_percent * held else 0
+
+    def _files(self, table: str, days: DaySet) -> list[str]:
+        """The lake's files of these days, as far as they can be used."""
+        assert self._before is not None
+        return [
+            str(self._warehouse.layout.lake / file.path)
+            for file in self._before.files
+            if file.table == table and file.day is not None and file.day in days
+            if (table, file.day) not in self._plan.lost
+        ]
 
     def _lacks_keys(self, folder: str, source_rows: int) -> bool:
         return bool(self._warehouse.run(f"{folder}/count")[0][0] != source_rows)
+
+
+def committed_erasures(warehouse: Warehouse) -> Erasures:
+    """Who has been erased from this warehouse, even if the command was killed after its commit."""
+    erasures = read_erasures(warehouse.layout)
+    rows = warehouse.run("erasure/committed", pseudonyms=erasures.begun) if erasures.begun else []
+    return erasures.with_committed(row[0] for row in rows)
 
 
 @dataclass(slots=True)

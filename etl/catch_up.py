@@ -191,7 +191,15 @@ def _repair(
             days.setdefault(difference.table, set()).add(difference.day)
     whole |= {table: days_of(found) for table, found in days.items()}
     proving = {t: d for t, d in whole.items() if reading.sums[t].tier is Tier.FULL}
-    return replace(plan, is_full=False, suspects=suspects, whole=whole, prove=proving, pieces=None)
+    return replace(
+        plan,
+        is_full=False,
+        lost=frozenset(),
+        suspects=suspects,
+        whole=whole,
+        prove=proving,
+        pieces=None,
+    )
 
 
 def _said(whole: Mapping[str, DaySet]) -> dict[str, str]:

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from etl.batch import BatchPlan
 from etl.catch_up import CaughtUp, catch_up
-from olap import ledger
+from olap.damage import lake_manifest, missing, unreadable
 from olap.days import EVERY_DAY, NO_DAY
 from olap.errors import BackfillError
-from olap.fold import rebuild
-from olap.lake import require_files
+from olap.heal import healing
 from olap.layout import Layout, write_durably
 from olap.log import get_logger
-from olap.manifest import Manifest, read_manifest
+from olap.manifest import Manifest, Places, read_manifest
 from olap.pieces import Pieces, discard_pieces, read_pieces
 from olap.proofs import due
 from olap.publish import collect, is_due, publish
 from olap.reading import Reading
+from olap.recovery import lake_error, recover, restore
 from olap.settings import Secret, Settings
 from olap.timer import Timer
-from olap.warehouse import Warehouse, open_warehouse, schema_fingerprint
+from olap.warehouse import Warehouse, open_warehouse
 
 log = get_logger(__name__)
 
@@ -103,14 +103,31 @@ def run_cycle(
     Raises:
         AnalyticsError: with what to do next; the last generation is untouched.
     """
+    layout = Layout(settings.data_dir)
+
+    def attempt(lost: Places) -> CycleReport:
+        return _attempt(settings, url, clock, lost, is_full=is_full, pieces=pieces)
+
+    with layout.locked(wait_seconds=wait_seconds):
+        report = healing(settings, layout, attempt)
+    _log(report)
+    return report
+
+
+def _attempt(
+    settings: Settings,
+    url: Secret,
+    clock: Clock,
+    lost: Places,
+    *,
+    is_full: bool,
+    pieces: Pieces | None,
+) -> CycleReport:
     layout, timer = Layout(settings.data_dir), Timer()
-    with (
-        layout.locked(wait_seconds=wait_seconds),
-        open_warehouse(
-            layout, memory_limit=settings.memory_limit, threads=settings.threads
-        ) as warehouse,
-    ):
-        before = recover(warehouse)
+    with open_warehouse(
+        layout, memory_limit=settings.memory_limit, threads=settings.threads
+    ) as warehouse:
+        before, lost = restore(warehouse, lost)
         if before is None and pieces is None:
             _require_no_backfill(layout)
         if before:
@@ -118,7 +135,7 @@ def run_cycle(
             # it must not name a file that is removed now.
             write_durably(layout.lake_manifest, before.to_json())
             _collect(settings, layout, before, clock())
-        plan = plan_of(settings, before, is_full=is_full, pieces=pieces)
+        plan = replace(plan_of(settings, before, is_full=is_full, pieces=pieces), lost=lost)
         caught_up = catch_up(warehouse, before, settings, url, timer, plan)
         manifest = caught_up.manifest
         is_published = bool(caught_up.proved) or is_due(
@@ -133,26 +150,24 @@ def run_cycle(
             if has_left_pieces(layout, manifest):
                 discard_pieces(layout)
             freed = _collect(settings, layout, manifest, clock())
-    report = CycleReport(
+    return CycleReport(
         manifest=manifest,
         caught_up=caught_up,
         is_published=is_published,
         steps_ms=timer.steps,
         bytes_freed=freed,
     )
-    _log(report)
-    return report
 
 
 def rebuild_warehouse(settings: Settings, clock: Clock) -> Manifest:
     """Make the warehouse anew from the lake alone and publish it; PostgreSQL is not needed.
 
     Raises:
-        LakeError: there is no lake, or files of it are missing.
+        LakeError: there is no lake, or files of it are missing or damaged.
     """
     layout = Layout(settings.data_dir)
     with layout.locked():
-        require_files(layout, read_manifest(layout.lake_manifest))
+        _require_lake(layout)
         for path in (layout.warehouse, layout.warehouse.with_suffix(".duckdb.wal")):
             path.unlink(missing_ok=True)
         with open_warehouse(
@@ -163,26 +178,12 @@ def rebuild_warehouse(settings: Settings, clock: Clock) -> Manifest:
             return publish(warehouse, clock())
 
 
-def recover(warehouse: Warehouse) -> Manifest | None:
-    """The state of the warehouse, after making it anew from the lake where that is called for.
-
-    An empty warehouse beside a lake is filled from it (somebody removed the file), and so is one
-    whose tables were made by other SQL than this version's.
-    """
-    layout, manifest = warehouse.layout, ledger.read(warehouse)
-    if manifest and manifest.schema_fingerprint != schema_fingerprint():
-        log.info("warehouse.rebuild", reason="its tables were made by another version")
-        write_durably(layout.lake_manifest, manifest.to_json())
-        warehouse.recreate()
-        manifest = None
-    if manifest is None and layout.lake_manifest.exists():
-        described = read_manifest(layout.lake_manifest)
-        require_files(layout, described)
-        rebuild(warehouse, described)
-        warehouse.remember_fresh_size()
-        manifest = ledger.read(warehouse)
-    warehouse.refresh_views()
-    return manifest
+def _require_lake(layout: Layout) -> None:
+    """Stop unless the lake is whole: a cycle could read again what it lacks, a rebuild cannot."""
+    described = lake_manifest(layout) or read_manifest(layout.lake_manifest)
+    lost = missing(layout, described) or unreadable(layout, described)
+    if lost:
+        raise lake_error(layout, lost)
 
 
 def has_left_pieces(layout: Layout, manifest: Manifest | None) -> bool:
@@ -196,7 +197,7 @@ def has_left_pieces(layout: Layout, manifest: Manifest | None) -> bool:
 
 def _require_no_backfill(layout: Layout) -> None:
     """Stop a first load beside an unfinished one, which may be of fewer days."""
-    if layout.backfill.exists():
+    if read_pieces(layout) is not None:
         raise BackfillError(
             f"a backfill into {layout.root} is unfinished, and nothing else has been loaded yet",
             hint="Finish it (`python -m etl backfill`, with the same days), or remove "

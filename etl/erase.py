@@ -22,15 +22,16 @@ import duckdb
 import msgspec
 import redis
 
-from etl.cycle import recover
 from olap import ledger, sqlfiles
 from olap.erasures import PERSON_COLUMNS, read_erasures
 from olap.errors import ErasureError
+from olap.heal import damage_named
 from olap.lake import rewrite_day, write_dimension
 from olap.layout import Layout, write_durably
 from olap.manifest import LakeFile, Manifest
 from olap.pieces import forget_piece, read_pieces
 from olap.publish import collect, generation_numbers, publish
+from olap.recovery import recover
 from olap.settings import Settings
 from olap.tables import DIMENSIONS, FACTS
 from olap.warehouse import Warehouse, open_warehouse
@@ -79,6 +80,7 @@ def erase(settings: Settings, user_id: int, clock: Callable[[], datetime]) -> Er
     with (
         layout.backfill_locked(),
         layout.locked(),
+        damage_named(settings, layout),
         open_warehouse(
             layout, memory_limit=settings.memory_limit, threads=settings.threads
         ) as warehouse,
@@ -90,8 +92,9 @@ def erase(settings: Settings, user_id: int, clock: Callable[[], datetime]) -> Er
                 hint="Check DATA_DIR; the messenger itself is not changed by this command.",
             )
         names = _names(warehouse, before, user_id)
-        pseudonym = read_erasures(layout).add(user_id)
-        files = _mask(warehouse, before, user_id, pseudonym)
+        erasures = read_erasures(layout)
+        files = _mask(warehouse, before, user_id, erasures.begin(user_id))
+        erasures.finish(user_id)
         pieces = _forget_pieces(warehouse, user_id)
         warehouse.rewrite()
         manifest = publish(warehouse, clock())

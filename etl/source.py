@@ -28,9 +28,10 @@ import adbc_driver_manager as adbc
 import adbc_driver_postgresql.dbapi as adbc_postgresql
 import pyarrow as pa
 
+from etl.watchdog import Watchdog, connected, with_time_limits
 from olap import sqlfiles
 from olap.days import EVERY_DAY, NO_DAY, DaySet
-from olap.errors import SourceError
+from olap.errors import SourceError, SourceSilentError
 from olap.manifest import SourceIdentity, utc
 from olap.pieces import BlockRange
 from olap.proofs import DaySum, Sums, Tier
@@ -49,6 +50,21 @@ _HINTS = {
     "42703": "The messenger's schema is not the one of sql/source/messenger/schema.sql.",
     "55P03": "Something holds an exclusive lock (a migration?); the next cycle tries again.",
     "57014": "Raise the role's statement_timeout; nothing was changed here.",
+}
+
+# There is no SQLSTATE when libpq cannot connect, nor in a stream; these words are its own or the
+# server's.
+_HINTS_BY_WORDS = {
+    "invalid byte sequence": "A text there is not in the encoding of its database, or that has "
+    "none (SQL_ASCII): correct the text; UTF8 as the database's encoding keeps such out.",
+    "statement timeout": _HINTS["57014"],
+    "could not translate host name": "Check the host in DATABASE_URL: nobody knows its name here.",
+    "authentication failed": _HINTS["28"],
+    "no password supplied": _HINTS["28"],
+    'role "': _HINTS["28"],
+    'database "': _HINTS["3D"],
+    "timeout expired": "Check host and port in DATABASE_URL, and what lies between: no answer.",
+    "too many": "Raise the role's CONNECTION LIMIT, or the server's max_connections.",
 }
 
 
@@ -103,9 +119,12 @@ class SourceTransaction:
         failure: the error that ended a stream, for whoever sees only that the stream has ended.
     """
 
-    def __init__(self, connection: adbc_postgresql.Connection, url: Secret) -> None:
+    def __init__(
+        self, connection: adbc_postgresql.Connection, url: Secret, watchdog: Watchdog
+    ) -> None:
         self._connection = connection
         self._url = url
+        self._watchdog = watchdog
         self.failure: SourceError | None = None
         self.snapshot = self._read_snapshot()
         self.relations = self._read_relations()
@@ -168,6 +187,7 @@ class SourceTransaction:
 
     def _read_snapshot(self) -> Snapshot:
         row = self._fetch("source/snapshot")[0]
+        self._watchdog.backend_pid = row["backend_pid"]
         holder = None
         if row["snapshot_xmin"] < row["snapshot_xmax"]:
             found = self._fetch("source/holder")
@@ -199,6 +219,11 @@ class SourceTransaction:
                     f"the source's table {name} lacks the columns {row['missing']}",
                     hint=_HINTS["42703"],
                 )
+            if row["mistyped"]:
+                raise SourceError(
+                    f"columns of the source are not of the type that is read: {row['mistyped']}",
+                    hint=_HINTS["42703"],
+                )
             if row["kind"] not in ("r", "p"):
                 raise SourceError(
                     f"the source's {name} is not a table (relkind {row['kind']}): no usable xmin",
@@ -223,8 +248,14 @@ class SourceTransaction:
 
         def batches() -> Iterator[pa.RecordBatch]:
             try:
-                with cursor, self._errors(name):
-                    yield from reader
+                with cursor:
+                    while True:
+                        # Not while the batch is being made use of: that is no waiting.
+                        with self._errors(name):
+                            batch = next(reader, None)
+                        if batch is None:
+                            return
+                        yield batch
             except SourceError as error:
                 self.failure = error
                 raise
@@ -233,26 +264,42 @@ class SourceTransaction:
 
     @contextmanager
     def _errors(self, name: str) -> Iterator[None]:
-        with source_errors(self._url, f"reading {name} from PostgreSQL failed"):
+        what = f"reading {name} from PostgreSQL failed"
+        with source_errors(self._url, what, self._watchdog), self._watchdog.waiting():
             yield
 
 
 @contextmanager
 def open_source(
-    url: Secret, *, lock_timeout_seconds: int, snapshot_name: str | None = None
+    url: Secret,
+    *,
+    lock_timeout_seconds: int,
+    stall_seconds: int = 60,
+    snapshot_name: str | None = None,
 ) -> Iterator[SourceTransaction]:
     """Begin a read-only transaction with the tables locked and a snapshot taken; end it after.
 
     Args:
+        stall_seconds: a silent server is asked after so long, and given up when it has no answer.
         snapshot_name: see what the transaction sees that exported it, and holds the locks.
 
     Raises:
-        SourceError: PostgreSQL cannot be reached, does not let us read, or is locked.
+        SourceError: PostgreSQL cannot be reached, does not let us read, is locked or silent.
     """
+    conninfo = with_time_limits(url, stall_seconds)
     with source_errors(url, f"cannot connect to {url}"):
-        connection = adbc_postgresql.connect(url.reveal(), autocommit=True)
+        connection, its_socket = connected(
+            lambda: adbc_postgresql.connect(conninfo, autocommit=True), conninfo, stall_seconds
+        )
+    watchdog = Watchdog(conninfo, stall_seconds, its_socket)
+    waiting_at_most = lock_timeout_seconds + stall_seconds
     try:
-        with source_errors(url, "the messenger's tables cannot be locked for reading"):
+        with (
+            source_errors(url, "the messenger's tables cannot be locked for reading", watchdog),
+            watchdog.waiting(at_most=waiting_at_most),
+        ):
+            # A database in another encoding would send its own bytes, which are not text here.
+            _execute(connection, "set client_encoding = 'UTF8'")
             _execute(connection, "begin isolation level repeatable read read only")
             _execute(connection, f"set local application_name = '{APPLICATION_NAME}'")
             _execute(connection, f"set local lock_timeout = {lock_timeout_seconds * 1000}")
@@ -261,22 +308,25 @@ def open_source(
                 _execute(connection, sqlfiles.text(f"{MAPPING}/lock"))
             else:
                 _execute(connection, f"set transaction snapshot '{snapshot_name}'")
-        yield SourceTransaction(connection, url)
+        yield SourceTransaction(connection, url, watchdog)
     finally:
-        with suppress(adbc.Error):
-            _execute(connection, "rollback")
-        with suppress(adbc.Error):
-            connection.close()
+        with watchdog.waiting(at_most=stall_seconds):
+            with suppress(adbc.Error):
+                _execute(connection, "rollback")
+            with suppress(adbc.Error):
+                connection.close()
+        watchdog.close()
 
 
-def replica_lag_bytes(url: Secret) -> int | None:
+def replica_lag_bytes(url: Secret, *, stall_seconds: int = 60) -> int | None:
     """How many bytes of log the slowest replica is behind; None when there is none.
 
     Raises:
         SourceError: PostgreSQL cannot be asked, or does not say.
     """
     with source_errors(url, f"cannot ask {url} how far its replicas are"):
-        connection = adbc_postgresql.connect(url.reveal(), autocommit=True)
+        conninfo = with_time_limits(url, stall_seconds)
+        connection = adbc_postgresql.connect(conninfo, autocommit=True)
         try:
             with connection.cursor() as cursor:
                 cursor.execute(sqlfiles.text("source/replica_lag"))
@@ -293,14 +343,29 @@ def replica_lag_bytes(url: Secret) -> int | None:
 
 
 @contextmanager
-def source_errors(url: Secret, what: str) -> Iterator[None]:
-    """Turn the driver's errors into ours: what failed, why, and what to do; never a password."""
+def source_errors(url: Secret, what: str, watchdog: Watchdog | None = None) -> Iterator[None]:
+    """Turn the driver's errors into ours: what failed, why, and what to do; never a password.
+
+    Args:
+        watchdog: knows better than the driver why it broke a connection off.
+    """
     try:
         yield
-    except adbc.Error as error:
-        state = error.sqlstate or ""
-        hint = _HINTS.get(state) or _HINTS.get(state[:2])
+    except (adbc.Error, pa.ArrowException, OSError) as error:  # the latter two from a stream
+        verdict = watchdog.verdict if watchdog is not None else None
+        if isinstance(error, TimeoutError):
+            verdict = str(error)
+        if verdict is not None:
+            raise SourceSilentError(
+                f"{what}: {url.redact(verdict)}",
+                hint="Look at PostgreSQL and at the network in between; the next cycle tries "
+                "again. ETL_STALL_SECONDS says how long a silence may last.",
+            ) from None
+        state = getattr(error, "sqlstate", None) or ""
         detail = url.redact(" ".join(str(error).split()))
+        hint = _HINTS.get(state) or _HINTS.get(state[:2])
+        if not state:
+            hint = next((h for words, h in _HINTS_BY_WORDS.items() if words in detail), None)
         raise SourceError(
             f"{what}: {detail}",
             hint=hint or "Check that PostgreSQL is up and that DATABASE_URL is right.",

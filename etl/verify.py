@@ -4,6 +4,7 @@ A batch is read, and under its snapshot the source adds up its rows in full, day
 fold this side adds up its own. Equal sums are a proof and their time is noted; different ones name
 the (table, day) to look at. With `repair` a second batch reads these days whole and puts them in
 the place of what was there, and the sums of these days are taken again under that batch's snapshot.
+The sums are of the lake; at last the warehouse must be what the lake makes (`olap.agreement`).
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ from datetime import datetime
 
 from etl.batch import BatchPlan
 from etl.catch_up import CaughtUp, catch_up
-from etl.cycle import recover
 from olap import sqlfiles
+from olap.agreement import disagreements
 from olap.days import DayRange, day_set
 from olap.errors import RepairRefusedError, VerifyError
+from olap.heal import healing
 from olap.layout import Layout
-from olap.manifest import Manifest
+from olap.manifest import Manifest, Places
 from olap.publish import publish
+from olap.recovery import restore
 from olap.settings import Secret, Settings
 from olap.tables import TABLES
 from olap.timer import Timer
@@ -55,6 +58,8 @@ def verify(
 ) -> Verification:
     """Compare the days with the source, in full, and publish when that was.
 
+    Files of the lake that are missing, or cannot be read, are read again from the source first.
+
     Args:
         days: of the facts; dimensions are always compared whole.
         repair: read what differs again and replace it.
@@ -64,14 +69,30 @@ def verify(
         VerifyError: there is nothing to verify, or the warehouse contradicts itself.
         RepairRefusedError: a repair would remove too much; nothing was removed.
     """
+    layout = Layout(settings.data_dir)
+
+    def attempt(lost: Places) -> Verification:
+        return _attempt(settings, url, clock, lost, days, repair=repair, may_remove=may_remove)
+
+    with layout.locked():
+        return healing(settings, layout, attempt)
+
+
+def _attempt(
+    settings: Settings,
+    url: Secret,
+    clock: Callable[[], datetime],
+    lost: Places,
+    days: DayRange,
+    *,
+    repair: bool,
+    may_remove: bool,
+) -> Verification:
     layout, timer = Layout(settings.data_dir), Timer()
-    with (
-        layout.locked(),
-        open_warehouse(
-            layout, memory_limit=settings.memory_limit, threads=settings.threads
-        ) as warehouse,
-    ):
-        before = recover(warehouse)
+    with open_warehouse(
+        layout, memory_limit=settings.memory_limit, threads=settings.threads
+    ) as warehouse:
+        before, lost = restore(warehouse, lost)
         if before is None:
             raise VerifyError(
                 f"there is nothing in {layout.root} to verify",
@@ -79,6 +100,7 @@ def verify(
             )
         plan = BatchPlan(
             coverage=before.coverage,
+            lost=lost,
             prove=dict.fromkeys(TABLES, day_set(days)),
             removal_max_percent=100 if may_remove else settings.repair_max_percent,
         )
@@ -88,6 +110,8 @@ def verify(
             for name in sqlfiles.names("checks")
             for row in warehouse.run(name)
         ]
+        with timer.step("agree"):
+            offences += disagreements(warehouse, caught_up.manifest, day_set(days))
         if offences:
             raise VerifyError(
                 f"the warehouse contradicts itself: {'; '.join(offences[:5])}",

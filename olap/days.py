@@ -109,20 +109,19 @@ EVERY_DAY = DaySet((DayRange(date.min, date.max),))
 NO_DAY = DaySet(())
 
 
-def ranges(days: Iterable[date], *, at_most: int = 31) -> list[DayRange]:
-    """The days as the fewest ranges of neighbours, none longer than `at_most` days.
+def ranges(days: Iterable[date]) -> list[DayRange]:
+    """The days as the fewest ranges of neighbours."""
+    return list(days_of(days).ranges)
 
-    Rebuilding neighbours together costs about as much as rebuilding one of them; the limit keeps
-    the memory of a first load bounded.
+
+def portions(days: Iterable[date], *, at_most: int = 31) -> list[list[date]]:
+    """The days in order, in as few lists of at most `at_most` as there can be.
+
+    Days are rebuilt a list at a time, neighbours or not: one statement for many days uses every
+    processor thread, and the limit keeps the memory of a first load bounded.
     """
-    found: list[DayRange] = []
-    for day in sorted(set(days)):
-        current = found[-1] if found else None
-        if current and day - current.last == ONE_DAY and (day - current.first).days < at_most:
-            found[-1] = DayRange(current.first, day)
-        else:
-            found.append(one_day(day))
-    return found
+    ordered = sorted(set(days))
+    return [ordered[i : i + at_most] for i in range(0, len(ordered), at_most)]
 
 
 def _words(days: DayRange) -> str:

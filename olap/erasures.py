@@ -5,6 +5,11 @@ whenever it is read again, without being kept. `lake/erasures.json` holds a salt
 erased person, the salted SHA-256 of the id and a random pseudonym of the same type. Rows pass
 through `mask` on their way from the source, before anything is stored.
 
+An erasure is recorded here before anything is masked, so that it has one pseudonym however often
+it is run. Until its commit it is only *begun*: a cycle that masked the rows it reads while older
+rows still bear the id would make two people of one. So a begun erasure counts once its pseudonym
+is among the users here, which the commit itself brings about.
+
 A digest of a number can be found by trying all numbers, for whoever has the salt; that is why the
 file lies in the private part of `DATA_DIR` (mode 0600) and is in no generation.
 """
@@ -31,6 +36,7 @@ PERSON_COLUMNS = ("user_id", "sender_id")
 class _Record(msgspec.Struct, frozen=True, kw_only=True):
     salt: str
     people: dict[str, int]
+    begun: dict[str, int] = {}
 
 
 class Erasures:
@@ -44,18 +50,35 @@ class Erasures:
     def __bool__(self) -> bool:
         return bool(self._record.people)
 
-    def add(self, user_id: int) -> int:
-        """Remember a person as erased, durably; the pseudonym, the same one every time."""
-        known = self._record.people.get(self._digest(user_id))
+    def begin(self, user_id: int) -> int:
+        """Remember, durably, that a person is being erased; the pseudonym, the same every time."""
+        digest = self._digest(user_id)
+        known = self._record.people.get(digest, self._record.begun.get(digest))
         if known is not None:
             return known
         # Far below every id that a messenger gives, and not to be guessed from it.
         pseudonym = -(2**61) - secrets.randbelow(2**61)
-        people = {**self._record.people, self._digest(user_id): pseudonym}
-        self._record = _Record(salt=self._record.salt, people=people)
-        self._known.clear()
-        write_durably(self._path, msgspec.json.encode(self._record), mode=0o600)
+        self._write(self._record.people, {**self._record.begun, digest: pseudonym})
         return pseudonym
+
+    def finish(self, user_id: int) -> None:
+        """Remember, durably, that nothing here bears the person's id any more."""
+        begun = dict(self._record.begun)
+        pseudonym = begun.pop(self._digest(user_id), None)
+        if pseudonym is not None:
+            self._write({**self._record.people, self._digest(user_id): pseudonym}, begun)
+
+    @property
+    def begun(self) -> list[int]:
+        """The pseudonyms of those whose erasure may not have been committed."""
+        return list(self._record.begun.values())
+
+    def with_committed(self, pseudonyms: Iterable[int]) -> Erasures:
+        """These erasures and, of those begun, the ones of these pseudonyms."""
+        here = set(pseudonyms)
+        committed = {d: p for d, p in self._record.begun.items() if p in here}
+        people = {**self._record.people, **committed}
+        return Erasures(self._path, msgspec.structs.replace(self._record, people=people))
 
     def pseudonym(self, user_id: int) -> int | None:
         """What stands for this person; None for everybody who was not erased."""
@@ -82,6 +105,11 @@ class Erasures:
             if erased:
                 batch = _masked(batch, position, erased)
         return batch
+
+    def _write(self, people: dict[str, int], begun: dict[str, int]) -> None:
+        self._record = _Record(salt=self._record.salt, people=people, begun=begun)
+        self._known.clear()
+        write_durably(self._path, msgspec.json.encode(self._record), mode=0o600)
 
     def _digest(self, user_id: int) -> str:
         return hashlib.sha256(f"{self._record.salt}|user|{user_id}".encode()).hexdigest()

@@ -3,11 +3,15 @@
     AnalyticsError                 something a person can act on; carries a hint
     ├── SettingsError              an environment variable has an unusable value
     ├── BusyError                  another process writes to this DATA_DIR
+    ├── DataDirError               DATA_DIR is a file, or may not be written
     ├── DiskFullError              DATA_DIR has too little free space
+    ├── NewerVersionError          DATA_DIR was written by a newer version than this one
     ├── SourceError                PostgreSQL could not be read
-    │   └── SourceChangedError     it is not the database that was read last time
+    │   ├── SourceChangedError     it is not the database that was read last time
+    │   └── SourceSilentError      it has stopped answering
     ├── LakeError                  a Parquet file or the lake's manifest is unusable
     ├── WarehouseError             the private DuckDB file is unusable
+    │   └── WarehouseDamagedError  its bytes are not what was written: it is made anew
     ├── VerifyError                what is here is not what it should be
     │   └── RepairRefusedError     a repair would remove more than it may without being told
     ├── BackfillError              a backfill cannot begin or go on as asked
@@ -47,6 +51,14 @@ class BusyError(AnalyticsError):
     """Another process writes to this DATA_DIR."""
 
 
+class DataDirError(AnalyticsError):
+    """DATA_DIR is a file, or something in it may not be written."""
+
+
+class NewerVersionError(AnalyticsError):
+    """DATA_DIR holds what a newer version wrote; this one would not understand all of it."""
+
+
 class DiskFullError(AnalyticsError):
     """DATA_DIR has too little free space for what would be written next."""
 
@@ -59,12 +71,20 @@ class SourceChangedError(SourceError):
     """The source is not the database that was read last time, or an older copy of it."""
 
 
+class SourceSilentError(SourceError):
+    """PostgreSQL, or the way to it, has stopped answering."""
+
+
 class LakeError(AnalyticsError):
     """A Parquet file or the lake's manifest is missing or unusable."""
 
 
 class WarehouseError(AnalyticsError):
     """The private DuckDB file is unusable."""
+
+
+class WarehouseDamagedError(WarehouseError):
+    """The private DuckDB file is damaged; the lake has all that is in it."""
 
 
 class VerifyError(AnalyticsError):

@@ -16,13 +16,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from olap import ledger
-from olap.days import ranges
+from olap.days import portions, ranges
 from olap.lake import DayChange, write_days, write_dimension
-from olap.manifest import Batch, Manifest, TableState
+from olap.manifest import Batch, Manifest, Places, TableState
 from olap.reading import Reading
-from olap.tables import DIMENSIONS, FACTS, ROLLUPS
+from olap.tables import DIMENSIONS, FACTS, ROLLUPS, Fact
 from olap.timer import Timer
 from olap.warehouse import Warehouse
 
@@ -89,26 +90,43 @@ def fold(warehouse: Warehouse, reading: Reading, timer: Timer, *, workers: int) 
     return Folded(manifest=manifest, days=days, dimensions=dimensions)
 
 
-def rebuild(warehouse: Warehouse, manifest: Manifest) -> None:
-    """Fill an empty warehouse from the lake that `manifest` describes, in one commit."""
+def rebuild(warehouse: Warehouse, manifest: Manifest, *, lost: Places = frozenset()) -> None:
+    """Fill an empty warehouse from the lake that `manifest` describes, in one commit.
+
+    Args:
+        lost: places to leave out; the caller reads them again from the source. Where a dimension
+            is left out, every id that a fact mentions gets a stand-in meanwhile.
+    """
     root = warehouse.layout.lake
+    files = tuple(file for file in manifest.files if (file.table, file.day) not in lost)
+    needs_stand_ins = any((dimension.name, None) in lost for dimension in DIMENSIONS)
+    if needs_stand_ins:
+        warehouse.run("dimensions/no_mentions")
+        for fact in FACTS:
+            paths = [str(root / file.path) for file in files if file.table == fact.name]
+            if paths:
+                warehouse.run(f"facts/{fact.name}/mentioned", files=paths)
     with warehouse.transaction():
         for dimension in DIMENSIONS:
-            paths = [str(root / f.path) for f in manifest.files if f.table == dimension.name]
+            paths = [str(root / file.path) for file in files if file.table == dimension.name]
             if paths:
                 warehouse.run(f"dimensions/{dimension.name}/restore", files=paths)
+            if needs_stand_ins and dimension.has_stand_ins:
+                warehouse.run(f"dimensions/{dimension.name}/mentioned")
         changes = [
             DayChange(fact, file.day, file, file.rows)
             for fact in FACTS
-            for file in manifest.files
+            for file in files
             if file.table == fact.name and file.day is not None
         ]
         _load(warehouse, None, changes, Timer())
-        ledger.record_files(warehouse, [], manifest.files)
+        ledger.record_files(warehouse, [], files)
         for batch in manifest.batches:
             ledger.record_batch(warehouse, batch)
         for table, state in manifest.tables.items():
-            ledger.record_table(warehouse, table, state)
+            # Without a base a lost dimension is read whole, should this process die before it is.
+            if (table, None) not in lost:
+                ledger.record_table(warehouse, table, state)
         ledger.record_state(
             warehouse,
             manifest.source,
@@ -143,7 +161,7 @@ def _merge_dimensions(
             count += warehouse.run(f"{name}/mentioned")[0][0]
         if table.has_keys and before:
             count += warehouse.run(f"{name}/gone")[0][0]
-        if count:
+        if count or table.is_lost:
             changed[dimension.name] = count
             old = before.file_of(dimension.name, None) if before else None
             file = write_dimension(
@@ -157,31 +175,58 @@ def _load(
     warehouse: Warehouse, before: Manifest | None, changes: Sequence[DayChange], timer: Timer
 ) -> None:
     """Make facts and rollups of the changed days anew from the lake."""
-    current = {
-        (file.table, file.day): file for file in (before.files if before else ()) if file.day
-    }
+    files = {(file.table, file.day): file for file in (before.files if before else ()) if file.day}
     for change in changes:
-        current.pop((change.fact.name, change.day), None)
+        files.pop((change.fact.name, change.day), None)
         if change.file:
-            current[change.fact.name, change.day] = change.file
+            files[change.fact.name, change.day] = change.file
     dirty = {fact.name: {c.day for c in changes if c.fact == fact} for fact in FACTS}
-    with timer.step("facts"):
-        for fact in FACTS:
-            for window in ranges(dirty[fact.name]):
-                bounds = {"since": window.since, "until": window.until}
-                if before:
-                    warehouse.run(f"facts/{fact.name}/clear", **bounds)
-                files = [
-                    str(warehouse.layout.lake / file.path)
-                    for (table, day), file in sorted(current.items(), key=lambda item: item[0])
-                    if table == fact.name and day in window
-                ]
-                if files:
-                    warehouse.run(f"facts/{fact.name}/load", files=files)
-    with timer.step("rollups"):
-        for rollup in ROLLUPS:
-            for window in ranges(set().union(*(dirty[name] for name in rollup.facts))):
-                warehouse.run(f"rollups/{rollup.name}", since=window.since, until=window.until)
+    for days in portions(change.day for change in changes):
+        stale = {name: sorted(of_fact.intersection(days)) for name, of_fact in dirty.items()}
+        with timer.step("facts"):
+            for fact in FACTS:
+                needed = sorted(_days_to_derive_from(fact.name, stale))
+                paths = {
+                    day: str(warehouse.layout.lake / files[fact.name, day].path)
+                    for day in needed
+                    if (fact.name, day) in files
+                }
+                _load_fact(warehouse, fact, stale[fact.name], paths, is_first=before is None)
+        with timer.step("rollups"):
+            for rollup in ROLLUPS:
+                of_rollup = sorted({day for name in rollup.facts for day in stale[name]})
+                if of_rollup:
+                    warehouse.run(f"rollups/{rollup.name}", days=of_rollup)
+
+
+def _days_to_derive_from(fact: str, stale: Mapping[str, Sequence[date]]) -> set[date]:
+    """The days of a fact that are needed: its own stale ones, and those of a rollup it is in.
+
+    A day of `user_days` is made of messages and receipts, though only the former changed.
+    """
+    rollups = [rollup for rollup in ROLLUPS if fact in rollup.facts]
+    return {day for rollup in rollups for name in rollup.facts for day in stale[name]}
+
+
+def _load_fact(
+    warehouse: Warehouse,
+    fact: Fact,
+    stale: Sequence[date],
+    paths: Mapping[date, str],
+    *,
+    is_first: bool,
+) -> None:
+    """Make slim rows of the files `paths`, and put those of the stale days in place."""
+    if paths:
+        warehouse.run(f"facts/{fact.name}/slim", files=list(paths.values()))
+    else:
+        warehouse.run(f"facts/{fact.name}/slim_none")
+    if not is_first:
+        for window in ranges(stale):
+            warehouse.run(f"facts/{fact.name}/clear", since=window.since, until=window.until)
+    refilled = [day for day in stale if day in paths]
+    if refilled:
+        warehouse.run(f"facts/{fact.name}/load", days=refilled)
 
 
 def _record(

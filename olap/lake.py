@@ -7,15 +7,14 @@ its name is written down anywhere, so a crash leaves only files that nothing nam
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
-from olap.days import one_day
+from olap.days import DayRange, one_day, portions
 from olap.errors import LakeError
 from olap.layout import Layout, fsync
 from olap.manifest import LakeFile, Manifest
@@ -34,20 +33,6 @@ class DayChange:
     rows_changed: int
 
 
-def require_files(layout: Layout, manifest: Manifest) -> None:
-    """Stop unless every file that `manifest` names is there.
-
-    Raises:
-        LakeError: one is missing.
-    """
-    for file in manifest.files:
-        if not (layout.lake / file.path).is_file():
-            raise LakeError(
-                f"the lake file {layout.lake / file.path} is missing",
-                hint="Restore it from a backup, or remove DATA_DIR and load everything again.",
-            )
-
-
 def write_days(
     warehouse: Warehouse, reading: Reading, before: Manifest | None, batch: int, workers: int
 ) -> list[DayChange]:
@@ -62,82 +47,112 @@ def write_days(
     Raises:
         LakeError: a staged row has no event time.
     """
-    tasks: list[tuple[Fact, date, LakeFile | None]] = []
-    for fact in FACTS:
-        known = {
-            file.day: file
-            for file in (before.files if before else ())
-            if file.table == fact.name and file.day is not None
-        }
-        staged = [row[0] for row in warehouse.run(f"facts/{fact.name}/staged_days")]
-        if None in staged:
-            raise LakeError(
-                f"the source has rows in {fact.name} without {fact.time_column}",
-                hint=f"Give every row of {fact.name} its {fact.time_column}; a fact has a time.",
-            )
-        whole = reading.tables[fact.name].whole
-        dirty = set(staged) | {day for day in known if day in whole}
-        tasks += [(fact, day, known.get(day)) for day in sorted(dirty)]
+    dirty_days = {fact: _dirty_days(warehouse, reading, before, fact) for fact in FACTS}
 
-    def work(share: Sequence[tuple[Fact, date, LakeFile | None]]) -> list[DayChange]:
+    def write(dirty: _DirtyDay) -> DayChange:
         own = warehouse.cursor()
         try:
-            changes = (
-                _write_day(
-                    own, *task, batch, is_whole=task[1] in reading.tables[task[0].name].whole
-                )
-                for task in share
-            )
-            return [change for change in changes if change is not None]
+            return _write_day(own, dirty, batch)
         finally:
             own.connection.close()
 
-    if len(tasks) < 2:
-        return work(tasks)
+    changes: list[DayChange] = []
     with ThreadPoolExecutor(workers) as pool:
-        shares = pool.map(work, [tasks[i::workers] for i in range(workers)])
-        changes = [change for share in shares for change in share]
+        for fact, of_fact in dirty_days.items():
+            for days in portions(of_fact):
+                span = DayRange(days[0], days[-1])
+                bounds = {"since": span.since, "until": span.until}
+                warehouse.run(f"facts/{fact.name}/portion", days=days, **bounds)
+                changes += pool.map(write, [of_fact[day] for day in days])
+    lake = warehouse.layout.lake
+    _sync_directories(lake / change.file.path for change in changes if change.file)
     return sorted(changes, key=lambda change: (change.fact.name, change.day))
 
 
-def _write_day(
-    warehouse: Warehouse,
-    fact: Fact,
-    day: date,
-    old: LakeFile | None,
-    batch: int,
-    *,
-    is_whole: bool,
-) -> DayChange | None:
-    """Write one day's new file; None when its rows are what they were.
+@dataclass(frozen=True, slots=True)
+class _DirtyDay:
+    """A day that the batch changes.
 
-    Args:
+    Attributes:
+        old: its file so far; None when it is new.
+        staged_rows: how many of its rows are staged.
+        changed_rows: how many of these are new or not as the old file has them.
         is_whole: whether all rows of the day are staged, and those not among them are gone.
     """
+
+    fact: Fact
+    day: date
+    old: LakeFile | None
+    staged_rows: int
+    changed_rows: int
+    is_whole: bool
+
+    @property
+    def gone_rows(self) -> int:
+        """How many rows there are fewer than before; seen only where the day was read whole."""
+        return max(self.old.rows - self.staged_rows, 0) if self.old and self.is_whole else 0
+
+
+def _dirty_days(
+    warehouse: Warehouse, reading: Reading, before: Manifest | None, fact: Fact
+) -> dict[date, _DirtyDay]:
+    """The days of a fact whose rows are not what they were."""
+    files = before.files if before else ()
+    known = {file.day: file for file in files if file.table == fact.name and file.day is not None}
+    staged = dict(warehouse.run(f"facts/{fact.name}/staged_days"))
+    if None in staged:
+        raise LakeError(
+            f"the source has rows in {fact.name} without {fact.time_column}",
+            hint=f"Give every row of {fact.name} its {fact.time_column}; a fact has a time.",
+        )
+    lost, whole = reading.tables[fact.name].lost, reading.tables[fact.name].whole
+    # What is lost is not merged with: all of its day is staged.
+    for day in lost:
+        known.pop(day, None)
+    read_whole = {day for day in known if day in whole}
+    changed = dict(staged)
+    for days in portions(staged.keys() & known.keys()):
+        paths = [str(warehouse.layout.lake / known[day].path) for day in days]
+        found = dict(warehouse.run(f"facts/{fact.name}/changed", days=days, files=paths))
+        changed.update({day: found.get(day, 0) for day in days})
+    found_days = [
+        _DirtyDay(
+            fact,
+            day,
+            known.get(day),
+            staged.get(day, 0),
+            changed.get(day, 0),
+            is_whole=day in read_whole,
+        )
+        for day in sorted(staged.keys() | read_whole | lost)
+    ]
+    return {
+        dirty.day: dirty
+        for dirty in found_days
+        if dirty.changed_rows or dirty.gone_rows or dirty.day in lost
+    }
+
+
+def _write_day(warehouse: Warehouse, dirty: _DirtyDay, batch: int) -> DayChange:
+    """Write one day's new file; no file when none of its rows is left."""
+    fact, old = dirty.fact, dirty.old
+    changed = dirty.changed_rows + dirty.gone_rows
+    if not dirty.staged_rows:
+        return DayChange(fact, dirty.day, None, changed)
     layout, name = warehouse.layout, f"facts/{fact.name}"
-    relative = layout.day_file(fact.name, day, batch)
+    relative = layout.day_file(fact.name, dirty.day, batch)
     path = layout.lake / relative
     path.parent.mkdir(parents=True, exist_ok=True)
-    window = one_day(day)
-    bounds = {"since": window.since, "until": window.until}
-    if old is None:
-        warehouse.run(f"{name}/write_day", path=str(path), **bounds)
-        file = _described(layout, fact.name, day, relative, batch)
-        return DayChange(fact, day, file, file.rows)
-    old_file = str(layout.lake / old.path)
-    ((changed,),) = warehouse.run(f"{name}/changed", old_file=old_file, **bounds)
-    if not is_whole:
-        if not changed:
-            return None
-        warehouse.run(f"{name}/merge_day", old_file=old_file, path=str(path), **bounds)
-        file = _described(layout, fact.name, day, relative, batch, proved_at=old.proved_at)
-        return DayChange(fact, day, file, changed)
-    warehouse.run(f"{name}/write_day", path=str(path), **bounds)
-    file = _described(layout, fact.name, day, relative, batch, proved_at=old.proved_at)
-    if file.rows and (changed or file.rows != old.rows):
-        return DayChange(fact, day, file, changed + max(old.rows - file.rows, 0))
-    path.unlink()
-    return None if file.rows else DayChange(fact, day, None, old.rows)
+    window = one_day(dirty.day)
+    values: dict[str, Any] = {"path": str(path), "since": window.since, "until": window.until}
+    if old is None or dirty.is_whole:
+        ((rows,),) = warehouse.run(f"{name}/write_day", **values)
+    else:
+        old_file = str(layout.lake / old.path)
+        ((rows,),) = warehouse.run(f"{name}/merge_day", old_file=old_file, **values)
+    proved_at = old.proved_at if old else None
+    file = _described(layout, fact.name, dirty.day, relative, batch, rows, proved_at=proved_at)
+    return DayChange(fact, dirty.day, file, changed)
 
 
 def rewrite_day(
@@ -149,8 +164,9 @@ def rewrite_day(
     relative = layout.day_file(old.table, old.day, batch)
     path = layout.lake / relative
     old_file = str(layout.lake / old.path)
-    warehouse.run(name, old_file=old_file, path=str(path), **values)
-    return _described(layout, old.table, old.day, relative, batch, proved_at=old.proved_at)
+    ((rows,),) = warehouse.run(name, old_file=old_file, path=str(path), **values)
+    _sync_directories([path])
+    return _described(layout, old.table, old.day, relative, batch, rows, proved_at=old.proved_at)
 
 
 def write_dimension(
@@ -161,8 +177,9 @@ def write_dimension(
     relative = layout.dimension_file(dimension.name, batch)
     path = layout.lake / relative
     path.parent.mkdir(parents=True, exist_ok=True)
-    warehouse.run(f"dimensions/{dimension.name}/write", path=str(path))
-    return _described(layout, dimension.name, None, relative, batch, proved_at=proved_at)
+    ((rows,),) = warehouse.run(f"dimensions/{dimension.name}/write", path=str(path))
+    _sync_directories([path])
+    return _described(layout, dimension.name, None, relative, batch, rows, proved_at=proved_at)
 
 
 def _described(
@@ -171,19 +188,26 @@ def _described(
     day: date | None,
     relative: str,
     batch: int,
+    rows: int,
     *,
-    proved_at: datetime | None = None,
+    proved_at: datetime | None,
 ) -> LakeFile:
-    """The record of a file just written, once it and its directories are on the disk."""
+    """The record of a file just written, once it is on the disk."""
     path = layout.lake / relative
-    for item in (path, path.parent, path.parent.parent):
-        fsync(item)
+    fsync(path)
     return LakeFile(
         table=table,
         day=day,
         path=relative,
         batch=batch,
-        rows=pq.read_metadata(path).num_rows,
+        rows=rows,
         bytes=path.stat().st_size,
         proved_at=proved_at,
     )
+
+
+def _sync_directories(paths: Iterable[Path]) -> None:
+    """Get the names of new files to the disk: each directory above them once, deepest first."""
+    parents = {path.parent for path in paths}
+    for directory in (*sorted(parents), *sorted({parent.parent for parent in parents})):
+        fsync(directory)

@@ -13,6 +13,7 @@ DATA_DIR/
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -23,7 +24,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from olap.errors import AnalyticsError, BusyError, DiskFullError
+from olap.disk import disk_errors
+from olap.errors import BusyError, DiskFullError
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +94,20 @@ class Layout:
         """Make the directories.
 
         Raises:
-            AnalyticsError: `DATA_DIR` is a file, or may not be written.
+            DataDirError: `DATA_DIR` is a file, or may not be written.
+            DiskFullError: not even a directory fits in.
         """
-        try:
-            for directory in (self.root, self.generations, self.lake, self.staging):
-                directory.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise AnalyticsError(
-                f"DATA_DIR {self.root} cannot be used: {error.strerror} ({error.filename})",
-                hint="Point DATA_DIR at a directory this user may write.",
-            ) from error
+        directories = (self.root, self.generations, self.lake, self.staging)
+        with disk_errors(self.root):
+            for directory in directories:
+                try:
+                    directory.mkdir(parents=True, exist_ok=True)
+                except FileExistsError:
+                    raise NotADirectoryError(
+                        errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(directory)
+                    ) from None
+                if not os.access(directory, os.W_OK | os.X_OK):
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(directory))
 
     def require_space(self, needed: int, purpose: str) -> None:
         """Stop before the disk is full rather than in the middle of a file.
@@ -129,6 +135,7 @@ class Layout:
 
         Raises:
             BusyError: another process holds the lock.
+            DataDirError, DiskFullError: what the disk said to anything in the block.
         """
         with self._locked(self.lock, "another ETL", wait_seconds):
             yield
@@ -148,7 +155,7 @@ class Layout:
         # The kernel drops the lock when the process dies, however it dies.
         self.create()
         deadline = time.monotonic() + wait_seconds
-        with path.open("a+") as file:
+        with disk_errors(self.root), path.open("a+") as file:
             while True:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -12,8 +12,9 @@ from datetime import date, datetime
 
 from olap import timezones
 from olap.days import EVERY_DAY, DayRange, DaySet, day_set
-from olap.errors import WarehouseError
+from olap.errors import NewerVersionError, WarehouseError
 from olap.manifest import (
+    FORMAT,
     Batch,
     LakeFile,
     Manifest,
@@ -30,11 +31,18 @@ def read(warehouse: Warehouse) -> Manifest | None:
 
     Raises:
         WarehouseError: the ledger does not make sense.
+        NewerVersionError: a newer version wrote it.
     """
     states = warehouse.records("ledger/read_state")
     if not states:
         return None
     state = states[0]
+    if state.get("format", 0) > FORMAT:
+        raise NewerVersionError(
+            f"the warehouse {warehouse.layout.warehouse} has format {state['format']}, "
+            f"this version knows {FORMAT}",
+            hint="Use the version that wrote it, or a newer one.",
+        )
     batches = tuple(
         Batch(**{**row, "data_through": utc(row["data_through"])})
         for row in warehouse.records("ledger/read_batches")
@@ -154,6 +162,7 @@ def record_state(
     fresh_bytes, fresh_rows = warehouse.fresh_size()
     warehouse.run(
         "ledger/set_state",
+        format=FORMAT,
         schema_fingerprint=schema_fingerprint(),
         views_fingerprint=views_fingerprint(),
         tzdata_version=timezones.VERSION,

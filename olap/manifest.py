@@ -15,9 +15,16 @@ from typing import Annotated, Any
 import msgspec
 
 from olap.days import EVERY_DAY, DaySet
-from olap.errors import LakeError
+from olap.errors import LakeError, NewerVersionError
 
+# What the files below DATA_DIR mean. Raised when an older version must not touch them any more;
+# it then stops (`NewerVersionError`). Other differences of the warehouse's tables need no number:
+# they have another fingerprint, and whichever version runs makes them anew from the lake.
 FORMAT = 1
+
+# One (table, UTC day), or (dimension, None): what one lake file holds.
+Place = tuple[str, date | None]
+Places = frozenset[Place]
 
 
 class SourceIdentity(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,6 +128,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         generated_at: when, UTC.
         changed_in_batch: the last batch that changed any row; older generations are out of date.
         batches: the last hundred, oldest first.
+        file_bytes: size of the generation's file; null where the state is not a generation's.
         coverage: the days that are kept; the source's rows of other days are counted, not read.
     """
 
@@ -134,6 +142,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     tables: dict[str, TableState]
     files: tuple[LakeFile, ...]
     coverage: DaySet = EVERY_DAY
+    file_bytes: int | None = None
 
     @property
     def last_batch(self) -> Batch:
@@ -163,9 +172,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
             proved_at=min(proved) if proved and len(proved) == len(times) else None,
         )
 
-    def with_generation(self, generation: int, generated_at: datetime) -> Manifest:
+    def with_generation(
+        self, generation: int, generated_at: datetime, file_bytes: int | None = None
+    ) -> Manifest:
         """The same state, published."""
-        return msgspec.structs.replace(self, generation=generation, generated_at=generated_at)
+        return msgspec.structs.replace(
+            self, generation=generation, generated_at=generated_at, file_bytes=file_bytes
+        )
 
     def to_json(self) -> bytes:
         """Indented JSON; times are RFC 3339 with `Z`."""
@@ -186,7 +199,8 @@ def read_manifest(path: Path) -> Manifest:
     """The manifest stored at `path`.
 
     Raises:
-        LakeError: it is missing, not a manifest, or written by a newer version.
+        LakeError: it is missing, or not a manifest.
+        NewerVersionError: it was written by a newer version.
     """
     try:
         content = path.read_bytes()
@@ -198,7 +212,7 @@ def read_manifest(path: Path) -> Manifest:
     try:
         head: dict[str, Any] = msgspec.json.decode(content)
         if head.get("format", 0) > FORMAT:
-            raise LakeError(
+            raise NewerVersionError(
                 f"the manifest {path} has format {head['format']}, this version knows {FORMAT}",
                 hint="Use the version that wrote it, or a newer one.",
             )

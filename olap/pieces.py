@@ -201,9 +201,15 @@ def discard_pieces(layout: Layout) -> None:
     """Forget the backfill: it is finished, or given up."""
     if not layout.backfill.exists():
         return
-    # The plan goes first: without it the rest is nothing.
-    _plan_path(layout.backfill).unlink(missing_ok=True)
-    shutil.rmtree(layout.backfill)
+    plan = _plan_path(layout.backfill)
+    for path in list(layout.backfill.iterdir()):
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path != plan:
+            path.unlink()
+    # The plan goes last: while it is there, the next cycle knows what else is to be removed.
+    plan.unlink(missing_ok=True)
+    layout.backfill.rmdir()
 
 
 def piece_path(home: Path, name: str) -> Path:

@@ -3,7 +3,7 @@
 Both sides add up their rows per (table, UTC day): the source inside the very snapshot that a batch
 was read under, this side from the lake after that batch was folded. Under one snapshot the two must
 agree, so live traffic makes no false alarm and there is no settling time. What an analyst opens is
-tied to the lake by `sql/checks` and by rebuilding facts and rollups of a day from its files alone.
+tied to the lake by `olap.agreement`, by `sql/checks`, and by making a day from its files alone.
 
 There are three tiers. `count` finds the days where rows were removed or moved away. `cheap` adds
 times and lengths up, which finds an edit that was missed. `full` adds up 60 bits of an md5 of every

@@ -25,8 +25,11 @@ from olap import ledger, sqlfiles
 from olap.catalog import set_data_through
 from olap.errors import LakeError, PublishError
 from olap.layout import Layout, fsync, write_durably
+from olap.log import get_logger
 from olap.manifest import Manifest, read_manifest
 from olap.warehouse import Warehouse
+
+log = get_logger(__name__)
 
 # <linux/fs.h>: share the blocks of another file, where the file system can (XFS, btrfs).
 _FICLONE = 0x40049409
@@ -54,20 +57,20 @@ def publish(warehouse: Warehouse, now: datetime) -> Manifest:
             f"the warehouse {layout.warehouse} is empty", hint="Run a cycle first: `make etl`."
         )
     number = max([recorded.generation, *generation_numbers(layout)]) + 1
-    manifest = recorded.with_generation(number, now)
     # The number is in the warehouse before it is copied: a crash from here on wastes it, no more.
     # In one transaction: a ledger without its state would pass for an empty warehouse.
     with warehouse.transaction():
         ledger.record_state(
             warehouse,
-            manifest.source,
-            manifest.coverage,
-            changed_in_batch=manifest.changed_in_batch,
+            recorded.source,
+            recorded.coverage,
+            changed_in_batch=recorded.changed_in_batch,
             generation=number,
             generated_at=now,
         )
         set_data_through(warehouse.connection, manifest.data_through)
     warehouse.checkpoint()
+    manifest = recorded.with_generation(number, now, layout.warehouse.stat().st_size)
     draft = layout.generations / f".analytics-{number:06d}.duckdb"
     draft.unlink(missing_ok=True)
     layout.require_space(layout.warehouse.stat().st_size, "a generation")
@@ -91,13 +94,35 @@ def is_due(layout: Layout, manifest: Manifest, now: datetime, *, idle_seconds: i
     """Whether to publish: there is something new, or what stands is too old or damaged."""
     try:
         published = current(layout)
-    except LakeError:
+    except LakeError as error:
+        log.warning("generation.damaged", reason=error.message)
         return True
     if published is None or published.last_batch.batch < manifest.changed_in_batch:
         return True
+    if (reason := _damage(layout, published)) is not None:
+        log.warning("generation.damaged", generation=published.generation, reason=reason)
+        return True
     assert published.generated_at is not None
+    # A clock that was set back makes it look as if it came from the future.
     age = now - published.generated_at
     return age < timedelta(0) or age >= timedelta(seconds=idle_seconds)
+
+
+def _damage(layout: Layout, published: Manifest) -> str | None:
+    """What is wrong with the file that analysts open; None when it opens and is what it should be.
+
+    This finds a file that is gone, cut or overwritten. A page that is spoiled in its middle is
+    found by whoever reads it (DuckDB checks each), and lives until the next publication.
+    """
+    try:
+        size = layout.pointer.stat().st_size
+        if published.file_bytes is not None and size != published.file_bytes:
+            return f"{size} bytes instead of {published.file_bytes}"
+        with duckdb.connect(str(layout.pointer.resolve()), read_only=True) as connection:
+            stamped = connection.execute("select generation from main.generation").fetchone()
+    except (OSError, duckdb.Error) as error:
+        return " ".join(str(error).split())
+    return None if stamped == (published.generation,) else f"it says that it is {stamped}"
 
 
 def current(layout: Layout) -> Manifest | None:
@@ -145,10 +170,14 @@ def collect(
         except LakeError:
             generation = None
         if generation is not None and generation.generated_at is not None and path.exists():
-            is_young = now - generation.generated_at < timedelta(seconds=grace_seconds)
+            # What comes from the future was made before a clock was set back: not young for years.
+            age = now - generation.generated_at
+            is_young = timedelta(0) <= age < timedelta(seconds=grace_seconds)
             if position < keep or is_young or path.resolve() == opened:
                 kept.append(generation)
                 continue
+        elif path.exists() and path.resolve() == opened:
+            continue  # without its manifest it still answers, until another one is published
         freed += _remove([path, described])
     freed += _remove(layout.generations.glob(".analytics-*"))
     freed += _remove([*layout.root.glob(".analytics*.tmp"), *layout.lake.glob(".*.tmp")])

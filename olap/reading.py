@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from olap.days import EVERY_DAY, DaySet
 from olap.manifest import SourceIdentity
@@ -25,6 +25,8 @@ class TableReading:
         outside_rows: rows the source has besides, outside the coverage; they are not read.
         whole: days whose rows were all read, whatever their version: they replace what was there.
         refused_rows: rows that are gone at the source, too many to remove them without being told.
+        lost: days whose lake file cannot be used; they were read whole.
+        is_lost: whether a dimension's file cannot be used; it was read whole.
         has_keys: whether the ids of all rows are staged too (dimensions only).
     """
 
@@ -37,6 +39,8 @@ class TableReading:
     ms: int
     whole: DaySet
     refused_rows: int = 0
+    lost: frozenset[date] = frozenset()
+    is_lost: bool = False
     has_keys: bool = False
 
     @property

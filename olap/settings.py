@@ -123,6 +123,10 @@ class Settings:
         "ETL_LOCK_TIMEOUT_SECONDS", _whole(1, 3600), 5, "`5`",
         "how long a cycle waits for its ACCESS SHARE locks before it gives up",
     )  # fmt: skip
+    stall_seconds: int = _setting(
+        "ETL_STALL_SECONDS", _whole(1, 3600), 60, "`60`",
+        "a PostgreSQL that is silent for so long, and has no answer when asked, is given up",
+    )  # fmt: skip
     publish_idle_seconds: int = _setting(
         "PUBLISH_IDLE_SECONDS", _whole(0, _DAY_SECONDS), 900, "`900`",
         "when nothing changed, a generation is published no more often than this",

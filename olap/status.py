@@ -140,6 +140,10 @@ def status(layout: Layout, now: datetime, *, interval_seconds: int) -> Status:
 
 
 def _lag_reasons(lag: float, interval_seconds: int) -> list[tuple[Level, str]]:
+    if -lag > LAG_INTERVALS_WARNING * interval_seconds:
+        # While this is so a lag would not show.
+        text = f"the last batch lies {-lag:,.0f} s in the future: compare the source's clock"
+        return [(Level.WARNING, f"{text} with this machine's")]
     for intervals, level in (
         (LAG_INTERVALS_CRITICAL, Level.CRITICAL),
         (LAG_INTERVALS_WARNING, Level.WARNING),

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,21 @@ import duckdb
 import polars as pl
 
 from olap import catalog, sqlfiles, timezones
-from olap.errors import WarehouseError
+from olap.disk import of_disk
+from olap.errors import WarehouseDamagedError, WarehouseError
 from olap.layout import Layout, fsync
 from olap.scratch import Scratch, open_scratch
 
 STORAGE_VERSION = "v1.5.0"
 REWRITE_ABOVE = 1.3
 REWRITE_BYTES_MIN = 32 * 1024 * 1024
+
+# DuckDB checks every block and log entry that it reads.
+_DAMAGE = (
+    "Corrupt database file",
+    "not a valid DuckDB database file",
+    "Failure while replaying WAL file",
+)
 
 
 def schema_fingerprint() -> str:
@@ -67,7 +75,9 @@ class Warehouse(Scratch):
         try:
             yield
         except BaseException:
-            self.connection.rollback()
+            # After a fatal error (a full disk at COMMIT) nothing is left to roll back.
+            with suppress(duckdb.Error):
+                self.connection.rollback()
             raise
         self.connection.commit()
 
@@ -165,27 +175,56 @@ def open_warehouse(layout: Layout, *, memory_limit: str, threads: int) -> Iterat
     The caller holds the lock of `layout`.
 
     Raises:
-        WarehouseError: the file cannot be opened.
+        WarehouseDamagedError: the file or its log is damaged, found at once or in the block.
+        WarehouseError: the file cannot be opened for another reason: somebody else has it open.
     """
     clear_staging(layout)
-    spill = layout.staging / "spill"
     try:
-        with open_scratch(memory_limit=memory_limit, threads=threads, spill=spill) as scratch:
-            connection = scratch.connection
-            try:
-                attach(connection, layout.warehouse, "warehouse")
-            except duckdb.Error as error:
-                raise WarehouseError(
-                    f"the warehouse {layout.warehouse} cannot be opened: {error}",
-                    hint="Close whatever has it open, or run `make rebuild` to make it anew.",
-                ) from error
-            connection.execute("use warehouse")
-            warehouse = Warehouse(connection, layout)
-            if not _has_schema(connection):
-                _create_schema(warehouse)
+        with damage_told_apart(layout), _opened(layout, memory_limit, threads) as warehouse:
             yield warehouse
     finally:
         clear_staging(layout)
+
+
+@contextmanager
+def damage_told_apart(layout: Layout) -> Iterator[None]:
+    """Tell damage of the warehouse from every other error: a lock, a full disk, a defect of ours.
+
+    Raises:
+        WarehouseDamagedError: its file or its log is damaged.
+    """
+    try:
+        yield
+    except duckdb.Error as error:
+        said = " ".join(str(error).split())
+        is_cut = f'Could not read enough bytes from file "{layout.warehouse}' in said
+        if of_disk(error, layout.root) or not (is_cut or any(word in said for word in _DAMAGE)):
+            raise
+        raise WarehouseDamagedError(
+            f"the warehouse {layout.warehouse} is damaged: {said}",
+            hint="Run a cycle, or `make rebuild`: it is made anew from the lake.",
+        ) from error
+
+
+@contextmanager
+def _opened(layout: Layout, memory_limit: str, threads: int) -> Iterator[Warehouse]:
+    spill = layout.staging / "spill"
+    with open_scratch(memory_limit=memory_limit, threads=threads, spill=spill) as scratch:
+        connection = scratch.connection
+        try:
+            attach(connection, layout.warehouse, "warehouse")
+        except duckdb.IOException as error:
+            if "lock on file" not in str(error):
+                raise
+            raise WarehouseError(
+                f"the warehouse {layout.warehouse} is in use: {error}",
+                hint="Close whatever has it open; analysts open analytics.duckdb instead.",
+            ) from error
+        connection.execute("use warehouse")
+        warehouse = Warehouse(connection, layout)
+        if not _has_schema(connection):
+            _create_schema(warehouse)
+        yield warehouse
 
 
 def clear_staging(layout: Layout) -> None:

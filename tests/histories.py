@@ -5,6 +5,10 @@ and ids are counted. Several connections take part; transactions stay open acros
 counts when it changed a row and its transaction committed; one that met a lock or a key is
 rolled back with its transaction and does not count.
 
+Event times lie around the source's own present: among the last two days, which each cycle adds up,
+on the days before, long ago, at midnight, and in the future. While a cycle works, and before its
+second batch, somebody writes.
+
 After each cycle the published generation is compared with a dump that was taken inside the
 snapshot of the cycle's last source transaction.
 """
@@ -12,9 +16,10 @@ snapshot of the cycle's last source transaction.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -25,11 +30,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 import etl.batch
+import etl.catch_up
+from etl.batch import read_batch
 from etl.source import SourceTransaction, open_source
+from olap.reading import Reading
 from olap.settings import Secret, Settings
 from tests import contents
 from tests.fix_pipeline import Pipeline
-from tests.world import at, uuid
+from tests.world import uuid
 
 CONNECTIONS = 4
 CYCLES_LATE = 2
@@ -76,6 +84,11 @@ _INSERT_MESSAGES = (
 ROW_DEEDS = {
     "message": _INSERT_MESSAGES.format(""),
     "backdated message": _INSERT_MESSAGES.format(" - interval '400 days'"),
+    "future message": _INSERT_MESSAGES.format(" + interval '9 days'"),
+    "message at midnight": "insert into messages "
+    "(id, conversation_id, sender_id, content, created_at) "
+    f"select {_UUID}, %(room)s, %(user)s, 'hello', %(midnight)s - (n %% 2) "
+    f"* interval '1 microsecond' from {_NEW}",
     "receipts": "insert into message_read_receipts (message_id, user_id, read_at) "
     "select id, %(new)s, created_at + interval '3 hours' from messages order by id limit 9",
     "receipt before its message": "insert into message_read_receipts "
@@ -131,9 +144,43 @@ OTHER_DEEDS = (
     "prepared commit",
     "truncate",
     "vacuum full",
+    "swapped table",
+    "column made anew",
+    "retyped column",
+    "added column",
     "foreign xids",
 )
-KINDS = (*ROW_DEEDS, *OTHER_DEEDS)
+DEEDS = (*ROW_DEEDS, *OTHER_DEEDS)
+# What must have happened besides, by itself.
+KINDS = (*DEEDS, "cycle of several batches", "write between two batches")
+# What somebody does between two batches of a cycle, in turn.
+BETWEEN = (
+    "edit without updated_at",
+    "message",
+    "moved message",
+    "hard-deleted message",
+    "message after its receipts",
+    "changed message time",
+    "hard-deleted receipt",
+    "membership change",
+    "hard-deleted membership",
+    "event",
+)
+# A column of each table whose values are lost when it is made anew, and no row version tells.
+NULLABLE = {
+    "analytics_events": ("user_id", "bigint"),
+    "conversation_participants": ("left_at", "timestamptz"),
+    "messages": ("updated_at", "timestamptz"),
+    "users": ("username", "text"),
+    "conversations": ("title", "text"),
+}
+RETYPED = {
+    "analytics_events": "event_type",
+    "conversation_participants": "role",
+    "messages": "message_type",
+    "users": "username",
+    "conversations": "title",
+}
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -184,6 +231,12 @@ class History:
         self.pipeline = Pipeline(url, replace(Settings(data_dir=data_dir), repair_max_percent=100))
         self._sessions = [Session(_connect(url)) for _ in range(CONNECTIONS)]
         self._elsewhere = _connect(server)
+        row = self._elsewhere.execute(
+            "select date_trunc('day', now(), 'UTC') at time zone 'UTC'"
+        ).fetchone()
+        assert row is not None
+        self._today: datetime = row[0].replace(tzinfo=UTC)
+        self._copied_in: dict[str, int] = {}
         self._cycles = 0
         self._new = 1
         self._prepared: list[tuple[str, list[str], int]] = []
@@ -223,11 +276,13 @@ class History:
             self.play(step)
 
     def _row_deed(self, session: Session, step: Step) -> None:
+        midnight = self._today - timedelta(days=step.day)
         values = {
             "row": step.row,
             "user": step.row % USERS,
             "room": uuid(step.row % ROOMS),
-            "time": at(days=-step.day, hours=step.row % 24),
+            "time": midnight + timedelta(hours=step.row % 24, microseconds=self._new),
+            "midnight": midnight,
             "new": self._new,
         }
         try:
@@ -303,21 +358,84 @@ class History:
             self.tally.update([*done, "prepared commit"])
 
     def _truncate(self, session: Session, step: Step) -> None:
-        self._on_a_table("truncate", step)
+        self._on_a_table(step, lambda table: f"truncate {table}")
 
     def _vacuum_full(self, session: Session, step: Step) -> None:
-        self._on_a_table("vacuum full", step)
+        self._on_a_table(step, lambda table: f"vacuum full {table}")
 
-    def _on_a_table(self, verb: str, step: Step) -> None:
-        """Do it to the first table, from the step's on, that nobody holds."""
+    def _swapped_table(self, session: Session, step: Step) -> None:
+        """Put a copy from an earlier cycle in the table's place: its rows have old xmins."""
+
+        def swap(table: str) -> str | None:
+            if self._copied_in.get(table, self._cycles) == self._cycles:
+                return None
+            return (
+                f"begin; lock {table} in access exclusive mode; drop table {table}; "
+                f"alter table copy_of_{table} rename to {table}; commit"
+            )
+
+        self._copied_in.pop(self._on_a_table(step, swap), None)
+        self._copy_tables(session, step)
+
+    def _copy_tables(self, session: Session, step: Step) -> None:
+        """Copy each table that has no copy waiting."""
+        for table in TABLES:
+            if table not in self._copied_in:
+                self._sessions[0].connection.execute(
+                    f"create table copy_of_{table} (like {table} including all); "
+                    f"insert into copy_of_{table} select * from {table}".encode()
+                )
+                self._copied_in[table] = self._cycles
+
+    def _column_made_anew(self, session: Session, step: Step) -> None:
+        def remake(table: str) -> str | None:
+            if table not in NULLABLE:
+                return None
+            name, kind = NULLABLE[table]
+            return f"alter table {table} drop column {name}, add column {name} {kind}"
+
+        self._on_a_table(step, remake)
+
+    def _retyped_column(self, session: Session, step: Step) -> None:
+        kind = ("text", "varchar(99)")[self._new // 4 % 2]
+
+        def retype(table: str) -> str | None:
+            if table not in RETYPED:
+                return None
+            return f"alter table {table} alter column {RETYPED[table]} type {kind}"
+
+        self._on_a_table(step, retype)
+
+    def _added_column(self, session: Session, step: Step) -> None:
+        """A column that is not read: it comes, and goes again."""
+        self._on_a_table(
+            step,
+            lambda table: (
+                f"alter table {table} add column more int default 7; "
+                f"alter table {table} drop column more"
+            ),
+        )
+
+    def _on_a_table(self, step: Step, statement: Callable[[str], str | None]) -> str:
+        """Do it to the first table, from the step's on, that nobody holds and that it suits.
+
+        Returns:
+            The table's name; the empty text when there is none.
+        """
+        connection = self._sessions[0].connection
         first = step.row % len(TABLES)
         for table in TABLES[first:] + TABLES[:first]:
-            try:
-                self._sessions[0].connection.execute(f"{verb} {table}".encode())
-            except psycopg.errors.LockNotAvailable:
+            deed = statement(table)
+            if deed is None:
                 continue
-            self.tally[verb] += 1
-            return
+            try:
+                connection.execute(deed.encode())
+            except psycopg.errors.LockNotAvailable:
+                connection.execute("rollback")
+                continue
+            self.tally[step.kind] += 1
+            return table
+        return ""
 
     def _foreign_xids(self, session: Session, step: Step) -> None:
         for _ in range(1 + step.row % 20):
@@ -325,7 +443,10 @@ class History:
         self.tally["foreign xids"] += 1
 
     def _cycle(self) -> None:
-        with dumps_inside_snapshots() as dump:
+        with (
+            dumps_inside_snapshots() as dump,
+            patch.object(etl.catch_up, "read_batch", self._read_batch_after_writes(dump)),
+        ):
             report = self.pipeline.cycle()
         self._cycles += 1
         self.tally["cycle"] += 1
@@ -339,6 +460,22 @@ class History:
         lake = contents.lake_ids(self.pipeline.layout.lake, paths)
         assert contents.differences(lake, dump.ids) == {}
         assert contents.offences(published) == []
+
+    def _read_batch_after_writes(self, dump: Dump) -> Callable[..., Reading]:
+        """`read_batch`, before whose second call of a cycle somebody writes."""
+
+        def read(*arguments: Any) -> Reading:
+            if dump.taken == 1:
+                before = self.tally.total()
+                for number in range(3):
+                    turn = 3 * self._cycles + number
+                    self._new += 4
+                    kind = BETWEEN[turn % len(BETWEEN)]
+                    self._row_deed(self._sessions[0], Step(kind, row=turn, day=turn % 3))
+                self.tally["write between two batches"] += self.tally.total() - before
+            return read_batch(*arguments)
+
+        return read
 
 
 @contextmanager
@@ -380,17 +517,18 @@ class HistoryMachine(RuleBasedStateMachine):
     def __init__(self, history: History, tally: Counter[str]) -> None:
         super().__init__()
         self.history, self.tally = history, tally
-        self.order: tuple[str, ...] = KINDS
+        self.order: tuple[str, ...] = DEEDS
         self.next = 0
         self.is_sound = True
 
-    @initialize(order=st.permutations(KINDS))
+    @initialize(order=st.permutations(DEEDS))
     def start(self, order: list[str]) -> None:
         """Fill the tables and read them once, and open the first transactions."""
         self.order = tuple(order)
         first = ("user", "conversation", "membership", "message", "event", "receipts")
         steps = [Step(kind, row=n, day=n) for n in range(3) for kind in first]
-        self._play(*steps, CYCLE, *(Step("begin", connection=c) for c in (1, 2, 3)))
+        begins = [Step("begin", connection=c) for c in (1, 2, 3)]
+        self._play(*steps, Step("copy tables"), CYCLE, *begins)
 
     @rule(
         numbers=st.lists(

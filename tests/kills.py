@@ -20,7 +20,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,7 +31,9 @@ import psycopg  # noqa: F401
 import pyarrow.parquet  # noqa: F401
 from duckdb import StatementType
 
-from etl.cycle import rebuild_warehouse, run_cycle
+from etl.backfill import backfill
+from etl.cycle import Clock, rebuild_warehouse, run_cycle
+from etl.erase import erase
 from etl.verify import verify
 from olap import warehouse as warehouse_module
 from olap.days import DayRange
@@ -40,17 +42,62 @@ from olap.settings import Secret, Settings
 ROOT = Path(__file__).parents[1]
 KEEP_GENERATIONS = 2
 SIDES = ("before", "after")
+# Who is erased: an id and a name that nothing else here contains.
+PERSON, NAME = 7_345_678_901_234_567, "Wilhelmina Unmistakable"
 
 
 def settings_for(data_dir: Path) -> Settings:
     """Settings under which a cycle has something to collect, and its steps one order."""
+    half_a_day_off = (datetime.now(UTC).hour + 12) % 24
     return Settings(
         data_dir=data_dir,
         threads=1,
         keep_generations=KEEP_GENERATIONS,
         grace_seconds=0,
         repair_max_percent=100,
+        # Or the daily proofs would begin in some runs and not in others.
+        verify_hour=half_a_day_off,
+        redis_url=Secret("redis://127.0.0.1:1/0"),
     )
+
+
+def _cycle(settings: Settings, url: Secret, clock: Clock) -> None:
+    run_cycle(settings, url, clock)
+
+
+def _cycle_and_rewrite(settings: Settings, url: Secret, clock: Clock) -> None:
+    warehouse_module.REWRITE_ABOVE = 0.0
+    warehouse_module.REWRITE_BYTES_MIN = 0
+    run_cycle(settings, url, clock)
+
+
+def _verify(settings: Settings, url: Secret, clock: Clock) -> None:
+    whole = DayRange(date.min, date.max)
+    verify(settings, url, clock, days=whole, repair=True, may_remove=True)
+
+
+def _rebuild(settings: Settings, url: Secret, clock: Clock) -> None:
+    rebuild_warehouse(settings, clock)
+
+
+def _erase(settings: Settings, url: Secret, clock: Clock) -> None:
+    erase(settings, PERSON, clock)
+
+
+def _backfill(settings: Settings, url: Secret, clock: Clock) -> None:
+    # One reader: two would take their steps in one order when recorded and in another when killed.
+    backfill(settings, url, clock, days=DayRange(date.min, date.max), jobs=1)
+
+
+# What can be killed, by the name that a request gives it.
+COMMANDS: dict[str, Callable[[Settings, Secret, Clock], None]] = {
+    "cycle": _cycle,
+    "cycle and rewrite": _cycle_and_rewrite,
+    "verify": _verify,
+    "rebuild": _rebuild,
+    "erase": _erase,
+    "backfill": _backfill,
+}
 
 
 class Step(NamedTuple):
@@ -64,10 +111,12 @@ class Step(NamedTuple):
 
 
 class Case(NamedTuple):
-    """A place to be killed at."""
+    """A place to be killed at: before or after the step of this number, which is of this kind."""
 
     number: int
     side: str
+    kind: str
+    site: str
 
 
 class Steps:
@@ -81,21 +130,27 @@ class Steps:
 
     def take(self, kind: str, target: object, call: Callable[[], Any]) -> Any:
         """Make the call, as a step."""
-        number = self.count
+        number, site = self.count, _site()
         self.count += 1
         if self.case:
-            self._kill_at(Case(number, "before"))
-            result = call()
-            self._kill_at(Case(number, "after"))
-            return result
-        before = digest(self.data_dir)
-        result = call()
-        target = str(target).removeprefix(f"{self.data_dir}/")
-        self.found.append(Step(kind, _site(), target, before, digest(self.data_dir)))
-        return result
+            if number == self.case.number:
+                # Two runs from one directory take the same steps, or a case would mean nothing.
+                assert (kind, site) == (self.case.kind, self.case.site), (number, kind, site)
+            self._kill_at(number, "before")
+        before = "" if self.case else digest(self.data_dir)
+        try:
+            return call()
+        finally:
+            # A call that fails is a step as well: not every file system can clone a file.
+            if self.case:
+                self._kill_at(number, "after")
+            else:
+                target = str(target).removeprefix(f"{self.data_dir}/")
+                after = digest(self.data_dir)
+                self.found.append(Step(kind, site, target, before, after))
 
-    def _kill_at(self, place: Case) -> None:
-        if place == self.case:
+    def _kill_at(self, number: int, side: str) -> None:
+        if self.case and (number, side) == (self.case.number, self.case.side):
             os.kill(os.getpid(), signal.SIGKILL)
 
     def wrap(self) -> None:
@@ -118,8 +173,9 @@ class Steps:
         def step_write_bytes(path: Path, data: bytes) -> int:
             return int(self.take("write", path, lambda: write_bytes(path, data)))
 
-        def step_connect(*arguments: Any, **options: Any) -> Connection:
-            return Connection(self, connect(*arguments, **options))
+        def step_connect(*arguments: Any, **options: Any) -> Any:
+            real = connect(*arguments, **options)
+            return real if options.get("read_only") else Connection(self, real)
 
         replaced: dict[object, dict[str, object]] = {
             os: {"replace": step_replace},
@@ -159,6 +215,12 @@ class Connection:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def cursor(self) -> Connection:
         """Another connection to the same database."""
@@ -213,7 +275,7 @@ def digest(data_dir: Path) -> str:
     """What lies below the directory: names, modes, targets of links, bytes."""
     found = hashlib.sha256()
     for path in sorted(data_dir.rglob("*")):
-        if path.name == "etl.lock" or "spill" in path.parts:
+        if path.suffix == ".lock" or any(part.startswith("spill") for part in path.parts):
             continue
         found.update(f"{path.relative_to(data_dir)}\0{path.lstat().st_mode:o}\0".encode())
         if path.is_symlink():
@@ -234,21 +296,6 @@ def _site() -> str:
     return "?"
 
 
-def run(command: str, data_dir: Path, url: str, now: datetime) -> None:
-    """Run one of the product's functions."""
-    settings = settings_for(data_dir)
-    if command == "rebuild":
-        rebuild_warehouse(settings, lambda: now)
-    elif command == "verify":
-        whole = DayRange(date.min, date.max)
-        verify(settings, Secret(url), lambda: now, days=whole, repair=True, may_remove=True)
-    else:
-        if command == "cycle and rewrite":
-            warehouse_module.REWRITE_ABOVE = 0.0
-            warehouse_module.REWRITE_BYTES_MIN = 0
-        run_cycle(settings, Secret(url), lambda: now)
-
-
 def _child(request: dict[str, Any]) -> None:
     """Serve one request; the list of steps goes to the file that it names."""
     data_dir = Path(request["data_dir"])
@@ -258,7 +305,8 @@ def _child(request: dict[str, Any]) -> None:
         os.dup2(log.fileno(), 2)
     steps = Steps(data_dir, case)
     steps.wrap()
-    run(request["command"], data_dir, request["url"], datetime.fromisoformat(request["now"]))
+    now = datetime.fromisoformat(request["now"])
+    COMMANDS[request["command"]](settings_for(data_dir), Secret(request["url"]), lambda: now)
     Path(request["steps"]).write_text(json.dumps(steps.found))
 
 

@@ -1,4 +1,4 @@
-"""Runs of UTC days: exactly the days asked for, in as few ranges as the limit allows."""
+"""Runs and portions of UTC days: exactly the days asked for, in as few as there can be."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from olap.days import ONE_DAY, DayRange, one_day, ranges
+from olap.days import ONE_DAY, DayRange, one_day, portions, ranges
 
 LAST_MICROSECOND = datetime(9999, 12, 31, 23, 59, 59, 999_999)
 
@@ -27,40 +27,45 @@ def days_of(window: DayRange) -> list[date]:
     return [window.first + timedelta(days=n) for n in range(length)]
 
 
-@given(days, limits)
-def test_ranges_cover_exactly_the_given_days(given_days: list[date], at_most: int) -> None:
+@given(days)
+def test_ranges_cover_exactly_the_given_days(given_days: list[date]) -> None:
     """The ranges hold each given day once, in order, and no other day."""
-    covered = [day for window in ranges(given_days, at_most=at_most) for day in days_of(window)]
+    covered = [day for window in ranges(given_days) for day in days_of(window)]
     assert covered == sorted(set(given_days))
 
 
-@given(days, limits)
-def test_no_range_is_longer_than_the_limit(given_days: list[date], at_most: int) -> None:
-    """No range holds more than `at_most` days."""
-    assert all(len(days_of(w)) <= at_most for w in ranges(given_days, at_most=at_most))
+@given(days)
+def test_ranges_are_as_few_as_there_can_be(given_days: list[date]) -> None:
+    """No two ranges touch."""
+    for left, right in pairwise(ranges(given_days)):
+        assert right.first - left.last > ONE_DAY
 
 
 @given(days, limits)
-def test_ranges_are_as_few_as_the_limit_allows(given_days: list[date], at_most: int) -> None:
-    """Two ranges touch only where the first one is full."""
-    for left, right in pairwise(ranges(given_days, at_most=at_most)):
-        if left.last + ONE_DAY == right.first:
-            assert len(days_of(left)) == at_most
+def test_portions_hold_exactly_the_given_days(given_days: list[date], at_most: int) -> None:
+    """The portions hold each given day once, in order, and no other day."""
+    portioned = [day for portion in portions(given_days, at_most=at_most) for day in portion]
+    assert portioned == sorted(set(given_days))
 
 
-def test_a_month_of_neighbours_is_one_range() -> None:
-    """The default limit takes 31 neighbours together and starts anew with the 32nd."""
-    first = date(2026, 3, 1)
-    given_days = [first + timedelta(days=n) for n in range(32)]
-    assert ranges(reversed(given_days)) == [
-        DayRange(date(2026, 3, 1), date(2026, 3, 31)),
-        one_day(date(2026, 4, 1)),
-    ]
+@given(days, limits)
+def test_portions_are_as_few_as_the_limit_allows(given_days: list[date], at_most: int) -> None:
+    """Every portion but the last is full, and none is empty."""
+    lengths = [len(portion) for portion in portions(given_days, at_most=at_most)]
+    assert all(length == at_most for length in lengths[:-1])
+    assert all(0 < length <= at_most for length in lengths)
+
+
+def test_neighbours_or_not_a_month_is_one_portion() -> None:
+    """The default limit takes 31 days together, scattered ones too."""
+    every_other = [date(2026, 3, 1) + timedelta(days=2 * n) for n in range(32)]
+    assert portions(every_other) == [every_other[:31], every_other[31:]]
 
 
 def test_no_days_give_no_ranges() -> None:
     """Nothing to rebuild is an empty list."""
     assert ranges([]) == []
+    assert portions([]) == []
 
 
 @given(st.dates(max_value=date.max - ONE_DAY))

@@ -11,13 +11,13 @@ import pytest
 import redis
 
 from etl.erase import ErasureReceipt, erase
+from olap.erasures import Erasures, read_erasures
 from olap.errors import ErasureError
 from olap.settings import Secret
 from tests import contents
 from tests.fix_pipeline import Pipeline
+from tests.kills import NAME, PERSON
 from tests.world import World, at
-
-PERSON, NAME = 7_345_678_901_234_567, "Wilhelmina Unmistakable"
 
 
 @pytest.fixture
@@ -127,6 +127,43 @@ def test_it_can_be_done_again(pipeline: Pipeline, world: World) -> None:
     second = erased(pipeline)
     assert (second.lake_files, second.generation) == (0, first.generation + 1)
     assert traces(pipeline) == []
+
+
+def test_an_erasure_that_was_killed_before_its_commit_makes_no_two_people_of_one(
+    pipeline: Pipeline, world: World
+) -> None:
+    """Cycles after such a kill go on with the id; the same command then finds all of it."""
+    read_erasures(pipeline.layout).begin(PERSON)
+    world.message(70, sender_id=PERSON)
+    world.user(PERSON, username="deleted again")
+    pipeline.cycle()
+    assert contents.offences(pipeline.published) == []
+    erased(pipeline)
+    world.message(71, sender_id=PERSON)
+    pipeline.cycle()
+    assert traces(pipeline) == []
+    assert contents.offences(pipeline.published) == []
+    with duckdb.connect(str(pipeline.published), read_only=True) as connection:
+        found = connection.execute(
+            "select count(*), count(distinct sender_id) from main.messages where sender_id < 0"
+        ).fetchone()
+    assert found == (4, 1)
+
+
+def test_an_erasure_that_was_killed_after_its_commit_holds(
+    pipeline: Pipeline, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cycles after such a kill already mask the id, and so does the lake when read anew."""
+    monkeypatch.setattr(Erasures, "finish", lambda *_: None)
+    erased(pipeline)
+    monkeypatch.undo()
+    world.message(72, sender_id=PERSON)
+    pipeline.cycle()
+    pipeline.rebuild()
+    pipeline.cycle(is_full=True)
+    erased(pipeline)
+    assert traces(pipeline) == []
+    assert contents.offences(pipeline.published) == []
 
 
 def test_the_list_of_erased_people_is_private(pipeline: Pipeline, world: World) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -63,10 +65,27 @@ def until(is_so: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+def backup_of(primary: PostgresServer, home: Path, *options: str) -> Cluster:
+    """A copy of the server's files, not started."""
+    cluster = Cluster(home, POSTGRES_VERSION)
+    cluster.data.mkdir(parents=True, mode=0o700)
+    cluster.account.own(cluster.data)
+    address = make_conninfo(host=str(primary.socket_directory), user="postgres", port=5432)
+    copying = (*options, "-c", "fast", "-d", address, "-D", ".")
+    cluster._run("pg_basebackup", *copying, data=cluster.data)
+    return cluster
+
+
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[PostgresServer, Cluster]]:
+def home() -> Iterator[Path]:
+    """Where the servers live; not pytest's own directory, which is private to one account."""
+    with tempfile.TemporaryDirectory(prefix="test-standby-") as directory:
+        yield Path(directory)
+
+
+@pytest.fixture(scope="module")
+def servers(home: Path) -> Iterator[tuple[PostgresServer, Cluster]]:
     """A primary, and the cluster of a running standby."""
-    home = tmp_path_factory.mktemp("standby")
     with postgres_server(home / "primary", version=POSTGRES_VERSION) as primary:
         standby = Cluster(home / "standby", POSTGRES_VERSION)
         standby.data.mkdir(parents=True, mode=0o700)
@@ -150,6 +169,32 @@ def test_a_standby_that_is_behind_the_primary_stops_the_cycle(
         replicated.catch_up()
         pipeline.cycle()
         assert contents.of_views(pipeline.published) == contents.of_source(replicated.primary)
+
+
+def test_a_restored_copy_of_the_cluster_stops_the_cycle(
+    servers: tuple[PostgresServer, Cluster],
+    replicated: Replicated,
+    new_pipeline: Callable[[str], Pipeline],
+    home: Path,
+) -> None:
+    """A backup of the same cluster, started again, lacks what was read: `--full` accepts it."""
+    restored = backup_of(servers[0], home / "restored")
+    pipeline = new_pipeline(replicated.primary)
+    with World(replicated.primary) as world:
+        for number in range(7, 10):
+            world.message(number)
+    pipeline.cycle()
+    name = replicated.primary.rpartition("/")[2].partition("?")[0]
+    pipeline.url = database_url(restored.start().url(), name)
+    try:
+        with pytest.raises(SourceChangedError, match="or a restored copy") as caught:
+            pipeline.cycle()
+        assert "--full" in caught.value.hint
+        assert pipeline.manifest().tables["messages"].rows == 9
+        pipeline.cycle(is_full=True)
+        assert contents.of_views(pipeline.published) == contents.of_source(pipeline.url)
+    finally:
+        restored.stop()
 
 
 def test_the_lag_of_a_replica_is_seen_from_both_sides(replicated: Replicated) -> None:

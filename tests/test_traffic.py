@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from etl.sandbox import pgcopy
 from etl.sandbox.echoes import EVENT_TYPES
 from etl.sandbox.load import TABLES, Chunk, Counts, create_schema
 from etl.sandbox.server import create_database, drop_database
@@ -369,6 +370,13 @@ def test_loaded_tables_are_vacuumed_and_analysed(loaded: tuple[str, Counts, list
         ).fetchall()
     assert {name: tuples for name, _, tuples in found} == loaded[1].rows
     assert all(visible for _, visible, _ in found)
+
+
+def test_a_batch_may_have_a_column_of_nulls_alone() -> None:
+    """The rows at the end of a chunk may all lack a time: each is encoded as a null."""
+    rows = pl.DataFrame({"deleted_at": pl.Series([None, None], dtype=pl.Datetime("us", "UTC"))})
+    row = bytes([0, 1]) + b"\xff" * 4  # one field, of length -1
+    assert pgcopy.encode(rows, {"deleted_at": "timestamp with time zone"}) == row * 2
 
 
 def test_a_filled_database_is_refused(database: str) -> None:

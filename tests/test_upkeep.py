@@ -115,6 +115,25 @@ def test_a_lost_warehouse_is_made_anew_from_the_lake(pipeline: Pipeline) -> None
     assert contents.differences(contents.of_views(pipeline.published), expected) == {}
 
 
+@pytest.mark.parametrize("has_lake", [True, False])
+def test_a_warehouse_without_a_state_is_never_filled_twice(
+    pipeline: Pipeline, has_lake: bool
+) -> None:
+    """Rows without the state they belong to are thrown away, not loaded beside themselves."""
+    with World(pipeline.url) as world:
+        world.message(1)
+        world.receipt(1)
+        pipeline.cycle()
+        before = contents.of_core(pipeline.published)
+    with duckdb.connect(str(pipeline.layout.warehouse)) as connection:
+        connection.execute("delete from core.state")
+    if not has_lake:
+        pipeline.layout.lake_manifest.unlink()
+    pipeline.cycle()
+    assert contents.differences(contents.of_core(pipeline.layout.warehouse), before) == {}
+    assert contents.offences(pipeline.layout.warehouse) == []
+
+
 def test_a_rebuild_needs_no_source(pipeline: Pipeline) -> None:
     """`rebuild` makes warehouse and generation from the lake alone."""
     with World(pipeline.url) as world:

@@ -171,6 +171,55 @@ def test_traffic_during_a_verification_is_no_difference(
     assert found.caught_up.proved == len(pipeline.manifest().files)
 
 
+DAMAGES = {
+    "update core.messages set content_length = content_length + 1 "
+    "where created_at = (select min(created_at) from core.messages)": "messages of 20",
+    "update core.messages set sender_key = 2 where sender_key = 1 and content_length = 5 "
+    "and created_at = (select min(created_at) from core.messages)": "messages of 20",
+    "update core.read_receipts set message_created_at = null": "read_receipts of 20",
+    "update core.events set event_type = 'other' where event_type = ''": "events of 20",
+    **{
+        f"update core.{rollup} set {change}": f"{rollup} has"
+        for rollup, change in {
+            "message_days": "length_sum = length_sum + 1",
+            "conversation_days": "last_at = last_at + interval 1 second",
+            "message_quarters": "quarter_at = quarter_at + interval 15 minutes",
+            "user_days": "read_quarters_low = xor(read_quarters_low, 1)",
+            "read_days": "day = day + 1",
+            "event_days": "event_type = 'other'",
+            "event_quarters": "event_type = 'other'",
+        }.items()
+    },
+}
+
+
+def test_a_warehouse_that_is_not_what_the_lake_makes_is_found(
+    pipeline: Pipeline, world: World
+) -> None:
+    """A row changed by hand, in any fact or rollup and with no count changed, stops verify."""
+    before, warehouse = pipeline.published.resolve(), pipeline.layout.warehouse
+    # The lake's manifest goes back with the warehouse: one that is behind it is made anew.
+    manifest = pipeline.layout.lake_manifest
+    sound, described, missed = warehouse.read_bytes(), manifest.read_bytes(), []
+    for damage, words in DAMAGES.items():
+        warehouse.write_bytes(sound)
+        manifest.write_bytes(described)
+        with duckdb.connect(str(warehouse)) as connection:
+            connection.execute(damage)
+        try:
+            pipeline.verify()
+        except VerifyError as error:
+            assert words in error.message and "make rebuild" in error.hint
+        else:
+            missed.append(damage)
+    assert missed == []
+    assert pipeline.published.resolve() == before
+    pipeline.rebuild()
+    assert pipeline.verify().caught_up.is_settled
+    expected = contents.of_source(pipeline.url)
+    assert contents.differences(contents.of_views(pipeline.published), expected) == {}
+
+
 def test_only_the_days_asked_for_are_proved(pipeline: Pipeline, world: World) -> None:
     """With --from and --to no other day of a fact is compared; dimensions always are."""
     pipeline.verify(DayRange(DAY[3], DAY[2]))

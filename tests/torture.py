@@ -19,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 import psycopg
-from hypothesis import Phase, seed, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from etl.sandbox.load import create_schema
@@ -60,9 +60,11 @@ def torture(server: str, first_seed: int, *, deadline: float) -> int:
                 run_state_machine_as_test(
                     seed(number)(machine),  # type: ignore[arg-type]
                     settings=settings(
-                        max_examples=2,
+                        max_examples=4,
                         stateful_step_count=LENGTH,
                         database=None,
+                        deadline=None,
+                        suppress_health_check=list(HealthCheck),
                         phases=[Phase.explicit, Phase.reuse, Phase.generate],
                     ),
                 )

@@ -79,7 +79,7 @@ def _scatter(out: Bytes, position: Ints, values: Bytes) -> None:
 
 def _big_endian(values: Ints, kind: str) -> Bytes:
     """Numbers as rows of bytes."""
-    return values.astype(kind).view(np.uint8).reshape(len(values), -1)
+    return values.astype(kind).view(np.uint8).reshape(len(values), np.dtype(kind).itemsize)
 
 
 def _fixed(values: Bytes) -> tuple[Ints, Bytes]:

@@ -3,7 +3,7 @@ delete from core.state;
 
 insert into core.state
 values (
-    $schema_fingerprint, $views_fingerprint, $tzdata_version, $system_identifier, $timeline, $database_name,
+    $format, $schema_fingerprint, $views_fingerprint, $tzdata_version, $system_identifier, $timeline, $database_name,
     cast($first_days as date[]), cast($last_days as date[]),
     $changed_in_batch, $generation, $generated_at, $fresh_bytes, $fresh_rows
 );

@@ -1,8 +1,8 @@
 -- conversation_days: messages that are not deleted, by day and conversation.
 -- grain: one row per UTC day and conversation
--- Rebuilds the days of [$since, $until) from core.messages.
+-- Rebuilds the UTC days $days from temp.slim_messages.
 delete from core.conversation_days
-where day between cast($since as date) and cast($until - interval 1 microsecond as date);
+where day in (select unnest(cast($days as date[])));
 
 insert into core.conversation_days by name
 select
@@ -17,7 +17,7 @@ select
     count(content_length) as measured_count,
     min(created_at) as first_at,
     max(created_at) as last_at
-from core.messages
-where created_at >= $since and created_at < $until and deleted_at is null
+from temp.slim_messages
+where cast(created_at as date) in (select unnest(cast($days as date[]))) and deleted_at is null
 group by day, conversation_key
 order by day, conversation_key;

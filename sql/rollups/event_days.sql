@@ -1,8 +1,8 @@
 -- event_days: events by day, type, conversation and user.
 -- grain: one row per UTC day, event type, conversation and user
--- Rebuilds the days of [$since, $until) from core.events.
+-- Rebuilds the UTC days $days from temp.slim_events.
 delete from core.event_days
-where day between cast($since as date) and cast($until - interval 1 microsecond as date);
+where day in (select unnest(cast($days as date[])));
 
 insert into core.event_days by name
 select
@@ -11,7 +11,7 @@ select
     conversation_key,
     user_key,
     count(*) as event_count
-from core.events
-where created_at >= $since and created_at < $until
+from temp.slim_events
+where cast(created_at as date) in (select unnest(cast($days as date[])))
 group by day, event_type, conversation_key, user_key
 order by day, event_type, conversation_key, user_key;

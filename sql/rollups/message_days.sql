@@ -1,9 +1,9 @@
 -- message_days: messages that are not deleted, by day, conversation and sender.
 -- grain: one row per UTC day, conversation, sender and is_system
--- Rebuilds the days of [$since, $until) from core.messages. System messages stand apart, because
--- they count in totals and never as somebody's activity.
+-- Rebuilds the UTC days $days from temp.slim_messages. System messages stand apart, because they count
+-- in totals and never as somebody's activity.
 delete from core.message_days
-where day between cast($since as date) and cast($until - interval 1 microsecond as date);
+where day in (select unnest(cast($days as date[])));
 
 insert into core.message_days by name
 select
@@ -19,7 +19,7 @@ select
     count(content_length) as measured_count,
     min(created_at) as first_at,
     max(created_at) as last_at
-from core.messages
-where created_at >= $since and created_at < $until and deleted_at is null
+from temp.slim_messages
+where cast(created_at as date) in (select unnest(cast($days as date[]))) and deleted_at is null
 group by day, conversation_key, sender_key, is_system
 order by day, conversation_key, sender_key, is_system;

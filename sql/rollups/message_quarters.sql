@@ -1,15 +1,15 @@
 -- message_quarters: messages that are not deleted, by quarter-hour and type.
 -- grain: one row per UTC quarter-hour and message type
--- Rebuilds the quarter-hours of [$since, $until) from core.messages.
+-- Rebuilds the UTC days $days from temp.slim_messages.
 delete from core.message_quarters
-where quarter_at >= $since and quarter_at < $until;
+where cast(quarter_at as date) in (select unnest(cast($days as date[])));
 
 insert into core.message_quarters by name
 select
     time_bucket(interval 15 minutes, created_at) as quarter_at,
     message_type,
     count(*) as message_count
-from core.messages
-where created_at >= $since and created_at < $until and deleted_at is null
+from temp.slim_messages
+where cast(created_at as date) in (select unnest(cast($days as date[]))) and deleted_at is null
 group by quarter_at, message_type
 order by quarter_at, message_type;

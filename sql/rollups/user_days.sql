@@ -1,9 +1,9 @@
 -- user_days: who wrote or read on a day, how much, and in which of its 96 quarter-hours.
 -- grain: one row per UTC day and user
--- Rebuilds the days of [$since, $until) from core.messages and core.read_receipts. A mask answers
+-- Rebuilds the UTC days $days from temp.slim_messages and temp.slim_read_receipts. A mask answers
 -- "was this person active between two instants" for any time zone's days without the facts.
 delete from core.user_days
-where day between cast($since as date) and cast($until - interval 1 microsecond as date);
+where day in (select unnest(cast($days as date[])));
 
 insert into core.user_days by name
 with activity as (
@@ -11,10 +11,9 @@ with activity as (
         sender_key as user_key,
         created_at as active_at,
         true as is_sent
-    from core.messages
+    from temp.slim_messages
     where
-        created_at >= $since
-        and created_at < $until
+        cast(created_at as date) in (select unnest(cast($days as date[])))
         and deleted_at is null
         and message_type is distinct from 'system'
         and sender_key is not null
@@ -23,8 +22,8 @@ with activity as (
         user_key,
         read_at as active_at,
         false as is_sent
-    from core.read_receipts
-    where read_at >= $since and read_at < $until and user_key is not null
+    from temp.slim_read_receipts
+    where cast(read_at as date) in (select unnest(cast($days as date[]))) and user_key is not null
 ),
 
 placed as (

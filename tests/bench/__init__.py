@@ -1,11 +1,14 @@
 """`make bench`: how fast the ETL is, beside what else reads the same rows on the same machine.
 
-Three questions, each with its own module:
+Its parts can be measured by themselves and at any size (`--only cycles --messages 50000000`); what
+other parts and sizes found stays in `build/bench.json`. Each question has its own module:
 
 * `loads`: how long does a first load take, from nothing to a published generation, and how much
   memory and disk? Beside it, on the same server and with the same SELECTs: the server's own
   `COPY … TO '/dev/null'` (no reader can be faster) and `dlt` (what one would otherwise take).
+* `backfills`: how fast are two readers, and does the memory stay the same at 20 million messages?
 * `changes`: how long does a cycle take that finds 10,000 changed rows in a full warehouse?
+* `proofs`: how long does a full verify take, beside a count and an md5 sum in PostgreSQL itself?
 * `goals`: what was promised, and at which size; a goal counts only at the size it names.
 
 A figure is the wall time of a whole process, Python's start included, and the peak memory is the

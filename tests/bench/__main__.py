@@ -4,55 +4,70 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
-
 from olap.errors import AnalyticsError
+from tests.bench.backfills import measure_backfills
 from tests.bench.changes import measure_cycles
 from tests.bench.dlt_peer import DltPeer
-from tests.bench.goals import judge
 from tests.bench.loads import Loads, measure_loads
 from tests.bench.machine import describe_machine
-from tests.bench.report import FORMAT, CycleTimes, Report, Speeds, report_text
+from tests.bench.parts import Part, PartName
+from tests.bench.proofs import measure_proofs
+from tests.bench.report import read_report, report_text
 from tests.bench.source import Say, messengers
 
 BUILD = Path(__file__).parents[2] / "build"
 
 
+# A backfill and the larger sizes are asked for by name: they take long, and much disk.
+BY_DEFAULT = (PartName.LOADS, PartName.CYCLES, PartName.VERIFY)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the bench; the process's exit code. A goal that was missed is no failure of it."""
     options = _parser().parse_args(arguments)
+    output: Path = options.build / "bench.json"
+    report = read_report(output)
     try:
-        report = measure(
+        for part in measure(
             options.build.resolve() / "bench",
+            options.only or BY_DEFAULT,
             messages=options.messages,
             rounds=options.rounds,
             cycles=options.cycles,
             has_peers=options.peers,
             say=lambda line: print(line, file=sys.stderr, flush=True),
-        )
+        ):
+            report = report.with_part(part)
+            output.write_bytes(report.to_json())
     except AnalyticsError as error:
         print(f"error: {error.message}\n  {error.hint}", file=sys.stderr)
         return error.exit_code
-    output = options.build / "bench.json"
-    output.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n")
     print(report_text(report))
     print(f"\nEvery run behind these figures: {output}")
     return 0
 
 
 def measure(
-    home: Path, *, messages: int, rounds: int, cycles: int, has_peers: bool, say: Say
-) -> Report:
-    """Take every figure.
+    home: Path,
+    parts: Sequence[PartName],
+    *,
+    messages: int,
+    rounds: int,
+    cycles: int,
+    has_peers: bool,
+    say: Say,
+) -> Iterator[Part]:
+    """Take the figures of some parts, one part after the other.
 
     Args:
         home: what is made, once or for this run, lies below.
-        messages: of both messengers.
-        rounds: how often each first load runs.
+        messages: of each messenger.
+        rounds: how often each first load, backfill and verify runs.
         cycles: how many cycles with changes.
         has_peers: whether dlt is installed and measured.
         say: told what is going on.
@@ -60,41 +75,55 @@ def measure(
     Raises:
         AnalyticsError: something that is measured failed, or what it needs cannot be made.
     """
-    peer = DltPeer(home) if has_peers else None
+    peer = DltPeer(home) if has_peers and PartName.LOADS in parts else None
     if peer is not None:
         say("installing the peers, if need be")
         peer.install()
     data_dir = home / "data"
     with messengers(home / "postgres", messages, say) as made:
-        machine = describe_machine(made.server_version)
+
+        def described(name: PartName) -> Part:
+            return Part(
+                name=name,
+                messages=messages,
+                shape=made.shape,
+                measured_at=datetime.now(UTC),
+                machine=describe_machine(made.server_version),
+            )
 
         def loads(name: str, url: str) -> Loads:
             return measure_loads(name, url, data_dir, rounds=rounds, peer=peer, say=say)
 
-        messages_only = loads("messages only", made.messages_only())
-        # The cycles go on from the last load of this one, so it comes last.
-        url = made.everything(say)
-        everything = loads("everything", url)
-        measured_cycles = measure_cycles(url, data_dir, cycles=cycles, say=say)
-    both = (everything, messages_only)
-    return Report(
-        format=FORMAT,
-        measured_at=datetime.now(UTC),
-        messages=messages,
-        rounds=rounds,
-        machine=machine,
-        verdicts=tuple(verdict for measured in both for verdict in judge(measured)),
-        speeds=tuple(Speeds.of(measured) for measured in both),
-        cycle=CycleTimes.of(measured_cycles),
-        loads=both,
-        cycles=measured_cycles,
-    )
+        for name in parts:
+            url = made.to_change() if name is PartName.CYCLES else made.everything()
+            part = described(name)
+            if name is PartName.LOADS:
+                both = loads("everything", url), loads("messages only", made.messages_only())
+                yield replace(part, loads=both)
+            elif name is PartName.BACKFILL:
+                found = measure_backfills(url, data_dir, rounds=rounds, say=say)
+                yield replace(part, backfills=found)
+            elif name is PartName.CYCLES:
+                found = measure_cycles(url, data_dir, cycles=cycles, say=say)
+                yield replace(part, cycles=found)
+            else:
+                proofs = measure_proofs(url, data_dir, rounds=rounds, say=say)
+                yield replace(part, proofs=proofs)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument(
+        "--only",
+        type=PartName,
+        choices=list(PartName),
+        action="append",
+        help="measure this part alone (may be repeated); default: all but backfill",
+    )
     parser.add_argument("--messages", type=_count, default=5_000_000, help="default 5000000")
-    parser.add_argument("--rounds", type=_count, default=3, help="first loads of each messenger")
+    parser.add_argument(
+        "--rounds", type=_count, default=3, help="first loads, backfills, verifies; default 3"
+    )
     parser.add_argument("--cycles", type=_count, default=5, help="cycles with 10,000 changes")
     parser.add_argument(
         "--no-peers", dest="peers", action="store_false", help="do not install or run dlt"

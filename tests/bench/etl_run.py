@@ -1,4 +1,4 @@
-"""`python -m etl run` as a user starts it, measured, with what its canonical log line says."""
+"""`python -m etl …` as a user starts it, measured, with what its canonical log line says."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from olap.errors import AnalyticsError
-from tests.bench.stopwatch import run
+from tests.bench.stopwatch import Run, run
 
 FOLD_STEPS = ("days", "dimensions", "facts", "rollups", "commit")
 
@@ -43,24 +43,26 @@ class EtlRun:
         return sum(self.steps_ms[step] for step in FOLD_STEPS)
 
     @property
+    def fold_and_publish_seconds(self) -> float:
+        """What is made of the rows once they are read."""
+        return (self.fold_ms + self.publish_ms) / 1000
+
+    @property
     def publish_ms(self) -> int:
         """Checkpoint, copy, verification and the switch to the new generation."""
         return self.steps_ms["publish"]
 
 
-def etl_run(url: str, data_dir: Path) -> EtlRun:
+def etl_run(url: str, data_dir: Path, *command: str) -> EtlRun:
     """Run one cycle from the database `url` into `data_dir`.
+
+    Args:
+        command: another one that ends with a cycle, and its options.
 
     Raises:
         AnalyticsError: it failed, or published nothing.
     """
-    environment = {
-        "DATABASE_URL": url,
-        "DATA_DIR": str(data_dir),
-        "LOG_FORMAT": "json",
-        "LOG_LEVEL": "info",
-    }
-    finished = run([sys.executable, "-m", "etl", "run"], environment)
+    finished = etl(url, data_dir, *(command or ("run",)))
     cycle = _canonical_line(finished.stderr)
     if not cycle["is_published"]:
         raise AnalyticsError(
@@ -77,6 +79,21 @@ def etl_run(url: str, data_dir: Path) -> EtlRun:
     )
 
 
+def etl(url: str, data_dir: Path, *command: str) -> Run:
+    """Run `python -m etl` with `command` on the database `url` and `data_dir`.
+
+    Raises:
+        AnalyticsError: it failed.
+    """
+    environment = {
+        "DATABASE_URL": url,
+        "DATA_DIR": str(data_dir),
+        "LOG_FORMAT": "json",
+        "LOG_LEVEL": "info",
+    }
+    return run([sys.executable, "-m", "etl", *command], environment)
+
+
 def _canonical_line(log: str) -> dict[str, Any]:
     for line in log.splitlines():
         if line.startswith("{"):
@@ -84,5 +101,5 @@ def _canonical_line(log: str) -> dict[str, Any]:
             if entry["event"] == "cycle":
                 return entry
     raise AnalyticsError(
-        "`python -m etl run` logged no cycle", hint=f"It wrote: {log.strip()[-500:] or 'nothing'}"
+        "`python -m etl` logged no cycle", hint=f"It wrote: {log.strip()[-500:] or 'nothing'}"
     )

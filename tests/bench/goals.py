@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from tests.bench.loads import Loads
+from tests.bench.parts import Part, PartName
 
 REACHED, MISSED, NOT_MEASURED = "reached", "missed", "not measured"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """One promise about a first load.
+    """One promise.
 
     Attributes:
         about: what is measured, for the table.
+        part: of the bench that it is about.
         at_messages: the size it is stated at.
         limit: the value to reach or to stay below, in `unit`.
         is_minimum: whether larger is better.
-        figure: takes the value out of the loads of a messenger; None when it was not measured.
+        figures: takes the values, by messenger, out of the part; None when it was not measured.
     """
 
     about: str
+    part: PartName
     at_messages: int
     limit: float
     unit: str
     is_minimum: bool
-    figure: Callable[[Loads], float | None]
+    figures: Callable[[Part], dict[str, float | None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,52 +48,85 @@ class Verdict:
     verdict: str
 
 
+def _of_loads(figure: Callable[[Loads], float | None]) -> Callable[[Part], dict[str, float | None]]:
+    return lambda part: {loads.name: figure(loads) for loads in part.loads}
+
+
 GOALS = (
     Goal(
         about="speed of a first load beside the server's COPY",
+        part=PartName.LOADS,
         at_messages=5_000_000,
         limit=0.25,
         unit="times",
         is_minimum=True,
-        figure=lambda loads: loads.speed_beside_copy,
+        figures=_of_loads(lambda loads: loads.speed_beside_copy),
     ),
     Goal(
         about="speed of a first load beside dlt",
+        part=PartName.LOADS,
         at_messages=5_000_000,
         limit=2.0,
         unit="times",
         is_minimum=True,
-        figure=lambda loads: loads.speed_beside_dlt,
+        figures=_of_loads(lambda loads: loads.speed_beside_dlt),
     ),
     Goal(
         about="peak memory of a first load",
+        part=PartName.LOADS,
         at_messages=5_000_000,
         limit=1.5,
         unit="GB",
         is_minimum=False,
-        figure=lambda loads: loads.peak_bytes / 1e9,
+        figures=_of_loads(lambda loads: loads.peak_bytes / 1e9),
+    ),
+    Goal(
+        about="peak memory of a backfill",
+        part=PartName.BACKFILL,
+        at_messages=20_000_000,
+        limit=1.5,
+        unit="GB",
+        is_minimum=False,
+        figures=lambda part: {
+            "everything": max(run.peak_bytes for run in part.backfills) / 1e9,
+        },
+    ),
+    Goal(
+        about="fold and publish of a cycle",
+        part=PartName.CYCLES,
+        at_messages=50_000_000,
+        limit=2.0,
+        unit="s",
+        is_minimum=False,
+        figures=lambda part: {
+            "everything": median(cycle.fold_and_publish_seconds for cycle in part.cycles),
+        },
     ),
 )
 
 
-def judge(loads: Loads) -> list[Verdict]:
-    """Every goal, held against the first loads of one messenger."""
-    return [_verdict(goal, loads) for goal in GOALS]
+def judge(parts: Sequence[Part]) -> list[Verdict]:
+    """Every goal, held against the part that was measured at its size."""
+    return [verdict for goal in GOALS for verdict in _verdicts(goal, parts)]
 
 
-def _verdict(goal: Goal, loads: Loads) -> Verdict:
-    is_stated_size = loads.rows["messages"] == goal.at_messages
-    measured = goal.figure(loads) if is_stated_size else None
-    return Verdict(
-        about=goal.about,
-        messenger=loads.name,
-        at_messages=goal.at_messages,
-        limit=goal.limit,
-        unit=goal.unit,
-        is_minimum=goal.is_minimum,
-        measured=measured,
-        verdict=_word(goal, measured),
-    )
+def _verdicts(goal: Goal, parts: Sequence[Part]) -> list[Verdict]:
+    found = (p for p in parts if (p.name, p.messages) == (goal.part, goal.at_messages))
+    part = next(found, None)
+    figures = goal.figures(part) if part else {"everything": None}
+    return [
+        Verdict(
+            about=goal.about,
+            messenger=messenger,
+            at_messages=goal.at_messages,
+            limit=goal.limit,
+            unit=goal.unit,
+            is_minimum=goal.is_minimum,
+            measured=measured,
+            verdict=_word(goal, measured),
+        )
+        for messenger, measured in figures.items()
+    ]
 
 
 def _word(goal: Goal, measured: float | None) -> str:

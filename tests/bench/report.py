@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from pathlib import Path
 from statistics import median
+
+import msgspec
 
 from tests.bench.changes import CHANGES
 from tests.bench.etl_run import EtlRun
-from tests.bench.goals import NOT_MEASURED, Verdict
+from tests.bench.goals import NOT_MEASURED, Verdict, judge
 from tests.bench.loads import Loads
-from tests.bench.machine import Machine
+from tests.bench.parts import Part, PartName
+from tests.bench.proofs import Proofs
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,33 +88,66 @@ class CycleTimes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Everything `build/bench.json` holds: what was found, then every single run behind it."""
+    """Everything `build/bench.json` holds: the verdicts, then every single run behind them."""
 
     format: int
-    measured_at: datetime
-    messages: int
-    rounds: int
-    machine: Machine
     verdicts: tuple[Verdict, ...]
-    speeds: tuple[Speeds, ...]
-    cycle: CycleTimes
-    loads: tuple[Loads, ...]
-    cycles: tuple[EtlRun, ...]
+    parts: tuple[Part, ...]
+
+    @classmethod
+    def of(cls, parts: Sequence[Part]) -> Report:
+        """The parts, judged."""
+        return cls(format=FORMAT, verdicts=tuple(judge(parts)), parts=tuple(parts))
+
+    def with_part(self, part: Part) -> Report:
+        """The same with `part` in the place of what its like found at the same size before."""
+        others = [p for p in self.parts if (p.name, p.messages) != (part.name, part.messages)]
+        order = list(PartName)
+        return Report.of(
+            sorted([*others, part], key=lambda p: (order.index(p.name), p.messages)),
+        )
+
+    def to_json(self) -> bytes:
+        """Indented, for people as well."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n"
+
+
+def read_report(path: Path) -> Report:
+    """What earlier runs have found; nothing where there is none, or one of another format."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Report)
+    except (OSError, msgspec.DecodeError):
+        return Report.of(())
 
 
 def report_text(report: Report) -> str:
     """The report as tables."""
-    machine = report.machine
-    head = (
-        f"{report.messages:,} messages, rounds: {report.rounds}; {machine.cores} cores "
-        f"({machine.processor}), {machine.memory_bytes / 1e9:.1f} GB, load {machine.load_average}; "
+    parts = [text for part in report.parts for text in (_head(part), *_part_texts(part))]
+    return "\n\n".join([*parts, _goals_text(report.verdicts)])
+
+
+def _head(part: Part) -> str:
+    machine = part.machine
+    return (
+        f"## {part.name}: {part.messages:,} messages {part.shape}\n"
+        f"{part.measured_at:%Y-%m-%d %H:%M} UTC; {machine.cores} cores ({machine.processor}), "
+        f"{machine.memory_bytes / 1e9:.1f} GB, load {machine.load_average}; "
         f"Python {machine.python}, DuckDB {machine.packages['duckdb']}, "
         f"PostgreSQL {machine.postgresql}"
     )
-    parts = [head]
-    for loads, speeds in zip(report.loads, report.speeds, strict=True):
-        parts += [_loads_text(loads, speeds), _steps_text(loads), _disk_text(loads)]
-    return "\n\n".join([*parts, _cycle_text(report.cycle), _goals_text(report.verdicts)])
+
+
+def _part_texts(part: Part) -> list[str]:
+    texts: list[str] = []
+    for loads in part.loads:
+        texts += [_loads_text(loads, Speeds.of(loads)), _steps_text(loads), _disk_text(loads)]
+    if part.backfills:
+        texts.append(_backfill_text(part.backfills))
+    if part.cycles:
+        texts.append(_cycle_text(CycleTimes.of(part.cycles)))
+    if part.proofs:
+        texts.append(_proofs_text(part.proofs))
+    return texts
 
 
 def _loads_text(loads: Loads, speeds: Speeds) -> str:
@@ -146,6 +182,16 @@ def _disk_text(loads: Loads) -> str:
     return f"Disk, MB per million messages with what belongs to them: {sizes}"
 
 
+def _backfill_text(runs: Sequence[EtlRun]) -> str:
+    seconds, rows = median(run.seconds for run in runs), sum(runs[0].rows_read.values())
+    peak = f"{max(run.peak_bytes for run in runs) / 1e6:,.0f}"
+    table = [
+        (f"Backfill with 2 readers, median of {len(runs)}", "s", "rows/s", "peak MB"),
+        ("python -m etl backfill", *_speed(seconds, rows / seconds), peak),
+    ]
+    return f"{_table(table)}\n{rows:,} rows"
+
+
 def _cycle_text(cycle: CycleTimes) -> str:
     rows = [
         (f"A cycle with {cycle.changes:,} changes, median of {cycle.cycles}", "ms"),
@@ -157,6 +203,20 @@ def _cycle_text(cycle: CycleTimes) -> str:
     return (
         f"{_table(rows)}\n{cycle.rows_read:,.0f} rows read, {cycle.days_rebuilt:,.0f} days rebuilt"
     )
+
+
+def _proofs_text(proofs: Proofs) -> str:
+    named = {
+        "SELECT count(*) in PostgreSQL": proofs.count_seconds,
+        "sum of md5 of the same columns in PostgreSQL": proofs.md5_seconds,
+        "python -m etl verify": proofs.verify_seconds,
+    }
+    head = (f"Full verify, median of {len(proofs.verify_seconds)}", "s", "s per million rows")
+    rows = [
+        (name, f"{median(seconds):,.1f}", f"{proofs.per_million_rows(seconds):.3f}")
+        for name, seconds in named.items()
+    ]
+    return f"{_table([head, *rows])}\n{proofs.rows:,} rows"
 
 
 def _goals_text(verdicts: Sequence[Verdict]) -> str:

@@ -1,11 +1,15 @@
--- How many staged events of the day that begins at $since are not in $old_file as they are now.
--- grain: one row
-select count(*) as changed_rows
+-- How many staged events of the days $days are not in these days' files $files as they are now.
+-- grain: one row per UTC day that has any
+select
+    cast(created_at as date) as event_day,
+    count(*) as changed_rows
 from (
     select *
     from staging.events
-    where created_at >= $since and created_at < $until
+    where cast(created_at as date) in (select unnest(cast($days as date[])))
     except
-    select *
-    from read_parquet($old_file, hive_partitioning = false)
-) as changed;
+    select known.*
+    from read_parquet($files, hive_partitioning = false) as known
+    semi join staging.events as staged on known.event_id = staged.event_id
+) as changed
+group by event_day;

@@ -1,12 +1,7 @@
--- Puts the events of the day files $files into the warehouse, with keys instead of ids.
+-- Puts the slim events of the days $days into the warehouse.
 -- grain: one row per event
 insert into core.events by name
-select
-    lake.created_at,
-    lake.event_type,
-    conversations.conversation_key,
-    users.user_key
-from read_parquet($files, hive_partitioning = false) as lake
-left join core.conversations as conversations on lake.conversation_id = conversations.conversation_id
-left join core.users as users on lake.user_id = users.user_id
-order by lake.created_at;
+select *
+from temp.slim_events
+where cast(created_at as date) in (select unnest(cast($days as date[])))
+order by created_at;

@@ -2,7 +2,7 @@
 -- grain: one row per message
 copy (
     select *
-    from staging.messages
+    from staging.portion_messages
     where created_at >= $since and created_at < $until
     union all by name
     select known.*

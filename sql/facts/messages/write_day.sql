@@ -2,7 +2,7 @@
 -- grain: one row per message
 copy (
     select *
-    from staging.messages
+    from staging.portion_messages
     where created_at >= $since and created_at < $until
     order by created_at, message_id
 ) to $path (format parquet, compression zstd, compression_level 1);

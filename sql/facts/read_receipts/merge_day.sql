@@ -2,7 +2,7 @@
 -- grain: one row per message and user
 copy (
     select *
-    from staging.read_receipts
+    from staging.portion_read_receipts
     where read_at >= $since and read_at < $until
     union all by name
     select known.*

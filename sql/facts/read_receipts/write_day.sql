@@ -2,7 +2,7 @@
 -- grain: one row per message and user
 copy (
     select *
-    from staging.read_receipts
+    from staging.portion_read_receipts
     where read_at >= $since and read_at < $until
     order by read_at, message_id, user_id
 ) to $path (format parquet, compression zstd, compression_level 1);

@@ -1,0 +1,7 @@
+-- Takes the ids that the day files $files mention into staging: they need stand-ins.
+-- grain: one row per pair of ids
+insert into staging.messages by name
+select distinct
+    conversation_id,
+    sender_id
+from read_parquet($files, hive_partitioning = false);

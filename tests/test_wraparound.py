@@ -1,0 +1,183 @@
+"""Transaction ids on the circle: no row that a snapshot could not see is missed, on any lap.
+
+A row bears 32 bits of its xid, a base has all 64, and `age()` counts backwards on the circle. The
+model of `age()` here is first held against the server's; properties are then shown for the model,
+and at last a real server is taken across 2^31 and 2^32.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from etl.guards import BASE_AGE_MAX, base_to_read_from
+from etl.sandbox.cluster import Cluster
+from etl.sandbox.load import create_schema
+from etl.sandbox.server import create_database, postgres_server
+from olap.settings import Settings
+from tests import contents
+from tests.factories import a_relation, a_snapshot, a_table_state
+from tests.fix_pipeline import Pipeline
+from tests.fix_postgres import POSTGRES_VERSION
+from tests.world import World, at
+
+CIRCLE = 2**32
+INT_MAX = 2**31 - 1
+# 0 is no xid, 1 bootstraps, 2 is what old clusters froze rows with: never handed out.
+FIRST_NORMAL = 3
+XIDS_PER_SEGMENT = 8192 * 4 * 32
+
+
+def age(now: int, xid: int) -> int:
+    """PostgreSQL's `age(xid)` when `now`, 64 bits, is the next xid; special xids are ancient."""
+    low = xid % CIRCLE
+    if low < FIRST_NORMAL:
+        return INT_MAX
+    return (now - low + 2**31) % CIRCLE - 2**31
+
+
+def is_read(now: int, base: int, row: int) -> bool:
+    """What `sql/source/messenger/*.sql` ask of a row's xmin; the base is cut to 32 bits."""
+    return 0 <= age(now, row) <= age(now, base & 0xFFFF_FFFF)
+
+
+def test_the_model_is_what_the_server_computes(database: str) -> None:
+    """`age()` of xids all around the circle, special ones included, is the model's."""
+    with psycopg.connect(database) as connection:
+        row = connection.execute("select pg_current_xact_id()::text::bigint").fetchone()
+        assert row is not None
+        now = row[0]
+        corners = (0, 1, 2, 3, 4, now, now + 2**31, 2**31, CIRCLE - 1)
+        xids = sorted({(corner + n) % CIRCLE for corner in corners for n in range(-3, 4)})
+        found = connection.execute(
+            "select xid, age(xid::text::xid) from unnest(%s::bigint[]) as xid order by xid", [xids]
+        ).fetchall()
+    assert found == [(xid, age(now, xid)) for xid in xids]
+
+
+def xids() -> st.SearchStrategy[int]:
+    """64-bit xids that can be handed out, most of them near 2^31 and 2^32 and laps later."""
+    corners = st.sampled_from([n * 2**31 for n in (0, 1, 2, 3, 4, 7, 8, 2**20)])
+    near = st.builds(lambda corner, n: max(corner + n, 0), corners, st.integers(-2000, 2000))
+    return st.one_of(near, st.integers(0, 2**40)).map(handed_out)
+
+
+def handed_out(xid: int) -> int:
+    """The xid, or the first after it that is not special."""
+    return xid if xid % CIRCLE >= FIRST_NORMAL else xid - xid % CIRCLE + FIRST_NORMAL
+
+
+@given(
+    base=xids(),
+    behind=st.one_of(st.integers(0, 5000), st.integers(0, BASE_AGE_MAX + 5)),
+    burned=st.integers(0, 2**20 - 1),
+    where=st.one_of(st.integers(0, 5000), st.integers(0, BASE_AGE_MAX + 5)),
+)
+def test_no_row_that_a_snapshot_could_not_see_is_missed(
+    base: int, behind: int, burned: int, where: int
+) -> None:
+    """Whenever the guard trusts a base, every xid from it to the snapshot's xmax is read."""
+    xmax = handed_out(base + behind)
+    trusted, _ = base_to_read_from(
+        a_table_state(base=base), a_relation(), a_snapshot(xmin=base, xmax=xmax)
+    )
+    assume(trusted is not None)
+    row = handed_out(base + where % max(behind, 1))
+    assume(row < xmax)
+    # Others go on taking xids between the snapshot and the statement that counts.
+    assert is_read(handed_out(xmax + burned), base, row)
+
+
+@given(base=xids(), behind=st.integers(0, 2**20), before=st.integers(1, 2**31 - 2**21))
+def test_older_rows_are_left_where_they_are(base: int, behind: int, before: int) -> None:
+    """A row up to half a circle older than the base is not read, and neither are frozen ones."""
+    now = handed_out(base + behind)
+    assume(base - before >= FIRST_NORMAL)
+    row = base - before
+    assert row % CIRCLE < FIRST_NORMAL or not is_read(now, base, row)
+    assert not any(is_read(now, base, special) for special in range(FIRST_NORMAL))
+
+
+@given(base=xids(), beyond=st.integers(0, 2**33))
+def test_a_base_of_another_half_of_the_circle_is_not_trusted(base: int, beyond: int) -> None:
+    """From a million short of 2^31 on, however many laps, the table is read whole."""
+    xmax = base + BASE_AGE_MAX + beyond
+    found = base_to_read_from(a_table_state(base=base), a_relation(), a_snapshot(xmax=xmax))
+    assert found == (None, "base too old")
+
+
+@contextmanager
+def server_whose_next_xid_is(xid: int) -> Iterator[str]:
+    """A fresh server of its own, moved there while it is down; its rows so far are frozen."""
+    with tempfile.TemporaryDirectory(prefix="test-wrap-") as name:
+        directory = Path(name).resolve()
+        with postgres_server(directory, version=POSTGRES_VERSION) as server:
+            with psycopg.connect(server.url(), autocommit=True) as connection:
+                connection.execute("alter database template0 allow_connections true")
+                connection.execute("alter system set autovacuum = off")
+            for database in ("template0", "template1", "postgres"):
+                with psycopg.connect(server.url(database), autocommit=True) as connection:
+                    connection.execute("vacuum freeze")
+        cluster = Cluster(directory, POSTGRES_VERSION)
+        segment = cluster.data / "pg_xact" / f"{xid // XIDS_PER_SEGMENT:04X}"
+        segment.write_bytes(bytes(2**18))
+        cluster.account.own(segment)
+        oldest = str(xid - 10_000_000)
+        cluster._run("pg_resetwal", "-x", str(xid), "-u", oldest, ".", data=cluster.data)
+        with postgres_server(directory, version=POSTGRES_VERSION) as server:
+            url = create_database(server.url(), "messenger")
+            with psycopg.connect(url) as connection:
+                create_schema(connection)
+            yield url
+
+
+def next_xid(world: World) -> int:
+    """Take an xid; which one it was, 64 bits."""
+    row = world.connection.execute("select pg_current_xact_id()::text::bigint").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+@pytest.mark.parametrize("corner", [2**31, 2**32])
+def test_cycles_go_on_across_the_corner(corner: int, tmp_path: Path) -> None:
+    """On a real server each cycle around 2^31 and 2^32 reads what is new, late commits included."""
+    with server_whose_next_xid_is(corner - 100) as url, World(url) as world, World(url) as late:
+        pipeline = Pipeline(url, Settings(data_dir=tmp_path / "data"))
+        world.user(1)
+        world.conversation(1)
+        world.participant()
+        for number in range(5):
+            world.message(number, created_at=at(days=-number))
+            world.receipt(number)
+        pipeline.cycle()
+        assert next_xid(world) < corner
+        late.connection.execute("begin")
+        late.message(50)
+        late.execute("update messages set content = 'edited late' where content = 'hello'")
+        number, passed = 100, 0
+        while passed < 3:
+            world.message(number, created_at=at(days=-(number % 3)))
+            world.event(number)
+            number += 1
+            passed += next_xid(world) >= corner
+            if number % 16 == 0 or passed in (1, 3):
+                report = pipeline.cycle()
+                assert not any(table.is_full for table in report.reading.tables.values())
+                found, source = contents.of_views(pipeline.published), contents.of_source(url)
+                assert contents.differences(found, source) == {}
+        assert report.reading.tables["users"].rows == 0
+        late.connection.execute("commit")
+        report = pipeline.cycle()
+        # The base was held back before the corner, and goes on from beyond it now.
+        assert report.reading.tables["messages"].rows == number - 100 + 6
+        found, source = contents.of_views(pipeline.published), contents.of_source(url)
+        assert contents.differences(found, source) == {}
+        report = pipeline.cycle()
+        assert report.reading.tables["messages"].rows == 0
