@@ -68,7 +68,7 @@ def publish(warehouse: Warehouse, now: datetime) -> Manifest:
             generation=number,
             generated_at=now,
         )
-        set_data_through(warehouse.connection, manifest.data_through)
+        set_data_through(warehouse.connection, recorded.data_through)
     warehouse.checkpoint()
     manifest = recorded.with_generation(number, now, layout.warehouse.stat().st_size)
     draft = layout.generations / f".analytics-{number:06d}.duckdb"
