@@ -13,7 +13,7 @@ endif
 DATA_DIR ?= data
 
 .DEFAULT_GOAL := help
-.PHONY: help setup etl backfill demo shell status verify rebuild test torture lint format bench lock clean
+.PHONY: help setup etl backfill demo shell status verify check catalog rebuild test torture lint format bench lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -46,6 +46,12 @@ status: setup  ## how fresh and healthy the data are
 
 verify: setup  ## prove that what is here is what the source has (FROM= TO= REPAIR=1 YES=1)
 	@$(RUN) -m etl verify $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO)) $(if $(REPAIR),--repair) $(if $(YES),--yes)
+
+check: setup  ## run the checks of sql/checks on the published file
+	@$(RUN) -m olap check
+
+catalog: setup  ## make sql/README.md anew from the metrics' files
+	@$(RUN) -m olap catalog > build/catalog.md && mv build/catalog.md sql/README.md
 
 rebuild: setup  ## make the warehouse anew from the lake alone
 	@$(RUN) -m etl rebuild

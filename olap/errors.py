@@ -16,6 +16,7 @@
     │   └── RepairRefusedError     a repair would remove more than it may without being told
     ├── BackfillError              a backfill cannot begin or go on as asked
     ├── ErasureError               something of an erased person is left
+    ├── CatalogError               a metric's file is not as it must be
     ├── PublishError               a generation could not be made or does not add up
     └── SandboxError               the development servers could not be started or filled
 
@@ -100,6 +101,10 @@ class BackfillError(AnalyticsError):
 
 class ErasureError(AnalyticsError):
     """A person could not be erased, or something of them is left."""
+
+
+class CatalogError(AnalyticsError):
+    """A metric's file does not begin with its definition as it must."""
 
 
 class PublishError(AnalyticsError):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from olap import sqlfiles, timezones
+from olap import timezones
 from olap.days import EVERY_DAY, DayRange, DaySet, day_set
 from olap.errors import NewerVersionError, WarehouseError
 from olap.manifest import (
@@ -23,7 +23,7 @@ from olap.manifest import (
     naive_utc,
     utc,
 )
-from olap.warehouse import Warehouse, schema_fingerprint
+from olap.warehouse import Warehouse, schema_fingerprint, views_fingerprint
 
 
 def read(warehouse: Warehouse) -> Manifest | None:
@@ -164,7 +164,7 @@ def record_state(
         "ledger/set_state",
         format=FORMAT,
         schema_fingerprint=schema_fingerprint(),
-        views_fingerprint=sqlfiles.fingerprint("views"),
+        views_fingerprint=views_fingerprint(),
         tzdata_version=timezones.VERSION,
         system_identifier=source.system_identifier,
         timeline=source.timeline,

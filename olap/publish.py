@@ -22,6 +22,7 @@ from pathlib import Path
 import duckdb
 
 from olap import ledger, sqlfiles
+from olap.catalog import set_data_through
 from olap.errors import LakeError, PublishError
 from olap.layout import Layout, fsync, write_durably
 from olap.log import get_logger
@@ -67,6 +68,7 @@ def publish(warehouse: Warehouse, now: datetime) -> Manifest:
             generation=number,
             generated_at=now,
         )
+        set_data_through(warehouse.connection, recorded.data_through)
     warehouse.checkpoint()
     manifest = recorded.with_generation(number, now, layout.warehouse.stat().st_size)
     draft = layout.generations / f".analytics-{number:06d}.duckdb"

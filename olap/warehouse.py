@@ -15,13 +15,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import polars as pl
 
-from olap import sqlfiles, timezones
+from olap import catalog, sqlfiles, timezones
 from olap.disk import of_disk
 from olap.errors import WarehouseDamagedError, WarehouseError
 from olap.layout import Layout, fsync
@@ -45,6 +46,11 @@ def schema_fingerprint() -> str:
     folders += [f"facts/{name}" for name in ("messages", "read_receipts", "events")]
     folders += [f"dimensions/{name}" for name in ("users", "conversations", "participants")]
     return f"{sqlfiles.fingerprint(*folders)}-{timezones.VERSION}"
+
+
+def views_fingerprint() -> str:
+    """A digest of the SQL of views and metrics; another one means: make them anew."""
+    return sqlfiles.fingerprint("views", *catalog.FOLDERS, "catalog")
 
 
 class Warehouse(Scratch):
@@ -90,13 +96,12 @@ class Warehouse(Scratch):
         _create_schema(self)
 
     def refresh_views(self) -> None:
-        """Make the views anew when their SQL is no longer what made them."""
-        states, fingerprint = self.records("ledger/read_state"), sqlfiles.fingerprint("views")
+        """Make views and metrics anew when their SQL is no longer what made them."""
+        states, fingerprint = self.records("ledger/read_state"), views_fingerprint()
         if not states or states[0]["views_fingerprint"] == fingerprint:
             return
         with self.transaction():
-            for name in sqlfiles.names("views"):
-                self.run(name)
+            _create_views(self)
             self.run("ledger/set_views_fingerprint", fingerprint=fingerprint)
 
     def is_bloated(self) -> bool:
@@ -249,7 +254,18 @@ def _create_schema(warehouse: Warehouse) -> None:
     ).to_arrow()
     with warehouse.transaction():
         warehouse.connection.execute("create schema core")
-        for name in (*sqlfiles.names("schema"), *sqlfiles.names("views")):
+        for name in sqlfiles.names("schema"):
             warehouse.run(name)
+        _create_views(warehouse)
         warehouse.stage("ledger/fill_tz_spans", zones)
     warehouse.checkpoint()
+
+
+def _create_views(warehouse: Warehouse) -> None:
+    """Make the views, the macros of all metrics and their catalogue."""
+    for name in sqlfiles.names("views"):
+        warehouse.run(name)
+    warehouse.run("catalog/create")
+    # Publishing says through when the data are; until then no metric sees a row.
+    catalog.set_data_through(warehouse.connection, datetime.min.replace(tzinfo=UTC))
+    catalog.load_metrics(warehouse)

@@ -20,7 +20,7 @@ create table core.state (
 comment on table core.state is 'What this file is: its source, its schema and its generation. Grain: one row.';
 comment on column core.state.format is 'what these files mean; a version that knows only lower numbers leaves them alone';
 comment on column core.state.schema_fingerprint is 'digest of the SQL that made these tables; another one asks for a rebuild';
-comment on column core.state.views_fingerprint is 'digest of the SQL that made the views; another one asks for new views';
+comment on column core.state.views_fingerprint is 'digest of the SQL that made views and metrics; another one asks for new ones';
 comment on column core.state.tzdata_version is 'release of the tz database in core.tz_spans';
 comment on column core.state.system_identifier is 'of the PostgreSQL cluster';
 comment on column core.state.timeline is 'of the PostgreSQL cluster';

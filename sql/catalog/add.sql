@@ -1,0 +1,4 @@
+-- Lists one version of a metric.
+-- grain: one row
+insert into metrics.catalog
+values ($metric, $version, $is_newest, $definition, $grain, $scope, $rules, $parameters, $fingerprint);

@@ -1,0 +1,17 @@
+-- event_counts_v1: How many events of which type happened.
+-- grain: one row per event type that occurred, the most frequent first, then by name
+-- scope: the period [since, until), UTC; until is data_through unless given
+-- A viewer sees the events of his conversations, and of those without a conversation his own.
+create or replace macro metrics.event_counts_v1(
+    since timestamp,
+    until timestamp := null,
+    visible_to := null,
+    include_bots := true
+) as table
+select
+    found.event_type,
+    cast(sum(found.event_count) as bigint) as "count"
+from core.event_window(since, coalesce(until, core.data_through()), visible_to, include_bots) as found
+where core.is_window(since, coalesce(until, core.data_through()))
+group by found.event_type
+order by "count" desc, found.event_type;

@@ -1,0 +1,34 @@
+-- top_senders_v1: Who wrote the most messages.
+-- grain: one row per person who wrote, the most messages first, then by user_id; at most top_n
+-- scope: the period [since, until), UTC; until is data_through unless given
+-- Deleted and system messages are not counted. username is null for people who are deleted or unknown.
+-- A viewer is not told the names of people who are present in none of the conversations in scope.
+create or replace macro metrics.top_senders_v1(
+    since timestamp,
+    until timestamp := null,
+    for_conversation := null,
+    top_n := 10,
+    visible_to := null,
+    include_bots := true
+) as table
+with counted as (
+    select
+        found.sender_key,
+        sum(found.message_count) as message_count
+    from core.message_window(
+        since, coalesce(until, core.data_through()), for_conversation, null, visible_to, include_bots
+    ) as found
+    where not found.is_system
+    group by found.sender_key
+)
+
+select
+    users.user_id,
+    case when users.deleted_at is null then users.username end as username,
+    cast(counted.message_count as bigint) as message_count
+from counted
+inner join core.users as users on counted.sender_key = users.user_key
+semi join core.people_in_scope(for_conversation, visible_to) as people on counted.sender_key = people.user_key
+where core.is_window(since, coalesce(until, core.data_through()))
+order by message_count desc, users.user_id
+limit top_n;
