@@ -3,7 +3,8 @@
 -- scope: the period [since, until), UTC; until is data_through unless given
 -- every is hourly, daily, weekly (from Monday) or monthly, of the clock of the IANA time zone tz. A
 -- bucket is named by its first instant, in UTC; is_partial where the period cuts it. Days have 23, 24
--- or 25 hours; an hour that the clock shows twice is two buckets. Deleted messages are not counted.
+-- or 25 hours; an hour that the clock shows twice is two buckets. Deleted messages are not counted. A
+-- viewer who asks for a person he may not see gets the zeros of one who does not exist.
 create or replace macro metrics.message_timeline_v1(
     since timestamp,
     until timestamp := null,

@@ -1,5 +1,5 @@
 -- user_activity_v1: What one person did: wrote, read, and in how many conversations.
--- grain: one row; none for a user who does not exist or may not be seen
+-- grain: one row; none for a user who does not exist before until or may not be seen
 -- scope: the period [since, until), UTC; first_message_date and last_activity_date are of all time
 -- before until. messages_sent, active_conversations (wrote in) and first_message_date are of messages
 -- that are neither deleted nor system messages; messages_read are receipts, whatever became of the
@@ -17,7 +17,10 @@ with person as (
     select users.user_id
     from core.users as users
     semi join core.people_in_scope(null, visible_to) as people on users.user_key = people.user_key
-    where users.user_id = for_user and users.in_source
+    where
+        users.user_id = for_user
+        and users.in_source
+        and users.created_at < coalesce(until, core.data_through())
 ),
 
 sent as (

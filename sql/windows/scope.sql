@@ -59,6 +59,15 @@ where
             and core.is_present(participants.joined_at, participants.left_at, core.data_through())
     );
 
+-- the key of a user whom a viewer may see; null where there is none, so that both are the same
+create or replace macro core.key_of_seen(person, viewer) as (
+    (
+        select seen.user_key
+        from core.people_in_scope(null, viewer) as seen
+        where seen.user_key = core.key_of_user(person)
+    )
+);
+
 -- true, or an error that says what conversations can be sorted by
 create or replace macro core.is_ranking(word) as (
     case

@@ -51,7 +51,7 @@ semi join core.conversations_in_scope(conversation, viewer) as scope
 anti join core.bots_left_out(with_bots) as bots on scoped.sender_key = bots.user_key
 where
     (conversation is not null or viewer is not null)
-    and (person is null or scoped.sender_key = core.key_of_user(person))
+    and (person is null or scoped.sender_key = core.key_of_seen(person, viewer))
     and scoped.created_at >= from_at
     and scoped.created_at < to_at
     and scoped.deleted_at is null

@@ -47,7 +47,7 @@ with found as (
     semi join core.conversations_in_scope(conversation, viewer) as scope on scoped.conversation_key = scope.conversation_key
     where
         (conversation is not null or viewer is not null)
-        and (person is null or scoped.user_key = core.key_of_user(person))
+        and (person is null or scoped.user_key = core.key_of_seen(person, viewer))
     union all
     select theirs.*
     from core.read_rows(from_at, to_at) as theirs
