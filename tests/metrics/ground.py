@@ -77,9 +77,7 @@ def _fill(connection: duckdb.DuckDBPyConnection, world: World) -> None:
     room_keys = {room: key for key, room in enumerate(_all(rooms, places), 1)}
     messages = {m.id: m for m in world.messages}
     nobody, nowhere = (None, None, None, None, False), (None, None, None, False)
-    _insert(
-        connection, "users", [(key, u, *users.get(u, nobody)) for u, key in user_keys.items()]
-    )
+    _insert(connection, "users", [(key, u, *users.get(u, nobody)) for u, key in user_keys.items()])
     _insert(
         connection,
         "conversations",

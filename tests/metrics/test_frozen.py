@@ -14,7 +14,9 @@ from tests.metrics.worlds import PARAMETERS
 
 SQL = Path(__file__).parents[2] / "sql"
 HEAD = "-- thing_v1: What it is.\n-- grain: one row\n-- scope: the period\n-- and more\n"
-BODY = "create or replace macro metrics.thing_v1(\n    since timestamp,\n    top_n := 10\n) as table\n"
+BODY = (
+    "create or replace macro metrics.thing_v1(\n    since timestamp,\n    top_n := 10\n) as table\n"
+)
 WINDOWS = {
     "used": "create macro core.used(a) as (core.inner(a));",
     "inner": "create macro core.inner(a) as (a + 1);",

@@ -65,9 +65,7 @@ def pools(draw: st.DrawFn) -> list[datetime]:
         st.lists(
             st.builds(
                 lambda days, quarter, shift: (
-                    day
-                    + timedelta(days=days, minutes=15 * quarter)
-                    + timedelta(microseconds=shift)
+                    day + timedelta(days=days, minutes=15 * quarter) + timedelta(microseconds=shift)
                 ),
                 st.sampled_from((0, 0, 0, -1, 1, 2, -3)),
                 st.sampled_from(QUARTERS),
