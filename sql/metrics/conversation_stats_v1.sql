@@ -33,7 +33,7 @@ create or replace macro metrics.conversation_stats_v1(
         select *
         from core.message_window(
             timestamp '0001-01-01', coalesce(until, core.data_through()), for_conversation, null,
-                visible_to, include_bots
+            visible_to, include_bots
         )
     ),
 

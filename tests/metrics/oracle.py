@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache, lru_cache
 from importlib import resources
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -24,6 +25,7 @@ from zoneinfo import ZoneInfo
 Row = dict[str, Any]
 QUARTER = timedelta(minutes=15)
 DAY = timedelta(days=1)
+EVER = datetime(1, 1, 1)
 TYPES = ("text", "image", "file", "system")
 
 
@@ -278,8 +280,8 @@ def user_activity(
         return []
     if not asker.sees_person(for_user):
         return []
-    ever = written(asker.messages(datetime.min, until, for_user=for_user))
-    read = [r for r in asker.receipts(datetime.min, until) if r.user_id == for_user]
+    ever = written(asker.messages(EVER, until, for_user=for_user))
+    read = [r for r in asker.receipts(EVER, until) if r.user_id == for_user]
     sent = [m for m in ever if m.created_at >= since]
     activity = [m.created_at for m in ever] + [r.read_at for r in read]
     return [
@@ -363,7 +365,7 @@ def conversation_stats(
     if not found or not asker.sees_room(for_conversation):
         return []
     room = found[0]
-    messages = asker.messages(datetime.min, until, for_conversation)
+    messages = asker.messages(EVER, until, for_conversation)
     times = [m.created_at for m in messages]
     present = {
         p.user_id
@@ -508,5 +510,5 @@ def buckets(
     around = {"hourly": 2, "daily": 3, "weekly": 9, "monthly": 33}[every] * DAY
     midnights = (datetime(t.year, t.month, t.day) for t in (since - around, until + around))
     edges = starts(*midnights, every, tz)
-    pairs = zip(edges, edges[1:], strict=False)
-    return [(start, end) for start, end in pairs if since < until and start < until and end > since]
+    pairs = pairwise(edges)
+    return [(start, end) for start, end in pairs if max(start, since) < min(end, until)]

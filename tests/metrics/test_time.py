@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import duckdb
@@ -12,7 +13,7 @@ from olap.warehouse import Warehouse
 from tests.metrics import oracle
 from tests.metrics.ground import Ground, expected, ground_of
 from tests.metrics.oracle import Event, Message, World
-from tests.metrics.worlds import INTERVALS, PARAMETERS, ROOMS
+from tests.metrics.worlds import INTERVALS, PARAMETERS, ROOMS, asking
 
 MICROSECOND = timedelta(microseconds=1)
 # The instants of 2026 at which the clocks change, by the law of each place; Kathmandu's do not.
@@ -65,7 +66,7 @@ def hours(ground: Ground, first: datetime, last: datetime, tz: str) -> list[time
     rows = ground.ask("message_timeline", since=first, until=last, every="daily", tz=tz)
     begun = [dict(row)["timestamp"] for row in rows] + [last]
     assert [dict(row)["is_partial"] for row in rows] == [False] * len(rows)
-    return [end - start for start, end in zip(begun, begun[1:], strict=False)]
+    return [end - start for start, end in pairwise(begun)]
 
 
 @pytest.mark.parametrize(
@@ -122,14 +123,6 @@ def test_one_microsecond(instant: datetime, empty_warehouse: Warehouse) -> None:
             assert ground.ask(metric, **arguments) == answer, metric
         (stats,) = ground.ask("message_stats", **asked)
         assert dict(stats)["total_messages"] == 2
-
-
-def asking(metric: str, asked: dict[str, Any]) -> dict[str, Any]:
-    """The arguments that a metric takes, and whom or what it cannot do without."""
-    given = {"for_user": 1} if metric == "user_activity" else {}
-    if metric == "conversation_stats":
-        given = {"for_conversation": ROOMS[0]}
-    return given | {k: v for k, v in asked.items() if k in PARAMETERS[metric]}
 
 
 @pytest.mark.parametrize("instant", [datetime(2026, 3, 1), datetime(2026, 3, 1, 12, 7)])

@@ -232,3 +232,13 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "event_counts": (*_WINDOW, *_ASKER),
     "event_timeline": (*_WINDOW, "every", "tz", *_ASKER),
 }
+
+
+def asking(
+    metric: str, asked: dict[str, Any], mandatory: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Of these arguments those that a metric takes, and whom or what it cannot do without."""
+    needed = mandatory or {"for_user": 1, "for_conversation": ROOMS[0]}
+    name = {"user_activity": "for_user", "conversation_stats": "for_conversation"}.get(metric)
+    given = {name: needed[name]} if name else {}
+    return given | {key: value for key, value in asked.items() if key in PARAMETERS[metric]}
