@@ -8,7 +8,13 @@ import duckdb
 import polars as pl
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.fix_postgres", "tests.fix_valkey", "tests.fix_pipeline", "tests.fix_proxy"]
+pytest_plugins = [
+    "tests.fix_postgres",
+    "tests.fix_valkey",
+    "tests.fix_pipeline",
+    "tests.fix_proxy",
+    "tests.metrics.fix_metrics",
+]
 
 # The databases are real, so an example takes as long as it takes; failures repeat all the same.
 settings.register_profile(

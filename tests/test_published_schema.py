@@ -82,13 +82,19 @@ def columns(published: duckdb.DuckDBPyConnection, schema: str, table: str) -> li
     ]
 
 
-def test_the_schemas_are_core_and_main(published: duckdb.DuckDBPyConnection) -> None:
-    """Tables lie in `core` and views in `main`, but for core.proofs, and nothing anywhere else."""
+def test_the_schemas_are_core_main_and_metrics(published: duckdb.DuckDBPyConnection) -> None:
+    """Tables lie in `core` and views in `main`, but for core.proofs and metrics.catalog."""
     found = published.execute(
         "select distinct schema_name, 'table' from duckdb_tables() where not internal union "
         "select distinct schema_name, 'view' from duckdb_views() where not internal"
     ).fetchall()
-    assert sorted(found) == [("core", "table"), ("core", "view"), ("main", "view")]
+    assert sorted(found) == [
+        ("core", "table"),
+        ("core", "view"),
+        ("main", "view"),
+        ("metrics", "table"),
+    ]
+    assert names(published, "table", "metrics") == ["catalog"]
     assert names(published, "view", "core") == ["proofs"]
 
 

@@ -202,7 +202,10 @@ def test_every_result_has_a_grain() -> None:
     """Each file whose rows or table somebody meets says what one row is."""
     met = sql_files(
         "source/messenger/**/*.sql",
-        *(f"{folder}/*.sql" for folder in ("rollups", "schema", "views", "checks", "report")),
+        *(
+            f"{folder}/*.sql"
+            for folder in ("rollups", "schema", "views", "checks", "report", "metrics", "catalog")
+        ),
     )
     without_rows = {"source/messenger/schema", "source/messenger/lock"}
     lacking = {n for n, text in met.items() if not re.search(r"^-- grain: \S", text, re.MULTILINE)}

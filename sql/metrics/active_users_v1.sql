@@ -9,26 +9,34 @@ create or replace macro metrics.active_users_v1(
     visible_to := null,
     include_bots := true
 ) as table
-with active as (
-    select
-        found.sender_key as user_key,
-        true as is_writer
-    from core.message_window(
-        since, coalesce(until, core.data_through()), null, null, visible_to, include_bots
-    ) as found
-    where not found.is_system
-    union all
-    select
-        found.user_key,
-        false as is_writer
-    from core.read_window(
-        since, coalesce(until, core.data_through()), null, null, visible_to, include_bots
-    ) as found
-)
+    with active as (
+        select
+            found.sender_key as user_key,
+            true as is_writer
+        from
+            core.message_window(
+                since, coalesce(until, core.data_through()), null, null, visible_to, include_bots
+            ) as found
+        where not found.is_system
+        union all
+        select
+            found.user_key,
+            false as is_writer
+        from core.read_window(
+            since, coalesce(until, core.data_through()), null, null, visible_to, include_bots
+        ) as found
+    ),
 
-select
-    count(distinct active.user_key) filter (where active.is_writer) as active_users,
-    count(distinct active.user_key) filter (where not active.is_writer) as active_readers,
-    count(distinct active.user_key) as active_any
-from active
-where core.is_window(since, coalesce(until, core.data_through()));
+    answer as (
+        select
+            count(distinct active.user_key) filter (where active.is_writer) as active_users,
+            count(distinct active.user_key) filter (where not active.is_writer) as active_readers,
+            count(distinct active.user_key) as active_any
+        from active
+    )
+
+    select *
+    from answer
+    union all by name
+    select null as active_users
+    from core.refused(core.is_window(since, coalesce(until, core.data_through())));

@@ -11,67 +11,68 @@ create or replace macro metrics.conversation_stats_v1(
     visible_to := null,
     include_bots := true
 ) as table
-with conversation as (
-    select
-        conversations.*,
-        greatest(
-            1,
-            (
-                epoch_us(coalesce(until, core.data_through())) - epoch_us(conversations.created_at) + 86399999999
-            ) // 86400000000
-        ) as age_days
-    from core.conversations as conversations
-    semi join core.conversations_in_scope(for_conversation, visible_to) as scope
-        on conversations.conversation_key = scope.conversation_key
-    where
-        conversations.conversation_id = for_conversation
-        and conversations.in_source
-        and conversations.created_at < coalesce(until, core.data_through())
-),
+    with conversation as (
+        select
+            conversations.*,
+            greatest(
+                1,
+                (
+                    epoch_us(coalesce(until, core.data_through())) - epoch_us(conversations.created_at) + 86399999999
+                ) // 86400000000
+            ) as age_days
+        from core.conversations as conversations
+        semi join core.conversations_in_scope(for_conversation, visible_to) as scope
+            on conversations.conversation_key = scope.conversation_key
+        where
+            conversations.conversation_id = for_conversation
+            and conversations.in_source
+            and conversations.created_at < coalesce(until, core.data_through())
+    ),
 
-sent as (
-    select *
-    from core.message_window(
-        timestamp '0001-01-01', coalesce(until, core.data_through()), for_conversation, null, visible_to, include_bots
+    sent as (
+        select *
+        from core.message_window(
+            timestamp '0001-01-01', coalesce(until, core.data_through()), for_conversation, null,
+            visible_to, include_bots
+        )
+    ),
+
+    totals as (
+        select
+            coalesce(sum(sent.message_count), 0) as message_count,
+            min(sent.first_at) as first_at,
+            max(sent.last_at) as last_at
+        from sent
+    ),
+
+    people as (
+        select
+            count(*) as participant_count,
+            count(*) filter (
+                where participants.user_key in (
+                    select sent.sender_key
+                    from sent
+                    where not sent.is_system and sent.sender_key is not null
+                )
+            ) as active_participants
+        from core.participants as participants
+        semi join conversation on participants.conversation_key = conversation.conversation_key
+        anti join core.bots_left_out(include_bots) as bots on participants.user_key = bots.user_key
+        where core.is_present(participants.joined_at, participants.left_at, coalesce(until, core.data_through()))
     )
-),
 
-totals as (
     select
-        coalesce(sum(sent.message_count), 0) as message_count,
-        min(sent.first_at) as first_at,
-        max(sent.last_at) as last_at
-    from sent
-),
-
-people as (
-    select
-        count(*) as participant_count,
-        count(*) filter (
-            where participants.user_key in (
-                select sent.sender_key
-                from sent
-                where not sent.is_system and sent.sender_key is not null
-            )
-        ) as active_participants
-    from core.participants as participants
-    semi join conversation on participants.conversation_key = conversation.conversation_key
-    anti join core.bots_left_out(include_bots) as bots on participants.user_key = bots.user_key
-    where core.is_present(participants.joined_at, participants.left_at, coalesce(until, core.data_through()))
-)
-
-select
-    conversation.conversation_id,
-    conversation.conversation_type as type,
-    conversation.title,
-    conversation.created_at,
-    people.participant_count,
-    people.active_participants,
-    cast(totals.message_count as bigint) as message_count,
-    core.per_day_of(totals.message_count, conversation.age_days * 86400000000) as messages_per_day,
-    conversation.age_days as conversation_age_days,
-    totals.first_at as first_message_date,
-    totals.last_at as last_message_date
-from conversation
-cross join people
-cross join totals;
+        conversation.conversation_id,
+        conversation.conversation_type as type,
+        conversation.title,
+        conversation.created_at,
+        people.participant_count,
+        people.active_participants,
+        cast(totals.message_count as bigint) as message_count,
+        core.per_day_of(totals.message_count, conversation.age_days * 86400000000) as messages_per_day,
+        conversation.age_days as conversation_age_days,
+        totals.first_at as first_message_date,
+        totals.last_at as last_message_date
+    from conversation
+    cross join people
+    cross join totals;

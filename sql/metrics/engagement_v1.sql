@@ -13,42 +13,43 @@ create or replace macro metrics.engagement_v1(
     visible_to := null,
     include_bots := true
 ) as table
-with people as (
-    select users.user_key
-    from core.users as users
-    semi join core.people_in_scope(null, visible_to) as seen on users.user_key = seen.user_key
-    anti join core.bots_left_out(include_bots) as bots on users.user_key = bots.user_key
-    where
-        users.in_source
-        and users.created_at < coalesce(until, core.data_through())
-        and coalesce(users.deleted_at >= coalesce(until, core.data_through()), true)
-),
+    with people as (
+        select users.user_key
+        from core.users as users
+        semi join core.people_in_scope(null, visible_to) as seen on users.user_key = seen.user_key
+        anti join core.bots_left_out(include_bots) as bots on users.user_key = bots.user_key
+        where
+            users.in_source
+            and users.created_at < coalesce(until, core.data_through())
+            and coalesce(users.deleted_at >= coalesce(until, core.data_through()), true)
+    ),
 
-sent as (
+    sent as (
+        select
+            found.sender_key,
+            sum(found.message_count) as message_count
+        from
+            core.message_window(
+                since, coalesce(until, core.data_through()), null, null, visible_to, include_bots
+            ) as found
+        where not found.is_system
+        group by found.sender_key
+    ),
+
+    counted as (
+        select
+            count(*) as total_users,
+            count(*) filter (where sent.message_count >= 1) as active_users,
+            count(*) filter (where sent.message_count >= engaged_from) as engaged_users
+        from people
+        left join sent on people.user_key = sent.sender_key
+    )
+
     select
-        found.sender_key,
-        sum(found.message_count) as message_count
-    from core.message_window(
-        since, coalesce(until, core.data_through()), null, null, visible_to, include_bots
-    ) as found
-    where not found.is_system
-    group by found.sender_key
-),
-
-counted as (
-    select
-        count(*) as total_users,
-        count(*) filter (where sent.message_count >= 1) as active_users,
-        count(*) filter (where sent.message_count >= engaged_from) as engaged_users
-    from people
-    left join sent on people.user_key = sent.sender_key
-)
-
-select
-    counted.total_users,
-    counted.active_users,
-    counted.engaged_users,
-    core.percent_of(counted.active_users, counted.total_users) as engagement_rate,
-    core.percent_of(counted.engaged_users, counted.total_users) as deep_engagement_rate
-from counted
-where core.is_window(since, coalesce(until, core.data_through()));
+        counted.total_users,
+        counted.active_users,
+        counted.engaged_users,
+        core.percent_of(counted.active_users, counted.total_users) as engagement_rate,
+        core.percent_of(counted.engaged_users, counted.total_users) as deep_engagement_rate
+    from counted
+    where core.is_window(since, coalesce(until, core.data_through()));

@@ -3,7 +3,8 @@
 -- scope: the period [since, until), UTC; until is data_through unless given
 -- Deleted messages are not counted. System messages count in totals and types; they have no sender that
 -- is counted. avg_message_length is in characters, one decimal, over messages that have a text. The
--- distribution is in percent of total_messages, two decimals.
+-- distribution is in percent of total_messages, two decimals. A viewer who asks for a person he may not
+-- see gets the zeros of one who does not exist.
 create or replace macro metrics.message_stats_v1(
     since timestamp,
     until timestamp := null,
@@ -12,44 +13,44 @@ create or replace macro metrics.message_stats_v1(
     visible_to := null,
     include_bots := true
 ) as table
-with totals as (
-    select
-        coalesce(sum(found.message_count), 0) as total_messages,
-        coalesce(sum(found.text_count), 0) as text_messages,
-        coalesce(sum(found.image_count), 0) as image_messages,
-        coalesce(sum(found.file_count), 0) as file_messages,
-        coalesce(sum(found.message_count) filter (where found.is_system), 0) as system_messages,
-        count(distinct found.sender_key) filter (where not found.is_system) as unique_senders,
-        coalesce(sum(found.length_sum), 0) as length_sum,
-        coalesce(sum(found.measured_count), 0) as measured_count
-    from core.message_window(
-        since, coalesce(until, core.data_through()), for_conversation, for_user, visible_to, include_bots
-    ) as found
-),
+    with totals as (
+        select
+            coalesce(sum(found.message_count), 0) as total_messages,
+            coalesce(sum(found.text_count), 0) as text_messages,
+            coalesce(sum(found.image_count), 0) as image_messages,
+            coalesce(sum(found.file_count), 0) as file_messages,
+            coalesce(sum(found.message_count) filter (where found.is_system), 0) as system_messages,
+            count(distinct found.sender_key) filter (where not found.is_system) as unique_senders,
+            coalesce(sum(found.length_sum), 0) as length_sum,
+            coalesce(sum(found.measured_count), 0) as measured_count
+        from core.message_window(
+            since, coalesce(until, core.data_through()), for_conversation, for_user, visible_to, include_bots
+        ) as found
+    ),
 
-typed as (
-    select
-        totals.*,
-        totals.total_messages - totals.text_messages - totals.image_messages - totals.file_messages
-        - totals.system_messages as other_messages
-    from totals
-)
+    typed as (
+        select
+            totals.*,
+            totals.total_messages - totals.text_messages - totals.image_messages - totals.file_messages
+            - totals.system_messages as other_messages
+        from totals
+    )
 
-select
-    cast(typed.total_messages as bigint) as total_messages,
-    cast(typed.text_messages as bigint) as text_messages,
-    cast(typed.image_messages as bigint) as image_messages,
-    cast(typed.file_messages as bigint) as file_messages,
-    cast(typed.system_messages as bigint) as system_messages,
-    cast(typed.other_messages as bigint) as other_messages,
-    typed.unique_senders,
-    core.average_of(typed.length_sum, typed.measured_count) as avg_message_length,
-    {
-        'text': core.percent_of(typed.text_messages, typed.total_messages),
-        'image': core.percent_of(typed.image_messages, typed.total_messages),
-        'file': core.percent_of(typed.file_messages, typed.total_messages),
-        'system': core.percent_of(typed.system_messages, typed.total_messages),
-        'other': core.percent_of(typed.other_messages, typed.total_messages)
-    } as message_type_distribution
-from typed
-where core.is_window(since, coalesce(until, core.data_through()));
+    select
+        cast(typed.total_messages as bigint) as total_messages,
+        cast(typed.text_messages as bigint) as text_messages,
+        cast(typed.image_messages as bigint) as image_messages,
+        cast(typed.file_messages as bigint) as file_messages,
+        cast(typed.system_messages as bigint) as system_messages,
+        cast(typed.other_messages as bigint) as other_messages,
+        typed.unique_senders,
+        core.average_of(typed.length_sum, typed.measured_count) as avg_message_length,
+        {
+            'text': core.percent_of(typed.text_messages, typed.total_messages),
+            'image': core.percent_of(typed.image_messages, typed.total_messages),
+            'file': core.percent_of(typed.file_messages, typed.total_messages),
+            'system': core.percent_of(typed.system_messages, typed.total_messages),
+            'other': core.percent_of(typed.other_messages, typed.total_messages)
+        } as message_type_distribution
+    from typed
+    where core.is_window(since, coalesce(until, core.data_through()));

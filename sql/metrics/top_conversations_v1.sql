@@ -13,40 +13,59 @@ create or replace macro metrics.top_conversations_v1(
     visible_to := null,
     include_bots := true
 ) as table
-with counted as (
-    select
-        found.conversation_key,
-        sum(found.message_count) as message_count,
-        count(distinct found.sender_key) filter (where not found.is_system) as participant_count
-    from core.message_window(
-        since, coalesce(until, core.data_through()), null, null, visible_to, include_bots
-    ) as found
-    group by found.conversation_key
-),
+    with counted as (
+        select
+            found.conversation_key,
+            sum(found.message_count) as message_count,
+            count(distinct found.sender_key) filter (where not found.is_system) as participant_count
+        from
+            core.message_window(
+                since, coalesce(until, core.data_through()), null, null, visible_to, include_bots
+            ) as found
+        group by found.conversation_key
+    ),
 
-rated as (
-    select
-        counted.*,
-        coalesce(counted.message_count / nullif(counted.participant_count, 0), 0) as activity
-    from counted
-)
+    rated as (
+        select
+            counted.*,
+            coalesce(counted.message_count / nullif(counted.participant_count, 0), 0) as activity
+        from counted
+    ),
 
-select
-    conversations.conversation_id,
-    conversations.conversation_type as type,
-    conversations.title,
-    cast(rated.message_count as bigint) as message_count,
-    rated.participant_count,
-    core.per_day_of(
-        rated.message_count, epoch_us(coalesce(until, core.data_through())) - epoch_us(since)
-    ) as messages_per_day
-from rated
-inner join core.conversations as conversations on rated.conversation_key = conversations.conversation_key
-where core.is_window(since, coalesce(until, core.data_through())) and core.is_ranking(sort_by)
-order by
-    case sort_by when 'participants' then rated.participant_count when 'activity' then rated.activity else rated.message_count end desc,
-    rated.message_count desc,
-    rated.participant_count desc,
-    rated.activity desc,
-    conversations.conversation_id
-limit top_n;
+    answer as (
+        select
+            conversations.conversation_id,
+            conversations.conversation_type as type,
+            conversations.title,
+            cast(rated.message_count as bigint) as message_count,
+            rated.participant_count,
+            core.per_day_of(
+                rated.message_count, epoch_us(coalesce(until, core.data_through())) - epoch_us(since)
+            ) as messages_per_day,
+            rated.activity
+        from rated
+        inner join core.conversations as conversations on rated.conversation_key = conversations.conversation_key
+        union all by name
+        select null as conversation_id
+        from core.refused(core.is_window(since, coalesce(until, core.data_through())) and core.is_ranking(sort_by))
+    )
+
+    select
+        answer.conversation_id,
+        answer.type,
+        answer.title,
+        answer.message_count,
+        answer.participant_count,
+        answer.messages_per_day
+    from answer
+    order by
+        case sort_by
+            when 'participants' then answer.participant_count
+            when 'activity' then answer.activity
+            else answer.message_count
+        end desc,
+        answer.message_count desc,
+        answer.participant_count desc,
+        answer.activity desc,
+        answer.conversation_id
+    limit top_n;

@@ -11,24 +11,32 @@ create or replace macro metrics.top_senders_v1(
     visible_to := null,
     include_bots := true
 ) as table
-with counted as (
-    select
-        found.sender_key,
-        sum(found.message_count) as message_count
-    from core.message_window(
-        since, coalesce(until, core.data_through()), for_conversation, null, visible_to, include_bots
-    ) as found
-    where not found.is_system
-    group by found.sender_key
-)
+    with counted as (
+        select
+            found.sender_key,
+            sum(found.message_count) as message_count
+        from
+            core.message_window(
+                since, coalesce(until, core.data_through()), for_conversation, null, visible_to, include_bots
+            ) as found
+        where not found.is_system
+        group by found.sender_key
+    ),
 
-select
-    users.user_id,
-    case when users.deleted_at is null then users.username end as username,
-    cast(counted.message_count as bigint) as message_count
-from counted
-inner join core.users as users on counted.sender_key = users.user_key
-semi join core.people_in_scope(for_conversation, visible_to) as people on counted.sender_key = people.user_key
-where core.is_window(since, coalesce(until, core.data_through()))
-order by message_count desc, users.user_id
-limit top_n;
+    answer as (
+        select
+            users.user_id,
+            case when users.deleted_at is null then users.username end as username,
+            cast(counted.message_count as bigint) as message_count
+        from counted
+        inner join core.users as users on counted.sender_key = users.user_key
+        semi join core.people_in_scope(for_conversation, visible_to) as people on counted.sender_key = people.user_key
+    )
+
+    select *
+    from answer
+    union all by name
+    select null as user_id
+    from core.refused(core.is_window(since, coalesce(until, core.data_through())))
+    order by message_count desc, user_id
+    limit top_n;

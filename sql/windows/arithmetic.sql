@@ -47,6 +47,12 @@ create or replace macro core.is_window(from_at, to_at) as (
     end
 );
 
+-- refused: no row for a question that is right; for another one the error that says why it is not
+-- Stands in a UNION ALL beside an answer: a filter on rows says nothing where there is no row.
+create or replace macro core.refused(is_right) as table
+    select true as is_refused
+    where not is_right;
+
 -- the unit that date_trunc knows, and the length, of buckets; an hour has no place here
 create or replace macro core.unit_of(word) as (
     case word when 'monthly' then 'month' when 'weekly' then 'week' else 'day' end

@@ -20,13 +20,13 @@ create or replace macro core.is_zone(zone) as (
 -- grain: one row per span of constant offset
 create or replace macro core.zone_spans(from_at, to_at, zone) as table
 -- The one row of `asked` is there so that an unknown zone is an error where nothing else has a row.
-select
-    spans.from_utc,
-    spans.to_utc,
-    to_minutes(spans.offset_minutes) as shift
-from (select core.is_zone(zone) as is_known) as asked
-inner join core.tz_spans as spans on asked.is_known and spans.tz_name = zone
-where spans.from_utc < to_at + interval 40 days and spans.to_utc > from_at - interval 40 days;
+    select
+        spans.from_utc,
+        spans.to_utc,
+        to_minutes(spans.offset_minutes) as shift
+    from (select core.is_zone(zone) as is_known) as asked
+    inner join core.tz_spans as spans on asked.is_known and spans.tz_name = zone
+    where spans.from_utc < to_at + interval 40 days and spans.to_utc > from_at - interval 40 days;
 
 -- buckets: those that a window meets, without a gap
 -- grain: one row per bucket
@@ -34,60 +34,61 @@ where spans.from_utc < to_at + interval 40 days and spans.to_utc > from_at - int
 -- clock that runs through a change of the clocks: an hour that comes twice is two buckets, one that is
 -- left out is none. A day, a week or a month begins with the first instant that bears its date.
 create or replace macro core.buckets(from_at, to_at, unit, zone) as table
-with zones as (
-    select *
-    from core.zone_spans(from_at, to_at, zone)
-),
+    with zones as (
+        select *
+        from core.zone_spans(from_at, to_at, zone)
+    ),
 
-hours as (
-    select greatest(zones.from_utc, opened.local_at - zones.shift) as bucket_at
-    from zones
-    cross join lateral (
+    hours as (
+        select greatest(zones.from_utc, opened.local_at - zones.shift) as bucket_at
+        from zones
+        cross join
+            lateral (
+                select
+                    unnest(generate_series(
+                        date_trunc('hour', greatest(zones.from_utc, from_at - interval 2 hours) + zones.shift),
+                        least(zones.to_utc, to_at + interval 2 hours) + zones.shift - interval 1 microsecond,
+                        interval 1 hour
+                    )) as local_at
+            ) as opened
+        where
+            unit = 'hourly'
+            and zones.from_utc < to_at + interval 2 hours
+            and zones.to_utc > from_at - interval 2 hours
+    ),
+
+    periods as (
         select
             unnest(generate_series(
-                date_trunc('hour', greatest(zones.from_utc, from_at - interval 2 hours) + zones.shift),
-                least(zones.to_utc, to_at + interval 2 hours) + zones.shift - interval 1 microsecond,
-                interval 1 hour
+                date_trunc(core.unit_of(unit), from_at - interval 2 days),
+                date_trunc(core.unit_of(unit), to_at + interval 2 days) + core.length_of(unit),
+                core.length_of(unit)
             )) as local_at
-    ) as opened
-    where
-        unit = 'hourly'
-        and zones.from_utc < to_at + interval 2 hours
-        and zones.to_utc > from_at - interval 2 hours
-),
+        where unit <> 'hourly'
+    ),
 
-periods as (
-    select
-        unnest(generate_series(
-            date_trunc(core.unit_of(unit), from_at - interval 2 days),
-            date_trunc(core.unit_of(unit), to_at + interval 2 days) + core.length_of(unit),
-            core.length_of(unit)
-        )) as local_at
-    where unit <> 'hourly'
-),
+    days as (
+        select min(greatest(zones.from_utc, periods.local_at - zones.shift)) as bucket_at
+        from periods
+        inner join zones on greatest(zones.from_utc, periods.local_at - zones.shift) < zones.to_utc
+        group by periods.local_at
+    ),
 
-days as (
-    select min(greatest(zones.from_utc, periods.local_at - zones.shift)) as bucket_at
-    from periods
-    inner join zones on greatest(zones.from_utc, periods.local_at - zones.shift) < zones.to_utc
-    group by periods.local_at
-),
+    opened as (
+        select bucket_at
+        from hours
+        union
+        select bucket_at
+        from days
+    )
 
-opened as (
-    select bucket_at
-    from hours
-    union
-    select bucket_at
-    from days
-)
-
-select
-    bucket_at,
-    next_at
-from (
     select
         bucket_at,
-        lead(bucket_at) over (order by bucket_at) as next_at
-    from opened
-)
-where next_at > from_at and bucket_at < to_at and from_at < to_at;
+        next_at
+    from (
+        select
+            bucket_at,
+            lead(bucket_at) over (order by bucket_at) as next_at
+        from opened
+    ) as followed
+    where next_at > from_at and bucket_at < to_at and from_at < to_at;

@@ -2,9 +2,9 @@
 
 -- bots: the keys of users that are programs, if they are to be left out
 create or replace macro core.bots_left_out(are_counted) as table
-select user_key
-from core.users
-where is_bot and not are_counted;
+    select user_key
+    from core.users
+    where is_bot and not are_counted;
 
 -- the key of a user; null where there is none
 create or replace macro core.key_of_user(person) as (
@@ -18,46 +18,55 @@ create or replace macro core.key_of_user(person) as (
 -- conversations_of: the conversations in which a viewer is present now
 -- grain: one row per conversation
 create or replace macro core.conversations_of(viewer) as table
-select participants.conversation_key
-from core.participants as participants
-inner join core.users as users on participants.user_key = users.user_key
-where users.user_id = viewer and core.is_present(participants.joined_at, participants.left_at, core.data_through());
+    select participants.conversation_key
+    from core.participants as participants
+    inner join core.users as users on participants.user_key = users.user_key
+    where users.user_id = viewer and core.is_present(participants.joined_at, participants.left_at, core.data_through());
 
 -- conversations_in_scope: the one that is asked for, or all, as far as the viewer may see them
 -- grain: one row per conversation
 -- Only asked where one of the two is given.
 create or replace macro core.conversations_in_scope(conversation, viewer) as table
-select conversations.conversation_key
-from core.conversations as conversations
-where
-    (conversation is null or conversations.conversation_id = conversation)
-    and (
-        viewer is null
-        or conversations.conversation_key in (
-            select conversation_key
-            from core.conversations_of(viewer)
-        )
-    );
+    select conversations.conversation_key
+    from core.conversations as conversations
+    where
+        (conversation is null or conversations.conversation_id = conversation)
+        and (
+            viewer is null
+            or conversations.conversation_key in (
+                select conversation_key
+                from core.conversations_of(viewer)
+            )
+        );
 
 -- people_in_scope: who may be named: for a viewer himself and those present now in a conversation in
 -- scope; else everybody
 -- grain: one row per person
 create or replace macro core.people_in_scope(conversation, viewer) as table
-select users.user_key
-from core.users as users
-where
-    viewer is null
-    or (users.user_id = viewer and conversation is null)
-    or users.user_key in (
-        select participants.user_key
-        from core.participants as participants
-        where
-            participants.conversation_key in (
-                select conversation_key
-                from core.conversations_in_scope(conversation, viewer)
-            )
-            and core.is_present(participants.joined_at, participants.left_at, core.data_through())
-    );
+    select users.user_key
+    from core.users as users
+    where
+        viewer is null
+        or (users.user_id = viewer and conversation is null)
+        or users.user_key in (
+            select participants.user_key
+            from core.participants as participants
+            where
+                participants.conversation_key in (
+                    select conversation_key
+                    from core.conversations_in_scope(conversation, viewer)
+                )
+                and core.is_present(participants.joined_at, participants.left_at, core.data_through())
+        );
+
+-- the key of a user whom a viewer may see; null where there is none, so that both are the same
+create or replace macro core.key_of_seen(person, viewer) as (
+    (
+        select seen.user_key
+        from core.people_in_scope(null, viewer) as seen
+        where seen.user_key = core.key_of_user(person)
+    )
+);
 
 -- true, or an error that says what conversations can be sorted by
 create or replace macro core.is_ranking(word) as (

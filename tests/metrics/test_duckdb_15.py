@@ -1,0 +1,74 @@
+"""DuckDB 1.5, which many analysts have, gives the same answers from the same file."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from contextlib import closing
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import duckdb
+
+from tests.fix_pipeline import Pipeline
+from tests.metrics.ground import Ground, literal
+from tests.metrics.questions import WINDOWS, questions
+from tests.metrics.worlds import PARAMETERS
+
+CLI = Path(sys.executable).with_name("duckdb")
+
+
+def shown(value: Any) -> Any:
+    """A value as the shell shows it in JSON."""
+    if isinstance(value, str) and value.startswith("decimal "):
+        return float(Decimal(value.removeprefix("decimal ")))
+    if isinstance(value, list):
+        return {name: shown(part) for name, part in value}
+    if isinstance(value, bool | int | str) or value is None:
+        return value
+    if isinstance(value, UUID):
+        return str(value)
+    return str(value).rstrip("0") if value.microsecond else str(value)
+
+
+def test_duckdb_15_answers_the_same(busy: Pipeline, tmp_path: Path) -> None:
+    """The shell of DuckDB 1.5 opens the file and gives every metric's rows, field by field."""
+    version = subprocess.run([CLI, "--version"], capture_output=True, text=True, check=True).stdout
+    assert version.startswith("v1.5.")
+    with closing(duckdb.connect(str(busy.published), read_only=True)) as published:
+        ground = Ground(published)
+        asked = questions(ground)
+        calls = [
+            f"from metrics.{m}({', '.join(f'{n} := {literal(v)}' for n, v in a.items())});"
+            for m, a in asked
+        ]
+        expected = [
+            [{name: shown(value) for name, value in row} for row in ground.ask(m, **a)]
+            for m, a in asked
+        ]
+    marked = [f"select 'answer {number}' as mark; {call}" for number, call in enumerate(calls)]
+    script = tmp_path / "questions.sql"
+    script.write_text("\n".join(marked))
+    output = subprocess.run(
+        [CLI, "-readonly", "-json", "-bail", str(busy.published), "-f", str(script)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    ).stdout
+    found: list[list[dict[str, Any]]] = []
+    decoder, position = json.JSONDecoder(), 0
+    while position < len(output.rstrip()):
+        rows, position = decoder.raw_decode(output, position)
+        while position < len(output) and output[position] in "\n ":
+            position += 1
+        if rows and "mark" in rows[0]:
+            found.append([])
+        else:
+            found[-1] = rows
+    for question, rows, answer in zip(asked, found, expected, strict=True):
+        assert rows == answer, question
+    assert len(found) == len(PARAMETERS) * len(WINDOWS) * 6

@@ -1,0 +1,66 @@
+"""What a metric takes from rollups is what it would count from facts, whatever the window."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import closing
+from pathlib import Path
+
+import duckdb
+
+from olap.tables import FACTS, ROLLUPS
+from tests.fix_pipeline import Pipeline
+from tests.metrics.ground import Ground
+from tests.metrics.questions import WINDOWS, questions
+from tests.metrics.worlds import PARAMETERS
+
+
+def writable(busy: Pipeline, path: Path) -> duckdb.DuckDBPyConnection:
+    """A copy of the generation that a test may spoil."""
+    shutil.copyfile(busy.published, path)
+    path.chmod(0o600)
+    return duckdb.connect(str(path))
+
+
+def test_rollup_is_raw(busy: Pipeline, tmp_path: Path) -> None:
+    """Every metric answers the same when all rollups are empty and no day counts as whole."""
+    with (
+        closing(duckdb.connect(str(busy.published), read_only=True)) as published,
+        closing(writable(busy, tmp_path / "raw.duckdb")) as raw,
+    ):
+        for rollup in ROLLUPS:
+            raw.execute(f"delete from core.{rollup.name}")
+        for name, never in (("day", "date"), ("quarter", "timestamp")):
+            raw.execute(
+                f"create or replace macro core.first_whole_{name}(from_at) as {never} 'infinity'"
+            )
+        asked = questions(Ground(published))
+        nonzero = set()
+        for metric, arguments in asked:
+            answer = Ground(published).ask(metric, **arguments)
+            assert Ground(raw).ask(metric, **arguments) == answer, (metric, arguments)
+            if any(isinstance(value, int) and value > 1 for row in answer for _, value in row):
+                nonzero.add(metric)
+        assert nonzero == set(PARAMETERS)
+        edges = "select count(distinct cast(created_at as date)) from core.messages"
+        assert published.execute(f"{edges} where created_at >= $since", [WINDOWS[0]["since"]])
+        assert published.execute(edges).fetchall()[0][0] > 60
+
+
+def test_whole_days_come_from_rollups(busy: Pipeline, tmp_path: Path) -> None:
+    """Over whole days the counters and rankings need no fact: they answer when there is none."""
+    whole = {"message_stats", "top_senders", "user_activity", "active_users", "engagement"}
+    whole |= {"top_conversations", "event_counts"}
+    with (
+        closing(duckdb.connect(str(busy.published), read_only=True)) as published,
+        closing(writable(busy, tmp_path / "rollups.duckdb")) as rollups,
+    ):
+        for fact in FACTS:
+            rollups.execute(f"delete from core.{fact.name}")
+        compared = 0
+        for metric, arguments in questions(Ground(published)):
+            if metric in whole and arguments["since"] == WINDOWS[1]["since"]:
+                answer = Ground(published).ask(metric, **arguments)
+                assert Ground(rollups).ask(metric, **arguments) == answer, (metric, arguments)
+                compared += 1
+        assert compared == 6 * len(whole)

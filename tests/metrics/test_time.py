@@ -1,0 +1,180 @@
+"""Windows and buckets where time is difficult: changes of the clock, leap days, empty windows."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import duckdb
+import pytest
+
+from olap.warehouse import Warehouse
+from tests.metrics import oracle
+from tests.metrics.ground import Ground, expected, ground_of
+from tests.metrics.oracle import Event, Message, World
+from tests.metrics.worlds import INTERVALS, PARAMETERS, ROOMS, asking
+
+MICROSECOND = timedelta(microseconds=1)
+# The instants of 2026 at which the clocks change, by the law of each place; Kathmandu's do not.
+CHANGES = {
+    "Europe/Berlin": (datetime(2026, 3, 29, 1), datetime(2026, 10, 25, 1)),
+    "America/St_Johns": (datetime(2026, 3, 8, 5, 30), datetime(2026, 11, 1, 4, 30)),
+    "Asia/Kathmandu": (datetime(2026, 3, 28, 18, 15), datetime(2026, 10, 24, 18, 15)),
+    "Pacific/Chatham": (datetime(2026, 4, 4, 14), datetime(2026, 9, 26, 14)),
+    "Australia/Lord_Howe": (datetime(2026, 4, 4, 15), datetime(2026, 10, 3, 15, 30)),
+    "Africa/Cairo": (datetime(2026, 4, 23, 22), datetime(2026, 10, 29, 21)),
+}
+
+
+def busy(*instants: datetime) -> World:
+    """A message and an event at each instant."""
+    return World(
+        data_through=max(instants) + timedelta(days=1),
+        messages=[
+            Message(n, instant, ROOMS[0], 1, "text", 1, None) for n, instant in enumerate(instants)
+        ],
+        events=[Event(instant, "odd", ROOMS[0], 1) for instant in instants],
+    )
+
+
+@pytest.mark.parametrize("tz", CHANGES)
+def test_changes_of_the_clock(tz: str, empty_warehouse: Warehouse) -> None:
+    """Around both changes of the year every interval has the oracle's buckets and counts."""
+    for change in CHANGES[tz]:
+        steps = [timedelta(minutes=15 * n) for n in range(-110, 111, 3)]
+        instants = [change + step + shift for step in steps for shift in (-MICROSECOND, 0 * step)]
+        world = busy(*instants)
+        with ground_of(empty_warehouse, world) as ground:
+            for every in INTERVALS:
+                for since, until in (
+                    (change - timedelta(days=2), change + timedelta(days=2)),
+                    # a window that begins in the hour left out, or in the one that comes twice
+                    (change, change + timedelta(hours=1)),
+                    (change + timedelta(minutes=20), change + timedelta(hours=30, minutes=7)),
+                    (change - timedelta(hours=25, minutes=1), change - MICROSECOND),
+                ):
+                    asked = {"since": since, "until": until, "every": every, "tz": tz}
+                    for metric in ("message_timeline", "event_timeline"):
+                        answer = expected(getattr(oracle, metric)(world, **asked))
+                        assert ground.ask(metric, **asked) == answer, (metric, asked)
+                        assert answer
+
+
+def hours(ground: Ground, first: datetime, last: datetime, tz: str) -> list[timedelta]:
+    """How long the days are whose first instants these are."""
+    rows = ground.ask("message_timeline", since=first, until=last, every="daily", tz=tz)
+    begun = [dict(row)["timestamp"] for row in rows] + [last]
+    assert [dict(row)["is_partial"] for row in rows] == [False] * len(rows)
+    return [end - start for start, end in pairwise(begun)]
+
+
+@pytest.mark.parametrize(
+    ("tz", "first", "last", "length"),
+    [
+        ("Europe/Berlin", datetime(2026, 3, 28, 23), datetime(2026, 3, 29, 22), 23),
+        ("Europe/Berlin", datetime(2026, 10, 24, 22), datetime(2026, 10, 25, 23), 25),
+        ("Australia/Lord_Howe", datetime(2026, 10, 3, 13, 30), datetime(2026, 10, 4, 13), 23.5),
+        ("Pacific/Chatham", datetime(2026, 4, 4, 10, 15), datetime(2026, 4, 5, 11, 15), 25),
+        ("Africa/Cairo", datetime(2026, 4, 23, 22), datetime(2026, 4, 24, 21), 23),
+        ("America/St_Johns", datetime(2026, 3, 8, 3, 30), datetime(2026, 3, 9, 2, 30), 23),
+        ("Asia/Kathmandu", datetime(2026, 3, 28, 18, 15), datetime(2026, 3, 29, 18, 15), 24),
+    ],
+)
+def test_days_are_as_long_as_the_law_says(
+    tz: str, first: datetime, last: datetime, length: float, empty_warehouse: Warehouse
+) -> None:
+    """A local day on which the clock changes has 23, 23.5, 25 hours, counted by hand."""
+    with ground_of(empty_warehouse, busy(first)) as ground:
+        assert hours(ground, first, last, tz) == [timedelta(hours=length)]
+
+
+def test_a_leap_day_is_a_day(empty_warehouse: Warehouse) -> None:
+    """29 February has its bucket and belongs to February."""
+    world = busy(*(datetime(2024, 2, day, 23, 59, 59, 999999) for day in (27, 28, 29)))
+    asked = {"since": datetime(2024, 2, 1), "until": datetime(2024, 3, 1)}
+    with ground_of(empty_warehouse, world) as ground:
+        days = ground.ask("message_timeline", **asked)
+        assert len(days) == 29
+        assert dict(days[-1]) == {
+            "timestamp": datetime(2024, 2, 29),
+            "count": 1,
+            "is_partial": False,
+        }
+        (month,) = ground.ask("message_timeline", **asked, every="monthly")
+        assert dict(month) == {
+            "timestamp": datetime(2024, 2, 1),
+            "count": 3,
+            "is_partial": False,
+        }
+
+
+@pytest.mark.parametrize(
+    "instant", [datetime(2026, 3, 1), datetime(2026, 3, 1, 12, 7), datetime(2026, 3, 1, 12, 15)]
+)
+def test_one_microsecond(instant: datetime, empty_warehouse: Warehouse) -> None:
+    """A window of one microsecond sees what happened in it, and neither neighbour."""
+    world = busy(instant - MICROSECOND, instant, instant, instant + MICROSECOND)
+    asked = {"since": instant, "until": instant + MICROSECOND}
+    with ground_of(empty_warehouse, world) as ground:
+        for metric in PARAMETERS:
+            arguments = asking(metric, asked)
+            answer = expected(getattr(oracle, metric)(world, **arguments))
+            assert ground.ask(metric, **arguments) == answer, metric
+        (stats,) = ground.ask("message_stats", **asked)
+        assert dict(stats)["total_messages"] == 2
+
+
+@pytest.mark.parametrize("instant", [datetime(2026, 3, 1), datetime(2026, 3, 1, 12, 7)])
+def test_an_empty_window_is_empty(instant: datetime, empty_warehouse: Warehouse) -> None:
+    """until = since gives zeros, empty lists and no bucket."""
+    world = busy(instant, instant - timedelta(days=1))
+    asked = {"since": instant, "until": instant}
+    with ground_of(empty_warehouse, world) as ground:
+        for metric in PARAMETERS:
+            arguments = asking(metric, asked)
+            answer = expected(getattr(oracle, metric)(world, **arguments))
+            assert ground.ask(metric, **arguments) == answer, metric
+        (stats,) = ground.ask("message_stats", **asked)
+        assert dict(stats)["total_messages"] == 0
+        assert ground.ask("message_timeline", **asked, every="hourly") == []
+
+
+WORLDS = {
+    "empty": World(data_through=datetime(2026, 3, 2)),
+    "busy": busy(datetime(2026, 3, 1), datetime(2026, 3, 1, 7)),
+}
+GOOD = {"since": datetime(2026, 2, 1), "until": datetime(2026, 3, 2)}
+WRONG = [
+    *(
+        (metric, {"since": GOOD["until"], "until": GOOD["since"]}, "since is after until")
+        for metric in PARAMETERS
+        if "since" in PARAMETERS[metric]
+    ),
+    *(
+        (metric, {"since": None}, "since is missing")
+        for metric in PARAMETERS
+        if "since" in PARAMETERS[metric]
+    ),
+    *(
+        (metric, {name: wrong}, f"unknown {name}")
+        for metric in ("message_timeline", "event_timeline")
+        for name, wrong in (("every", "yearly"), ("tz", "Europe/Nowhere"), ("tz", "UTC+1"))
+    ),
+    ("top_conversations", {"sort_by": "size"}, "unknown sort_by"),
+]
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize(
+    ("metric", "wrong", "message"), WRONG, ids=[f"{m}-{next(iter(w))}" for m, w, _ in WRONG]
+)
+def test_a_wrong_question_is_an_error(
+    metric: str, wrong: dict[str, Any], message: str, world: str, empty_warehouse: Warehouse
+) -> None:
+    """A window that runs backwards and an unknown word are refused in words, on no data too."""
+    with (
+        ground_of(empty_warehouse, WORLDS[world]) as ground,
+        pytest.raises(duckdb.Error, match=message),
+    ):
+        ground.ask(metric, **asking(metric, GOOD) | wrong)
