@@ -410,7 +410,7 @@ def top_conversations(
         count, writers = len(rooms[room]), len(people(rooms[room]))
         # Decides: activity is messages per writer, and 0 where nobody wrote.
         activity = Decimal(count) / writers if writers else Decimal(0)
-        keys = {"messages": count, "participants": writers, "activity": activity}
+        keys: dict[str, Any] = {"messages": count, "participants": writers, "activity": activity}
         first = keys.pop(sort_by)
         return (-first, *(-key for key in keys.values()), room.int)
 

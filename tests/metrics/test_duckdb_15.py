@@ -24,9 +24,9 @@ CLI = Path(sys.executable).with_name("duckdb")
 def shown(value: Any) -> Any:
     """A value as the shell shows it in JSON."""
     if isinstance(value, str) and value.startswith("decimal "):
-        return float(Decimal(value.removeprefix("decimal ")))
+        return value.removeprefix("decimal ")
     if isinstance(value, list):
-        return {name: shown(part) for name, part in value}
+        return {name: Decimal(shown(part)) for name, part in value}
     if isinstance(value, bool | int | str) or value is None:
         return value
     if isinstance(value, UUID):
@@ -60,7 +60,7 @@ def test_duckdb_15_answers_the_same(busy: Pipeline, tmp_path: Path) -> None:
         timeout=120,
     ).stdout
     found: list[list[dict[str, Any]]] = []
-    decoder, position = json.JSONDecoder(), 0
+    decoder, position = json.JSONDecoder(parse_float=Decimal), 0
     while position < len(output.rstrip()):
         rows, position = decoder.raw_decode(output, position)
         while position < len(output) and output[position] in "\n ":

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from olap import catalog, sqlfiles
+from olap.catalog_text import catalog_text
 from olap.errors import CatalogError
 from olap.warehouse import Warehouse
 from tests.metrics.worlds import PARAMETERS
@@ -47,14 +48,19 @@ def test_name_header_and_macro_agree() -> None:
         assert set(names) == set(PARAMETERS[metric.name]), metric.name
 
 
+def said(metric: catalog.Metric) -> tuple[str, str, str, str]:
+    """What the header of a metric says of it."""
+    return (metric.definition, metric.grain, metric.scope, metric.rules)
+
+
 def test_a_header_is_read(read) -> None:  # type: ignore[no-untyped-def]
-    """Definition, grain, scope over several lines, and parameters are what the file says."""
+    """Definition, grain, scope, rules over several lines, and parameters are what the file says."""
     metric = read(HEAD + BODY + QUERY)
     assert (metric.name, metric.version) == ("thing", 1)
     assert (metric.definition, metric.grain) == ("What it is.", "one row")
-    assert metric.scope == "the period and more"
+    assert (metric.scope, metric.rules) == ("the period", "and more")
     assert metric.parameters == ("since timestamp", "top_n := 10")
-    assert metric.comment == "What it is. Grain: one row. Scope: the period and more"
+    assert metric.comment == "What it is. Grain: one row. Scope: the period. and more"
 
 
 @pytest.mark.parametrize(
@@ -139,11 +145,21 @@ def test_the_catalogue_lists_every_metric(empty_warehouse: Warehouse) -> None:
     """metrics.catalog and the macros' comments say what the files say, the bare name included."""
     connection = empty_warehouse.connection
     listed = connection.execute(
-        "select metric, version, is_newest, definition, grain, scope, parameters, fingerprint"
-        " from metrics.catalog order by all"
+        "select metric, version, is_newest, definition, grain, scope, rules, parameters,"
+        " fingerprint from metrics.catalog order by all"
     ).fetchall()
     assert listed == sorted(
-        (m.name, m.version, True, m.definition, m.grain, m.scope, list(m.parameters), m.fingerprint)
+        (
+            m.name,
+            m.version,
+            True,
+            m.definition,
+            m.grain,
+            m.scope,
+            m.rules,
+            list(m.parameters),
+            m.fingerprint,
+        )
         for m in catalog.metrics()
     )
     comments = dict(
@@ -167,9 +183,16 @@ def test_the_newest_version_has_the_bare_name() -> None:
             definition="",
             grain="",
             scope="",
+            rules="",
             parameters=(),
             fingerprint=first.fingerprint,
         )
         for version in (2, 10, 1)
     ]
     assert {n: m.version for n, m in catalog.newest(versions).items()} == {"thing": 10}
+
+
+def test_the_catalogue_in_the_repository_is_the_present_one() -> None:
+    """`sql/README.md` is what `make catalog` makes: no meaning, and no fingerprint, has changed."""
+    written = (sqlfiles.SQL_DIR / "README.md").read_text(encoding="utf-8")
+    assert written == catalog_text()

@@ -98,7 +98,7 @@ def test_hidden_is_as_if_it_were_not(scope: Any, empty_warehouse: Warehouse) -> 
     with ground_of(empty_warehouse, world) as ground:
         for viewer in viewers:
             rooms, asker = rooms_of(world, viewer), oracle.Asker(world, viewer, True)
-            hidden = {
+            hidden: dict[str, tuple[list[Any], Any]] = {
                 "for_conversation": ([r for r in ROOMS[:-1] if r not in rooms], NOWHERE),
                 "for_user": ([p for p in PEOPLE if not asker.sees_person(p)], NOBODY),
             }

@@ -145,7 +145,7 @@ WORLDS = {
     "busy": busy(datetime(2026, 3, 1), datetime(2026, 3, 1, 7)),
 }
 GOOD = {"since": datetime(2026, 2, 1), "until": datetime(2026, 3, 2)}
-WRONG = [
+WRONG: list[tuple[str, dict[str, Any], str]] = [
     *(
         (metric, {"since": GOOD["until"], "until": GOOD["since"]}, "since is after until")
         for metric in PARAMETERS

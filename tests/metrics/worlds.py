@@ -182,7 +182,7 @@ def worlds(draw: st.DrawFn) -> tuple[World, list[datetime]]:
 
 @st.composite
 def arguments(
-    draw: st.DrawFn, metric: str, world: World, pool: list[datetime], **fixed: Any
+    draw: st.DrawFn, /, metric: str, world: World, pool: list[datetime], **fixed: Any
 ) -> dict[str, Any]:
     """A question to one metric: a window inside, around or beside the pool, filters, a viewer."""
     edge = st.builds(
