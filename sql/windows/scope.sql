@@ -25,19 +25,21 @@ create or replace macro core.conversations_of(viewer) as table
 
 -- conversations_in_scope: the one that is asked for, or all, as far as the viewer may see them
 -- grain: one row per conversation
--- Only asked where one of the two is given.
+-- Only asked where one of the two is given. As everywhere here, each kind of question has a branch of
+-- its own, and DuckDB drops the others before it begins.
 create or replace macro core.conversations_in_scope(conversation, viewer) as table
     select conversations.conversation_key
     from core.conversations as conversations
-    where
-        (conversation is null or conversations.conversation_id = conversation)
-        and (
-            viewer is null
-            or conversations.conversation_key in (
-                select conversation_key
-                from core.conversations_of(viewer)
-            )
-        );
+    where viewer is null and conversations.conversation_id = conversation
+    union all
+    select mine.conversation_key
+    from core.conversations_of(viewer) as mine
+    where viewer is not null and conversation is null
+    union all
+    select mine.conversation_key
+    from core.conversations_of(viewer) as mine
+    inner join core.conversations as conversations on mine.conversation_key = conversations.conversation_key
+    where viewer is not null and conversations.conversation_id = conversation;
 
 -- people_in_scope: who may be named: for a viewer himself and those present now in a conversation in
 -- scope; else everybody
@@ -45,26 +47,28 @@ create or replace macro core.conversations_in_scope(conversation, viewer) as tab
 create or replace macro core.people_in_scope(conversation, viewer) as table
     select users.user_key
     from core.users as users
-    where
-        viewer is null
-        or (users.user_id = viewer and conversation is null)
-        or users.user_key in (
-            select participants.user_key
-            from core.participants as participants
-            where
-                participants.conversation_key in (
-                    select conversation_key
-                    from core.conversations_in_scope(conversation, viewer)
-                )
-                and core.is_present(participants.joined_at, participants.left_at, core.data_through())
-        );
+    where viewer is null
+    union all
+    (
+        select participants.user_key
+        from core.participants as participants
+        semi join core.conversations_in_scope(conversation, viewer) as scope
+            on participants.conversation_key = scope.conversation_key
+        where
+            viewer is not null
+            and core.is_present(participants.joined_at, participants.left_at, core.data_through())
+        union
+        select users.user_key
+        from core.users as users
+        where viewer is not null and conversation is null and users.user_id = viewer
+    );
 
 -- the key of a user whom a viewer may see; null where there is none, so that both are the same
 create or replace macro core.key_of_seen(person, viewer) as (
     (
         select seen.user_key
         from core.people_in_scope(null, viewer) as seen
-        where seen.user_key = core.key_of_user(person)
+        where person is not null and seen.user_key = core.key_of_user(person)
     )
 );
 
