@@ -9,7 +9,8 @@ A cycle, in order (`cycle.run_cycle`):
 5. publish a generation, when there is something to show;
 6. collect what no kept generation names.
 
-`source` knows PostgreSQL, `guards` decides whether it is still the same one and which tables must
-be read whole, `sandbox` is a messenger of our own to try all this on. Nothing here is imported by
-`api`, and nothing here imports it.
+`source` knows PostgreSQL, `watchdog` breaks off one that hangs, `guards` decides whether it is
+still the same one and which tables must be read whole. `backfill` reads a large messenger in pieces
+and ends with a cycle; `verify` and `erase` are made of the same parts; `sandbox` is a messenger of
+our own to try all this on. Nothing here is imported by `api`, and nothing here imports it.
 """

@@ -16,5 +16,7 @@ The words, everywhere the same:
 `olap` imports neither `etl` nor `api`; these two never import each other. They meet in the data:
 a new generation is all that the API has to notice.
 
-Read in this order: `tables`, `manifest`, `lake`, `fold`, `warehouse`, `ledger`, `publish`.
+Read in this order: `tables`, `manifest`, `lake`, `fold`, `warehouse`, `ledger`, `publish`; then
+`catalog` (what the numbers mean), `proofs` and `agreement` (are they right?), `damage`,
+`recovery` and `heal` (when a file is not what it was), `pieces` (an unfinished backfill).
 """
