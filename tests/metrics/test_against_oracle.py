@@ -16,14 +16,14 @@ from tests.metrics.worlds import PARAMETERS, arguments, worlds
 
 @st.composite
 def questions(draw: st.DrawFn) -> tuple[oracle.World, list[tuple[str, dict[str, Any]]]]:
-    """A world, and two questions to each metric."""
+    """A world, and three questions to each metric."""
     world, pool = draw(worlds())
     return world, [
-        (metric, draw(arguments(metric, world, pool))) for metric in PARAMETERS for _ in range(2)
+        (metric, draw(arguments(metric, world, pool))) for metric in PARAMETERS for _ in range(3)
     ]
 
 
-@settings(max_examples=25, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=30, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(asked=questions())
 def test_every_metric_is_the_oracles(
     asked: tuple[oracle.World, list[tuple[str, dict[str, Any]]]], empty_warehouse: Warehouse

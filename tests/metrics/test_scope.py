@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from hypothesis import Phase, given, settings
@@ -111,3 +112,33 @@ def test_hidden_is_as_if_it_were_not(scope: Any, empty_warehouse: Warehouse) -> 
                         assert ground.ask(metric, **(asked | {name: one})) == expected
                         compared += 1
     assert compared or all(len(rooms_of(world, v)) == 4 for v in viewers)
+
+
+LEFT = oracle.World(
+    data_through=datetime(2026, 3, 2),
+    users=[oracle.User(n, "ann", False, datetime(2026, 1, 1), None) for n in (1, 2)],
+    conversations=[oracle.Conversation(ROOMS[0], "group", "room", datetime(2026, 1, 1))],
+    participants=[
+        oracle.Participant(ROOMS[0], 1, datetime(2026, 1, 1), None),
+        oracle.Participant(ROOMS[0], 2, datetime(2026, 1, 1), datetime(2026, 2, 1)),
+    ],
+    messages=[oracle.Message(1, datetime(2026, 1, 9), ROOMS[0], 2, "text", 5, None)],
+    receipts=[oracle.Receipt(1, 2, datetime(2026, 1, 10))],
+)
+ASKED = {"since": datetime(2026, 1, 1), "visible_to": 1}
+
+
+def test_who_left_is_counted_and_not_found(empty_warehouse: Warehouse) -> None:
+    """His message counts for those who stayed; asked for by id, he is as one who never was."""
+    with ground_of(empty_warehouse, LEFT) as ground:
+        (all_of_it,) = ground.ask("message_stats", **ASKED)
+        assert dict(all_of_it)["total_messages"] == dict(all_of_it)["unique_senders"] == 1
+        assert ground.ask("top_senders", **ASKED) == []
+        assert ground.ask("user_activity", **ASKED, for_user=2) == []
+        for room in ({}, {"for_conversation": ROOMS[0]}):
+            (stats,) = ground.ask("message_stats", **ASKED, **room, for_user=2)
+            assert dict(stats)["total_messages"] == 0
+            timeline = ground.ask("message_timeline", **ASKED, **room, for_user=2)
+            assert {dict(bucket)["count"] for bucket in timeline} == {0}
+        (himself,) = ground.ask("message_stats", since=ASKED["since"], for_user=2)
+        assert dict(himself)["total_messages"] == 1

@@ -91,7 +91,7 @@ def worlds(draw: st.DrawFn) -> tuple[World, list[datetime]]:
                 User,
                 id=people,
                 username=MISSING | st.sampled_from(("ann", "bob", "o'neill")),
-                is_bot=st.sampled_from((False, False, True)),
+                is_bot=st.booleans(),
                 created_at=long_ago | instants,
                 deleted_at=MISSING | MISSING | instants,
             ),
@@ -174,7 +174,8 @@ def worlds(draw: st.DrawFn) -> tuple[World, list[datetime]]:
                 read_at=instants,
             ),
             unique_by=lambda receipt: (receipt.message_id, receipt.user_id),
-            max_size=16,
+            min_size=6,
+            max_size=20,
         )
     )
     return replace(world, receipts=receipts), pool
@@ -196,7 +197,9 @@ def arguments(
         ),
     )
     first, second = sorted((draw(edge), draw(edge)))
-    is_open = draw(st.integers(0, 3)) == 0
+    kind = draw(st.sampled_from(("open", "whole", "whole", "cut", "cut", "cut")))
+    if kind == "whole":
+        first, second = min(pool) - timedelta(hours=30), max(pool) + timedelta(hours=30)
     people, rooms = st.sampled_from((*PEOPLE, *PEOPLE, 99)), st.sampled_from(ROOMS)
     values = {
         "since": st.just(first),
@@ -204,7 +207,7 @@ def arguments(
         "for_conversation": rooms if metric == "conversation_stats" else MISSING | MISSING | rooms,
         "for_user": people if metric == "user_activity" else MISSING | MISSING | people,
         "visible_to": MISSING | people,
-        "include_bots": st.sampled_from((True, True, False)),
+        "include_bots": st.booleans(),
         "every": st.sampled_from(INTERVALS),
         "tz": st.sampled_from(ZONES),
         "top_n": st.sampled_from((10, 10, 1, 2, 0)),
@@ -212,7 +215,7 @@ def arguments(
         "engaged_from": st.sampled_from((5, 1, 2, 3)),
     }
     asked = {name: draw(values[name]) for name in PARAMETERS[metric]}
-    if is_open:
+    if kind == "open":
         asked.pop("until")
         if "since" in asked:
             asked["since"] = min(first, world.data_through)
