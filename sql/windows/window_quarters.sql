@@ -84,7 +84,10 @@ create or replace macro core.message_quarter_window(from_at, to_at, conversation
         and quarter_at < core.end_of_whole_quarters(from_at, to_at)
     union all
     select
-        case when placed.created_at >= changes.changed_at then changes.changed_at else placed.began_at end as quarter_at,
+        case
+            when placed.created_at >= changes.changed_at then changes.changed_at
+            else placed.began_at
+        end as quarter_at,
         count(*) as message_count
     from placed
     left join core.clock_changes as changes on placed.began_at = changes.began_at
@@ -168,7 +171,10 @@ create or replace macro core.event_quarter_window(from_at, to_at, viewer, with_b
         and quarter_at < core.end_of_whole_quarters(from_at, to_at)
     union all
     select
-        case when placed.created_at >= changes.changed_at then changes.changed_at else placed.began_at end as quarter_at,
+        case
+            when placed.created_at >= changes.changed_at then changes.changed_at
+            else placed.began_at
+        end as quarter_at,
         placed.event_type,
         count(*) as event_count
     from placed
