@@ -13,33 +13,19 @@ create or replace macro metrics.message_stats_v1(
     visible_to := null,
     include_bots := true
 ) as table
-    with sent as (
+    with totals as (
         select
-            case when not found.is_system then found.sender_key end as writer_key,
-            sum(found.message_count) as message_count,
-            sum(found.text_count) as text_count,
-            sum(found.image_count) as image_count,
-            sum(found.file_count) as file_count,
-            sum(case when found.is_system then found.message_count else 0 end) as system_count,
-            sum(found.length_sum) as length_sum,
-            sum(found.measured_count) as measured_count
+            coalesce(sum(found.message_count), 0) as total_messages,
+            coalesce(sum(found.text_count), 0) as text_messages,
+            coalesce(sum(found.image_count), 0) as image_messages,
+            coalesce(sum(found.file_count), 0) as file_messages,
+            coalesce(sum(found.message_count) filter (where found.is_system), 0) as system_messages,
+            count(distinct found.sender_key) filter (where not found.is_system) as unique_senders,
+            coalesce(sum(found.length_sum), 0) as length_sum,
+            coalesce(sum(found.measured_count), 0) as measured_count
         from core.message_window(
             since, coalesce(until, core.data_through()), for_conversation, for_user, visible_to, include_bots
         ) as found
-        group by writer_key
-    ),
-
-    totals as (
-        select
-            coalesce(sum(sent.message_count), 0) as total_messages,
-            coalesce(sum(sent.text_count), 0) as text_messages,
-            coalesce(sum(sent.image_count), 0) as image_messages,
-            coalesce(sum(sent.file_count), 0) as file_messages,
-            coalesce(sum(sent.system_count), 0) as system_messages,
-            count(sent.writer_key) as unique_senders,
-            coalesce(sum(sent.length_sum), 0) as length_sum,
-            coalesce(sum(sent.measured_count), 0) as measured_count
-        from sent
     ),
 
     typed as (
