@@ -13,19 +13,7 @@ create or replace macro core.message_quarter_window(from_at, to_at, conversation
             and person is null
             and viewer is null
             and deleted_at is null
-            and created_at >= from_at
-            and created_at < least(core.first_whole_quarter(from_at), to_at)
-        union all
-        select created_at
-        from core.messages
-        where
-            with_bots
-            and conversation is null
-            and person is null
-            and viewer is null
-            and deleted_at is null
-            and created_at >= core.end_of_whole_quarters(from_at, to_at)
-            and created_at < to_at
+            and core.is_in_ragged_quarter(created_at, from_at, to_at)
         union all
         select scoped.created_at
         from core.messages as scoped
@@ -103,18 +91,7 @@ create or replace macro core.event_quarter_window(from_at, to_at, viewer, with_b
         where
             with_bots
             and viewer is null
-            and created_at >= from_at
-            and created_at < least(core.first_whole_quarter(from_at), to_at)
-        union all
-        select
-            created_at,
-            event_type
-        from core.events
-        where
-            with_bots
-            and viewer is null
-            and created_at >= core.end_of_whole_quarters(from_at, to_at)
-            and created_at < to_at
+            and core.is_in_ragged_quarter(created_at, from_at, to_at)
         union all
         select
             everyone.created_at,

@@ -23,20 +23,7 @@ create or replace macro core.writer_window(from_at, to_at, conversation, viewer,
         where
             conversation is null
             and viewer is null
-            and created_at >= from_at
-            and created_at < least(cast(core.first_whole_day(from_at) as timestamp), to_at)
-            and deleted_at is null
-            and message_type is distinct from 'system'
-        union all
-        select
-            sender_key as user_key,
-            1 as message_count
-        from core.messages
-        where
-            conversation is null
-            and viewer is null
-            and created_at >= cast(core.end_of_whole_days(from_at, to_at) as timestamp)
-            and created_at < to_at
+            and core.is_on_ragged_day(created_at, from_at, to_at)
             and deleted_at is null
             and message_type is distinct from 'system'
         union all
@@ -76,17 +63,7 @@ create or replace macro core.reader_window(from_at, to_at, viewer, with_bots) as
         from core.read_receipts
         where
             viewer is null
-            and read_at >= from_at
-            and read_at < least(cast(core.first_whole_day(from_at) as timestamp), to_at)
-        union all
-        select
-            user_key,
-            1 as read_count
-        from core.read_receipts
-        where
-            viewer is null
-            and read_at >= cast(core.end_of_whole_days(from_at, to_at) as timestamp)
-            and read_at < to_at
+            and core.is_on_ragged_day(read_at, from_at, to_at)
         union all
         select
             scoped.user_key,

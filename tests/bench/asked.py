@@ -17,7 +17,13 @@ import duckdb
 MEMBER_CONVERSATIONS = 2_000
 
 _COUNTERS = ("message_stats", "active_users", "engagement", "event_counts")
-_RANKINGS = ("top_senders", "top_conversations")
+COUNTERS_AND_RANKINGS = (*_COUNTERS, "top_senders", "top_conversations")
+EVERY_METRIC = (
+    *COUNTERS_AND_RANKINGS,
+    "message_timeline",
+    "user_activity",
+    "conversation_stats",
+)
 _SORTS = ("messages", "participants", "activity")
 _ZONES = (("daily", "Europe/Berlin"), ("hourly", "Asia/Kathmandu"))
 
@@ -131,9 +137,7 @@ def questions(subjects: Subjects, windows: Sequence[int]) -> Iterator[Asked]:
         ):
             yield ask(asker, "message_stats", **narrowed)
             yield ask(asker, "message_timeline", "daily, UTC", **narrowed)
-        yield ask(
-            Asker.ONE_CONVERSATION, "top_senders", for_conversation=subjects.conversation
-        )
+        yield ask(Asker.ONE_CONVERSATION, "top_senders", for_conversation=subjects.conversation)
         yield ask(Asker.ONE_USER, "user_activity", for_user=subjects.user)
     yield Asked(
         asker=Asker.ONE_CONVERSATION,

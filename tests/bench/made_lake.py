@@ -1,9 +1,9 @@
 """A large messenger generated straight into a lake, without a PostgreSQL in between.
 
 What metrics cost depends on the generation alone. Fifty million messages with their receipts and
-events need some hours and a hundred gigabytes on the way through a server; here the generator's rows
-are staged as a cycle would stage them, a month at a time, and folded and published by the product's
-own code. So the lake, the rollups and the generation are what they would have become.
+events take hours and a hundred gigabytes on the way through a server; here the generator's rows
+are staged as a cycle would stage them, a month or two at a time, and folded and published by the
+product's own code. So lake, rollups and generation are what they would have become.
 """
 
 from __future__ import annotations

@@ -51,7 +51,9 @@ class MetricTimes:
     times: tuple[MetricTime, ...]
 
 
-def measure_metrics(published: Path, say: Say, *, windows: tuple[int, ...] = WINDOWS) -> MetricTimes:
+def measure_metrics(
+    published: Path, say: Say, *, windows: tuple[int, ...] = WINDOWS
+) -> MetricTimes:
     """Ask everything of the generation at `published`."""
     with opened(published) as connection:
         subjects = subjects_of(connection)
@@ -66,9 +68,7 @@ def measure_metrics(published: Path, say: Say, *, windows: tuple[int, ...] = WIN
 @contextmanager
 def opened(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A generation as the API opens it, on as many cores as the bench states."""
-    with duckdb.connect(
-        str(published), read_only=True, config={"threads": _THREADS}
-    ) as connection:
+    with duckdb.connect(str(published), read_only=True, config={"threads": _THREADS}) as connection:
         yield connection
 
 

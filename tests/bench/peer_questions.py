@@ -1,10 +1,11 @@
 """The same questions in the SQL of PostgreSQL and of ClickHouse, written by hand for each.
 
-A question is what an administrator asks over `[since, until)`. Each is written as somebody would who
-has that database alone: no macro, no parameter that may be null, the indexes and the sort order as
-they are. PostgreSQL has the messenger's own tables and indexes. chDB has the generation's slim facts
-and dimensions, integer keys included, in MergeTree tables ordered by time; so it has the keys, and
-not the rollups. `ours` selects the same columns from the metric: the three answers must be equal.
+A question is what an administrator asks over `[since, until)`. Each is written as somebody would
+who has that database alone: no macro, no parameter that may be null, the indexes and the sort order
+as they are. PostgreSQL has the messenger's own tables and indexes. chDB has the generation's slim
+facts and dimensions, integer keys included, in MergeTree tables ordered by time; so it has the
+keys, and not the rollups. `ours` selects the same columns from the metric: the three answers must
+be equal.
 
 Values in the text: PostgreSQL `%(since)s`, chDB `{since:DateTime64(6)}`.
 """
@@ -28,7 +29,9 @@ PEER_QUESTIONS = (
     PeerQuestion(
         about="message_stats",
         ours="""
-            select total_messages, text_messages, image_messages, file_messages, unique_senders
+            select
+                total_messages, text_messages, image_messages, file_messages, unique_senders,
+                avg_message_length
             from metrics.message_stats($since, $until)
         """,
         postgresql="""
@@ -38,7 +41,7 @@ PEER_QUESTIONS = (
                 count(*) filter (where message_type = 'image'),
                 count(*) filter (where message_type = 'file'),
                 count(distinct sender_id) filter (where message_type is distinct from 'system'),
-                avg(char_length(content))
+                round(avg(char_length(content)), 1)
             from messages
             where deleted_at is null and created_at >= %(since)s and created_at < %(until)s
         """,
@@ -49,7 +52,7 @@ PEER_QUESTIONS = (
                 countIf(message_type = 'image'),
                 countIf(message_type = 'file'),
                 uniqExactIf(sender_key, message_type is distinct from 'system'),
-                avg(content_length)
+                round(toDecimal64(sum(content_length), 6) / count(content_length), 1)
             from messages
             where
                 deleted_at is null
