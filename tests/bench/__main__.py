@@ -43,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             messages=options.messages,
             rounds=options.rounds,
             cycles=options.cycles,
+            times=options.times,
             has_peers=options.peers,
             say=lambda line: print(line, file=sys.stderr, flush=True),
         ):
@@ -63,6 +64,7 @@ def measure(
     messages: int,
     rounds: int,
     cycles: int,
+    times: int,
     has_peers: bool,
     say: Say,
 ) -> Iterator[Part]:
@@ -73,6 +75,7 @@ def measure(
         messages: of each messenger.
         rounds: how often each first load, backfill and verify runs.
         cycles: how many cycles with changes.
+        times: how often each question is asked.
         has_peers: whether dlt and chDB are installed and measured.
         say: told what is going on.
 
@@ -103,7 +106,7 @@ def measure(
             if name is PartName.METRICS:
                 part = replace(described(name), shape=f"over {plan.days:,} days")
                 lake = made_lake(plan, home / f"lake_{messages}", say)
-                yield replace(part, metrics=measure_metrics(Layout(lake).pointer, say))
+                yield replace(part, metrics=measure_metrics(Layout(lake).pointer, say, times=times))
                 continue
             url = made.to_change() if name is PartName.CYCLES else made.everything()
             part = described(name)
@@ -117,8 +120,8 @@ def measure(
                 found = measure_cycles(url, data_dir, cycles=cycles, say=say)
                 yield replace(part, cycles=found)
             elif name is PartName.PEERS:
-                times = measure_peers(url, data_dir, peer=peer, say=say)
-                yield replace(part, peers=times)
+                asked = measure_peers(url, data_dir, peer=peer, times=times, say=say)
+                yield replace(part, peers=asked)
             else:
                 proofs = measure_proofs(url, data_dir, rounds=rounds, say=say)
                 yield replace(part, proofs=proofs)
@@ -138,6 +141,7 @@ def _parser() -> argparse.ArgumentParser:
         "--rounds", type=_count, default=3, help="first loads, backfills, verifies; default 3"
     )
     parser.add_argument("--cycles", type=_count, default=5, help="cycles with 10,000 changes")
+    parser.add_argument("--times", type=_count, default=5, help="each question; default 5")
     parser.add_argument(
         "--no-peers", dest="peers", action="store_false", help="do not install or run dlt and chDB"
     )

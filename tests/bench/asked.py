@@ -43,7 +43,7 @@ class Asked:
 
     Attributes:
         about: the metric and what tells this question from others of it, in words.
-        days: the length of its window, which ends at data_through.
+        days: the length of its window, which ends at `until`.
     """
 
     asker: Asker
@@ -58,12 +58,13 @@ class Subjects:
     """Who and what the questions are about.
 
     Attributes:
+        until: the end of every window: data_through, unless the messenger has been silent since.
         user, conversation: with the most messages of the last year.
         member: one who takes part in about `MEMBER_CONVERSATIONS`; in how many says
             `member_conversations`.
     """
 
-    data_through: datetime
+    until: datetime
     user: Any
     conversation: Any
     member: Any
@@ -97,7 +98,7 @@ def subjects_of(published: duckdb.DuckDBPyConnection) -> Subjects:
         wanted=MEMBER_CONVERSATIONS,
     )
     return Subjects(
-        data_through=data_through,
+        until=data_through,
         user=user,
         conversation=conversation,
         member=member,
@@ -108,7 +109,7 @@ def subjects_of(published: duckdb.DuckDBPyConnection) -> Subjects:
 def questions(subjects: Subjects, windows: Sequence[int]) -> Iterator[Asked]:
     """Every question, over each window of so many days."""
     for days in windows:
-        since = {"since": subjects.data_through - timedelta(days=days)}
+        since = {"since": subjects.until - timedelta(days=days)}
 
         def ask(asker: Asker, metric: str, detail: str = "", /, **arguments: Any) -> Asked:
             return Asked(

@@ -1,6 +1,6 @@
 """How long a generation takes to answer: no cache of ours between the question and the file.
 
-Each question is asked five times of one connection with two threads. The file's blocks are in
+Each question is asked several times of one connection with two threads. The file's blocks are in
 memory after the first time, as they are in a server that is asked every few seconds.
 """
 
@@ -19,7 +19,7 @@ from tests.bench.asked import Asked, Asker, questions, subjects_of
 from tests.bench.source import Say
 
 WINDOWS = (7, 30, 90, 365)
-_TIMES, _THREADS = 5, 2
+_THREADS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,16 +52,16 @@ class MetricTimes:
 
 
 def measure_metrics(
-    published: Path, say: Say, *, windows: tuple[int, ...] = WINDOWS
+    published: Path, say: Say, *, times: int, windows: tuple[int, ...] = WINDOWS
 ) -> MetricTimes:
-    """Ask everything of the generation at `published`."""
+    """Ask everything of the generation at `published`, so many times each."""
     with opened(published) as connection:
         subjects = subjects_of(connection)
-        times = tuple(_measured(connection, questions(subjects, windows), say))
+        found = tuple(_measured(connection, questions(subjects, windows), times, say))
     return MetricTimes(
         member_conversations=subjects.member_conversations,
         bytes=published.stat().st_size,
-        times=times,
+        times=found,
     )
 
 
@@ -80,11 +80,11 @@ def ask(connection: duckdb.DuckDBPyConnection, asked: Asked) -> list[tuple[objec
 
 
 def _measured(
-    connection: duckdb.DuckDBPyConnection, all_asked: Iterable[Asked], say: Say
+    connection: duckdb.DuckDBPyConnection, all_asked: Iterable[Asked], times: int, say: Say
 ) -> Iterator[MetricTime]:
     for asked in all_asked:
         ms: list[float] = []
-        for _ in range(_TIMES):
+        for _ in range(times):
             started = time.perf_counter()
             ask(connection, asked)
             ms.append((time.perf_counter() - started) * 1000)

@@ -41,7 +41,7 @@ PEER_QUESTIONS = (
                 count(*) filter (where message_type = 'image'),
                 count(*) filter (where message_type = 'file'),
                 count(distinct sender_id) filter (where message_type is distinct from 'system'),
-                round(avg(char_length(content)), 1)
+                coalesce(round(avg(char_length(content)), 1), 0)
             from messages
             where deleted_at is null and created_at >= %(since)s and created_at < %(until)s
         """,
@@ -52,7 +52,12 @@ PEER_QUESTIONS = (
                 countIf(message_type = 'image'),
                 countIf(message_type = 'file'),
                 uniqExactIf(sender_key, message_type is distinct from 'system'),
-                round(toDecimal64(sum(content_length), 6) / count(content_length), 1)
+                coalesce(
+                    round(
+                        toDecimal64(sum(content_length), 6) / nullif(count(content_length), 0), 1
+                    ),
+                    0
+                )
             from messages
             where
                 deleted_at is null

@@ -11,9 +11,10 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -22,16 +23,17 @@ import duckdb
 import psycopg
 
 from olap.errors import AnalyticsError
+from olap.manifest import naive_utc
 from tests.bench.asked import Subjects, subjects_of
 from tests.bench.dlt_peer import DltPeer
 from tests.bench.etl_run import etl_run
 from tests.bench.metric_times import opened
 from tests.bench.peer_questions import PEER_QUESTIONS, PeerQuestion
-from tests.bench.source import Say
+from tests.bench.source import UNTIL, Say
 from tests.bench.stopwatch import run
 
 WINDOWS = (7, 30, 90)
-_TIMES, _THREADS = 5, 2
+_THREADS = 2
 _EXPORTED = ("messages", "read_receipts", "users", "conversations")
 
 Rows = list[tuple[Any, ...]]
@@ -59,12 +61,13 @@ class PeerTime:
 
 
 def measure_peers(
-    url: str, data_dir: Path, *, peer: DltPeer | None, say: Say
+    url: str, data_dir: Path, *, peer: DltPeer | None, times: int, say: Say
 ) -> tuple[PeerTime, ...]:
     """Read the messenger at `url` into `data_dir`, and ask all of them.
 
     Args:
         peer: the environment that has chDB; without it PostgreSQL is asked alone.
+        times: how often each question is asked of each.
 
     Raises:
         AnalyticsError: a program failed, or two answers differ.
@@ -72,13 +75,14 @@ def measure_peers(
     shutil.rmtree(data_dir, ignore_errors=True)
     etl_run(url, data_dir)
     with opened(data_dir / "analytics.duckdb") as published:
-        subjects = subjects_of(published)
+        subjects = replace(subjects_of(published), until=naive_utc(UNTIL))
         asked = [(question, days) for days in WINDOWS for question in PEER_QUESTIONS]
-        chdb = iter(_chdb(published, subjects, asked, data_dir / "chdb", peer) if peer else ())
+        chdb = iter(
+            _chdb(published, subjects, asked, data_dir / "chdb", peer, times) if peer else ()
+        )
         with psycopg.connect(url, autocommit=True) as source:
             source.execute("vacuum (analyze)")
-            times = tuple(_compared(published, source, subjects, asked, chdb, say))
-    return times
+            return tuple(_compared(published, source, subjects, asked, chdb, times, say))
 
 
 def _compared(
@@ -87,15 +91,16 @@ def _compared(
     subjects: Subjects,
     asked: Sequence[tuple[PeerQuestion, int]],
     chdb: Iterator[tuple[Rows, tuple[float, ...]]],
+    times: int,
     say: Say,
 ) -> Iterator[PeerTime]:
     for question, days in asked:
         values = _values(subjects, days)
         used = {name: value for name, value in values.items() if f"${name}" in question.ours}
-        ours, our_ms = _timed(lambda q=question, u=used: published.execute(q.ours, u).fetchall())
+        ours, our_ms = _timed(partial(_of_duckdb, published, question.ours, used), times)
         aware = {k: _aware(v) for k, v in values.items()}
         theirs, postgresql_ms = _timed(
-            lambda q=question, a=aware: source.execute(q.postgresql.encode(), a).fetchall()
+            partial(_of_postgresql, source, question.postgresql, aware), times
         )
         _require_same("PostgreSQL", question, days, ours, theirs)
         other, chdb_ms = next(chdb, (None, None))
@@ -116,10 +121,20 @@ def _compared(
         yield found
 
 
-def _timed(ask: Callable[[], Rows]) -> tuple[Rows, tuple[float, ...]]:
+def _of_duckdb(
+    published: duckdb.DuckDBPyConnection, statement: str, values: dict[str, Any]
+) -> Rows:
+    return published.execute(statement, values).fetchall()
+
+
+def _of_postgresql(source: psycopg.Connection, statement: str, values: dict[str, Any]) -> Rows:
+    return source.execute(statement.encode(), values).fetchall()
+
+
+def _timed(ask: Callable[[], Rows], times: int) -> tuple[Rows, tuple[float, ...]]:
     rows: Rows = []
     ms: list[float] = []
-    for _ in range(_TIMES):
+    for _ in range(times):
         started = time.perf_counter()
         rows = ask()
         ms.append((time.perf_counter() - started) * 1000)
@@ -132,6 +147,7 @@ def _chdb(
     asked: Sequence[tuple[PeerQuestion, int]],
     home: Path,
     peer: DltPeer,
+    times: int,
 ) -> list[tuple[Rows, tuple[float, ...]]]:
     home.mkdir(parents=True)
     files = {table: home / f"{table}.parquet" for table in _EXPORTED}
@@ -141,7 +157,7 @@ def _chdb(
         "files": {table: str(file) for table, file in files.items()},
         "database": str(home / "database"),
         "threads": _THREADS,
-        "times": _TIMES,
+        "times": times,
         "questions": [
             {
                 "sql": question.chdb,
@@ -159,8 +175,8 @@ def _chdb(
 
 def _values(subjects: Subjects, days: int) -> dict[str, Any]:
     return {
-        "since": subjects.data_through - timedelta(days=days),
-        "until": subjects.data_through,
+        "since": subjects.until - timedelta(days=days),
+        "until": subjects.until,
         "conversation": subjects.conversation,
         "person": subjects.user,
     }

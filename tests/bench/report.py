@@ -213,7 +213,8 @@ def _cycle_text(cycle: CycleTimes) -> str:
 
 def _metrics_text(found: MetricTimes) -> str:
     windows = sorted({time.days for time in found.times if time.days})
-    rows = [("Uncached, median of 5, ms, over days:", *(f"{days}" for days in windows))]
+    head = f"Uncached, median of {len(found.times[0].ms)}, ms, over days:"
+    rows = [(head, *(f"{days}" for days in windows))]
     asked = {(time.asker, time.about): None for time in found.times}
     for asker, about in asked:
         ms = {t.days: t.median_ms for t in found.times if (t.asker, t.about) == (asker, about)}
