@@ -4,8 +4,8 @@ Each setting is a field of `Settings` with its environment variable, its default
 sentence of documentation; the README's table is generated from them (`settings_table`) and a
 test fails when it is stale. Values are checked when they are read, not when they are used.
 
-Secrets (`DATABASE_URL`, `REDIS_URL`) have no place in a log: `Secret` hides the password in
-`str()` and `repr()`, and only `.reveal()` gives the whole.
+Secrets (`DATABASE_URL`, `REDIS_URL`, `JWT_SECRET`) have no place in a log: `Secret` hides the
+password in `str()` and `repr()`, `Hidden` all of it, and only `.reveal()` gives the whole.
 """
 
 from __future__ import annotations
@@ -61,6 +61,20 @@ class Secret:
         bare = {re.sub(r"\\(.)", r"\1", p.removeprefix("'").removesuffix("'")) for p in given}
         parts = {part for p in given for part in re.split(r"[/?#]", p)}
         return {form for p in given | bare | parts for form in (p, unquote(p))} - {"", "'", "''"}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Hidden:
+    """A key: nothing of it ever shows in `str()`, `repr()` or a format."""
+
+    _value: str
+
+    def reveal(self) -> str:
+        """The key as given, for who signs or checks with it."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Hidden('***')"
 
 
 def _setting(
@@ -162,6 +176,41 @@ class Settings:
     redis_url: Secret = _setting(
         "REDIS_URL", Secret, Secret("redis://localhost:6379/0"), "from the three below",
         "Redis or Valkey for the API's cache",
+    )  # fmt: skip
+    jwt_secret: Hidden | None = _setting(
+        "JWT_SECRET", Hidden, None, "none",
+        "verifies tokens signed with HS256, and signs those of `python -m api token`; 32 bytes or "
+        "more",
+    )  # fmt: skip
+    jwt_public_key: str | None = _setting(
+        "JWT_PUBLIC_KEY", str, None, "none",
+        "verifies tokens signed with RS256, ES256 or EdDSA: a PEM text, or the path of its file",
+    )  # fmt: skip
+    jwt_jwks_file: Path | None = _setting(
+        "JWT_JWKS_FILE", Path, None, "none",
+        "the same for several keys: a JSON Web Key Set; read again when the file changes",
+    )  # fmt: skip
+    jwt_audience: str | None = _setting(
+        "JWT_AUDIENCE", str, None, "any", "the audience (`aud`) that a token must name",
+    )  # fmt: skip
+    jwt_issuer: str | None = _setting(
+        "JWT_ISSUER", str, None, "any", "the issuer (`iss`) that a token must name",
+    )  # fmt: skip
+    rate_limit: int = _setting(
+        "RATE_LIMIT_PER_MINUTE", _whole(1, 10**9), 600, "`600`",
+        "requests a minute that one subject may make",
+    )  # fmt: skip
+    compute_limit: int = _setting(
+        "COMPUTE_LIMIT_PER_MINUTE", _whole(1, 10**9), 60, "`60`",
+        "answers a minute that are computed for one subject, because no cache has them",
+    )  # fmt: skip
+    events_database_url: Secret | None = _setting(
+        "EVENTS_DATABASE_URL", Secret, None, "`DATABASE_URL`",
+        "PostgreSQL to which `POST /events` writes; its role needs INSERT on `analytics_events`",
+    )  # fmt: skip
+    events_redis_url: Secret | None = _setting(
+        "EVENTS_REDIS_URL", Secret, None, "none",
+        "a durable Redis or Valkey that keeps events while PostgreSQL is away",
     )  # fmt: skip
     log_format: Literal["console", "json"] = _setting(
         "LOG_FORMAT", _one_of("console", "json"), "console", "`console`",
