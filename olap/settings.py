@@ -110,6 +110,14 @@ def _size(text: str) -> str:
     return text
 
 
+def _origins(text: str) -> tuple[str, ...]:
+    origins = tuple(origin.strip() for origin in text.split(","))
+    for origin in origins:
+        if origin != "*" and not re.fullmatch(r"https?://[^/\s]+", origin):
+            raise ValueError("must be origins such as https://chat.example, with commas between")
+    return origins
+
+
 _DAY_SECONDS = 86_400
 
 
@@ -176,6 +184,34 @@ class Settings:
     redis_url: Secret = _setting(
         "REDIS_URL", Secret, Secret("redis://localhost:6379/0"), "from the three below",
         "Redis or Valkey for the API's cache",
+    )  # fmt: skip
+    cache_ttl_seconds: int = _setting(
+        "CACHE_TTL_SECONDS", _whole(1, _DAY_SECONDS), 300, "`300`",
+        "how long Redis keeps an answer; a new generation is asked anew, however long that is",
+    )  # fmt: skip
+    cache_memory_mb: int = _setting(
+        "CACHE_MEMORY_MB", _whole(1, 100_000), 64, "`64`",
+        "megabytes of answers that each worker of the API keeps in memory",
+    )  # fmt: skip
+    api_threads: int = _setting(
+        "API_THREADS", _whole(1, 256), 4, "`4`",
+        "how many metrics each worker of the API asks at a time",
+    )  # fmt: skip
+    api_memory_limit: str = _setting(
+        "API_MEMORY_LIMIT", _size, "400MB", "`400MB`",
+        "what DuckDB may hold in memory in each worker of the API",
+    )  # fmt: skip
+    query_timeout_seconds: int = _setting(
+        "QUERY_TIMEOUT_SECONDS", _whole(1, 3600), 10, "`10`",
+        "a metric that is asked for longer is interrupted: 503",
+    )  # fmt: skip
+    scope_max_age_seconds: int = _setting(
+        "SCOPE_MAX_AGE_SECONDS", _whole(1, 365 * _DAY_SECONDS), 3600, "`3600`",
+        "members get 503 when the data are older: membership is authorization",
+    )  # fmt: skip
+    cors_origins: tuple[str, ...] = _setting(
+        "CORS_ORIGINS", _origins, (), "none",
+        "web pages that may ask from a browser: their origins, with commas between, or `*`",
     )  # fmt: skip
     jwt_secret: Hidden | None = _setting(
         "JWT_SECRET", Hidden, None, "none",
