@@ -15,6 +15,8 @@ from litestar.di import Provide
 from api import problems
 from api.cache import Cache, Memory
 from api.desk import Desk
+from api.events.routes import events_router
+from api.events.service import Events
 from api.front import Front, FrontMiddleware
 from api.generations import Generations
 from api.identity import IdentityMiddleware, Verifier
@@ -54,13 +56,14 @@ def create_app(settings: Settings) -> Litestar:
     cache = Cache(Memory(settings.cache_memory_mb * 1_000_000), shared)
     generations = Generations(layout, reader, NEEDED_METRICS, directory=layout.root / "api")
     desk = Desk(generations, cache, runner, scope_max_age_seconds=settings.scope_max_age_seconds)
+    events = Events(settings)
     front = Front()
     answering = Answering(desk, front, limits)
 
     @asynccontextmanager
     async def running(_: Litestar) -> AsyncIterator[None]:
         spill.mkdir(mode=0o700)  # DuckDB would let everybody look into it
-        async with limits.shared(settings.redis_url):
+        async with limits.shared(settings.redis_url), events.running():
             await generations.start()
             try:
                 yield
@@ -75,7 +78,9 @@ def create_app(settings: Settings) -> Litestar:
         return answering
 
     return Litestar(
-        route_handlers=[Router(PREFIX, route_handlers=[AnalyticsController])],
+        route_handlers=[
+            Router(PREFIX, route_handlers=[AnalyticsController, events_router(events)])
+        ],
         middleware=[
             IdentityMiddleware(verifier),
             LimitMiddleware(limits),

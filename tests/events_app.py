@@ -8,6 +8,7 @@ import sys
 import uvicorn
 from litestar import Litestar
 
+from api import problems
 from api.events.routes import events_router
 from api.events.service import Events
 from api.identity import IdentityMiddleware, Verifier
@@ -20,6 +21,7 @@ def app(settings: Settings) -> Litestar:
     return Litestar(
         [events_router(events)],
         middleware=[IdentityMiddleware(Verifier.from_settings(settings))],
+        plugins=[problems.plugin()],
         lifespan=[lambda _: events.running()],
     )
 

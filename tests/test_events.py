@@ -368,13 +368,21 @@ def test_what_the_database_cannot_store_is_told_apart(settings: Settings) -> Non
 
 
 @pytest.fixture(scope="module")
-def durable() -> Iterator[OwnValkey]:
+def durable_server() -> Iterator[OwnValkey]:
     """A Valkey that keeps what it is given."""
     with tempfile.TemporaryDirectory(prefix="t-") as directory:
         server = OwnValkey(Path(directory))
         server.start()
         yield server
         server.end()
+
+
+@pytest.fixture
+def durable(durable_server: OwnValkey) -> OwnValkey:
+    """The same, empty."""
+    with redis.Redis.from_url(durable_server.url) as client:
+        client.flushall()
+    return durable_server
 
 
 def test_a_queue_keeps_in_order(durable: OwnValkey) -> None:

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, Response, Router, get, post
 from litestar.di import NamedDependency, Provide
-from litestar.exceptions import ClientException, ServiceUnavailableException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import (
     OpenAPIFormat,
@@ -28,6 +27,7 @@ from api.events.feed import LENGTH
 from api.events.service import Events
 from api.events.writer import RefusedError, UnavailableError
 from api.identity import Asker, Role, only_for
+from api.problems import bad_parameter, unavailable
 from olap.tables import MESSENGER_IDS, IdType
 
 _BODY_BYTES_MAX = EVENTS_MAX * (METADATA_BYTES_MAX + 1024)
@@ -128,16 +128,12 @@ async def post_events(
     try:
         ids = await events.take(body, datetime.now(UTC))
     except UnusableError as error:
-        raise ClientException(str(error), extra={"parameter": error.where}) from None
+        raise bad_parameter(error.where, error.fault) from None
     except RefusedError:
-        raise ClientException(
-            "An event cannot be stored by the database.", extra={"parameter": "body"}
-        ) from None
+        raise bad_parameter("body", "has an event that the database cannot store") from None
     except UnavailableError as error:
-        raise ServiceUnavailableException(
-            f"{error} Send them again with the same ids.",
-            headers={"Retry-After": str(_RETRY_SECONDS)},
-        ) from None
+        fault = f"{error} Send them again with the same ids."
+        raise unavailable(fault, retry_after=_RETRY_SECONDS) from None
     return Accepted(len(ids), ids)
 
 
