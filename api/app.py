@@ -18,6 +18,8 @@ from litestar.di import Provide
 from api import documents, problems, telemetry, warmup
 from api.cache import Cache, Memory
 from api.desk import Desk
+from api.events.routes import events_router
+from api.events.service import Events
 from api.front import Front, FrontMiddleware
 from api.generations import Generations
 from api.health import HealthController, MetricsController, refresh_gauges
@@ -66,13 +68,14 @@ def create_app(settings: Settings) -> Litestar:
     desk = Desk(generations, cache, runner, scope_max_age_seconds=settings.scope_max_age_seconds)
     generations.on_switch = cache.keep_only
     generations.warm_up = warmup.warm_up_of(desk)
+    events = Events(settings)
     front = Front()
     answering = Answering(desk, front, limits)
 
     @asynccontextmanager
     async def running(_: Litestar) -> AsyncIterator[None]:
         spill.mkdir(mode=0o700)  # DuckDB would let everybody look into it
-        async with limits.shared(settings.redis_url):
+        async with limits.shared(settings.redis_url), events.running():
             await generations.start()
             gauges = asyncio.create_task(_keep_gauges(generations, shared), name="gauges")
             try:
@@ -87,7 +90,7 @@ def create_app(settings: Settings) -> Litestar:
 
     app = Litestar(
         route_handlers=[
-            Router(PREFIX, route_handlers=[AnalyticsController]),
+            Router(PREFIX, route_handlers=[AnalyticsController, events_router(events)]),
             HealthController,
             MetricsController,
             favicon,

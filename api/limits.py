@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from math import ceil, floor
 from typing import NamedTuple
@@ -32,6 +32,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from api.background import in_background
 from api.identity import FOR_ANYBODY
 from olap.log import get_logger
 from olap.settings import Secret, Settings
@@ -196,13 +197,10 @@ class Limits:
             socket_connect_timeout=_REDIS_TIMEOUT_SECONDS,
             retry=Retry(NoBackoff(), 0),
         )
-        task = asyncio.create_task(self._share_on(client), name="share rate limits")
         try:
-            yield
+            async with in_background(self._share_on(client)):
+                yield
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
             await client.aclose()
 
     async def _share_on(self, client: Redis) -> None:
