@@ -142,6 +142,10 @@ class Cache:
         self._shared = shared
         self._flights: dict[str, asyncio.Task[tuple[Entry, Source]]] = {}
 
+    def keep_only(self, prefixes: tuple[str, ...]) -> None:
+        """Forget in memory what belongs to other generations than these."""
+        self._memory.keep_only(prefixes)
+
     def remembered(self, key: str) -> Entry | None:
         """What this process has in memory; no waiting, no Redis."""
         return self._memory.get(key)

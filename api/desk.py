@@ -14,13 +14,16 @@ from typing import Any
 
 from api.answers import Format, to_csv, to_json
 from api.cache import Cache, Entry, Source
-from api.generations import Generation, Generations, gone
+from api.generations import Generation, Generations
 from api.ids import Id
 from api.problems import MEDIA_TYPE, Problem, body_of, unavailable
 from api.questions import Asked, Question
 from api.recipes import Recipe
 from api.runner import Runner
+from olap import sqlfiles
 from olap.reader import Rows
+
+_CIRCLES_MAX = 10_000
 
 
 class Desk:
@@ -40,6 +43,7 @@ class Desk:
         self._runner = runner
         self._scope_max_age = scope_max_age_seconds
         self._clock = clock
+        self._circles: dict[tuple[Id, str], str] = {}
 
     def remembered(self, asked: Asked) -> Entry | None:
         """The answer from memory, if it takes no waiting of any kind to know that it is right."""
@@ -99,7 +103,18 @@ class Desk:
         return self._clock() - generation.data_through.timestamp() > self._scope_max_age
 
     async def _same_circle(self, viewer: Id, one: Generation, other: Generation) -> bool:
-        raise gone(one, None)
+        """Whether both show a viewer the same conversations and the same people in them."""
+        return await self._circle(viewer, one) == await self._circle(viewer, other)
+
+    async def _circle(self, viewer: Id, generation: Generation) -> str:
+        key = (viewer, generation.tag)
+        if key not in self._circles:
+            if len(self._circles) >= _CIRCLES_MAX:
+                self._circles.clear()
+            statement = sqlfiles.text("serving/circle")
+            rows = await self._runner.run(generation, "circle", statement, {"viewer": viewer})
+            self._circles[key] = str(rows[0]["circle"])
+        return self._circles[key]
 
     async def _compute(self, question: Question) -> Entry:
         recipe = question.asked.subject

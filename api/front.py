@@ -11,9 +11,7 @@ The caller's identity and limits have been checked when a request comes here.
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any, TypeVar
 
-from litestar import Response
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, HTTPResponseStartEvent, Receive, Scope, Send
@@ -22,8 +20,6 @@ from api.cache import Entry, Source
 from api.desk import Desk
 from api.identity import Asker
 from api.questions import Asked
-
-T = TypeVar("T")
 
 _URLS_MAX = 8192
 SOURCE = "analytics_source"
@@ -100,20 +96,3 @@ def _has(scope: Scope, entry: Entry) -> bool:
             tags = {tag.strip().removeprefix("W/") for tag in value.decode("latin-1").split(",")}
             return entry.etag in tags or "*" in tags
     return False
-
-
-class Reply(Response[T]):
-    """An answer as the cache keeps it, where Litestar expects a response."""
-
-    def __init__(self, entry: Entry, source: Source) -> None:
-        super().__init__(content=None, status_code=entry.status)  # type: ignore[arg-type]
-        self._entry = entry
-        self._source = source
-
-    def to_asgi_response(self, *_: Any, **__: Any) -> ASGIApp:  # type: ignore[override]
-        """What sends the bytes: nothing that Litestar could add belongs into an answer."""
-
-        async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            await send_entry(scope, send, self._entry, self._source)
-
-        return app

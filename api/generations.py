@@ -34,7 +34,7 @@ from olap import sqlfiles
 from olap.errors import AnalyticsError
 from olap.layout import Layout, write_durably
 from olap.log import get_logger
-from olap.manifest import read_manifest
+from olap.manifest import Manifest, read_manifest
 from olap.publish import generation_numbers
 from olap.reader import Reader
 
@@ -52,6 +52,7 @@ class Generation:
         number: its number.
         tag: its number and a digest of its manifest: no two generations ever share it.
         data_through, generated_at: of its manifest, aware UTC.
+        proved_at: since when every table has been proved equal to the source; None = not yet.
         missing: metrics the API asks that it lacks; it may not answer while there are any.
         prefix: how every key of an answer from it begins.
     """
@@ -60,6 +61,7 @@ class Generation:
     tag: str
     data_through: datetime
     generated_at: datetime
+    proved_at: datetime | None
     missing: tuple[str, ...]
     prefix: str
 
@@ -99,7 +101,6 @@ class Generations:
         *,
         directory: Path,
         poll_seconds: float = 1.0,
-        warm_up: Callable[[Generation], Awaitable[None]] = _warm_nothing,
     ) -> None:
         """Nothing is opened before `start`.
 
@@ -107,19 +108,24 @@ class Generations:
             needed: the metrics that the API asks.
             directory: where the pointer file lies; all workers share it.
             poll_seconds: how often the ETL's symlink is looked at.
-            warm_up: computes what everybody wants first; bounds itself.
+
+        Attributes:
+            warm_up: computes what everybody wants before a generation answers; bounds itself.
+            on_switch: told the keys' prefixes of the generations that are kept.
+            refused: why the newest generation is not answered from; None when it is.
         """
         self._layout = layout
         self._reader = reader
         self._needed = needed
         self._pointer = directory / _POINTER
         self._poll_seconds = poll_seconds
-        self._warm_up = warm_up
         self._open: dict[str, Generation] = {}
         self._current: Generation | None = None
         self._seen: tuple[int, int] | None = None
         self._opening = asyncio.Lock()
         self._watcher: asyncio.Task[None] | None = None
+        self.warm_up: Callable[[Generation], Awaitable[None]] = _warm_nothing
+        self.on_switch: Callable[[tuple[str, ...]], None] = lambda prefixes: None
         self.refused: Refused | None = None
 
     async def start(self) -> None:
@@ -134,6 +140,11 @@ class Generations:
         if self._watcher is not None:
             self._watcher.cancel()
             await asyncio.gather(self._watcher, return_exceptions=True)
+
+    @property
+    def serving(self) -> Generation | None:
+        """The generation that answered last; None before the first."""
+        return self._current
 
     def peek(self) -> Generation | None:
         """The generation that answers now; None when the pointer has moved and `current` must look.
@@ -194,7 +205,7 @@ class Generations:
         if newest.missing:
             self._refuse(number, f"it lacks the metrics {', '.join(newest.missing)}")
             return
-        await self._warm_up(newest)
+        await self.warm_up(newest)
         await asyncio.to_thread(self._move, newest)
         await self._follow()
         self.refused = None
@@ -240,6 +251,7 @@ class Generations:
         for tag in set(self._open) - kept:
             del self._open[tag]
             await asyncio.to_thread(self._reader.detach, _schema(tag))
+        self.on_switch(tuple(one.prefix for one in self._open.values()))
         log.info(
             "generation.serves",
             generation=generation.number,
@@ -274,6 +286,7 @@ class Generations:
             tag=tag,
             data_through=manifest.data_through,
             generated_at=manifest.generated_at,
+            proved_at=_proved_at(manifest),
             missing=tuple(sorted(self._needed - has)),
             prefix=f"{_KEY_PREFIX}{tag}:",
         )
@@ -322,6 +335,12 @@ def gone(current: Generation, before: int | None) -> Problem:
         f"generation is not there any more: {current.number}{others} can be asked.",
         parameter="generation",
     )
+
+
+def _proved_at(manifest: Manifest) -> datetime | None:
+    times = [manifest.proof(table).proved_at for table in manifest.tables]
+    proved = [at for at in times if at is not None]
+    return min(proved) if proved and len(proved) == len(times) else None
 
 
 def _schema(tag: str) -> str:

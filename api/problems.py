@@ -131,4 +131,7 @@ def _from_validation(error: ValidationException) -> ProblemDetailsException:
     name = first.get("key")
     if name is None:
         return Problem(HTTPStatus.BAD_REQUEST, first.get("message") or error.detail)
-    return bad_parameter(str(name).removesuffix("_asked"), f"cannot be used: {first['message']}")
+    fault = str(first["message"])
+    if fault.startswith("Expected "):
+        return bad_parameter(str(name), f"must be {fault.removeprefix('Expected ')}")
+    return bad_parameter(str(name), f"cannot be used: {fault}")

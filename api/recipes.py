@@ -43,12 +43,19 @@ class Recipe:
         metrics: the versions it asks; a generation without them cannot answer.
         make: from a question to the answer. Raises a Problem where there is none.
         table: the field of the answer that is its rows, and their type; for CSV.
+        checks: of these metrics, those that only tell whether what is asked about is there.
     """
 
     name: str
     metrics: tuple[str, ...]
     make: Callable[[Ask, Question], Awaitable[msgspec.Struct]]
     table: tuple[str, type[msgspec.Struct]] | None = None
+    checks: tuple[str, ...] = ()
+
+    @property
+    def tells(self) -> tuple[str, ...]:
+        """The metrics whose numbers the answer shows."""
+        return tuple(metric for metric in self.metrics if metric not in self.checks)
 
 
 async def _dashboard(ask: Ask, question: Question) -> answers.Dashboard:
@@ -224,12 +231,20 @@ DASHBOARD = Recipe(
     ),
     _dashboard,
 )
-MESSAGES = Recipe("messages", ("message_stats_v1", *_SEEN), _messages)
+MESSAGES = Recipe("messages", ("message_stats_v1", *_SEEN), _messages, checks=_SEEN)
 TIMELINE = Recipe(
-    "timeline", ("message_timeline_v1", *_SEEN), _timeline, ("timeline", answers.Bucket)
+    "timeline",
+    ("message_timeline_v1", *_SEEN),
+    _timeline,
+    ("timeline", answers.Bucket),
+    checks=_SEEN,
 )
 TOP_SENDERS = Recipe(
-    "top_senders", ("top_senders_v1", *_SEEN), _top_senders, ("top_senders", answers.Sender)
+    "top_senders",
+    ("top_senders_v1", *_SEEN),
+    _top_senders,
+    ("top_senders", answers.Sender),
+    checks=_SEEN,
 )
 USER = Recipe("user", ("user_activity_v1",), _user)
 ENGAGEMENT = Recipe("engagement", ("engagement_v1",), _engagement)

@@ -57,6 +57,17 @@ class Runner:
             GenerationUnreadableError: the generation's file cannot be read.
         """
         statement = metric_statement(metric, tuple(parameters))
+        return await self.run(generation, metric, statement, parameters)
+
+    async def run(
+        self, generation: Generation, name: str, statement: str, parameters: dict[str, Any]
+    ) -> Rows:
+        """The rows of a statement of ours; `name` is what logs and numbers call it.
+
+        Raises:
+            Problem: 503, it took too long.
+            GenerationUnreadableError: the generation's file cannot be read.
+        """
         query = Query(self._reader, generation.schema, statement, parameters)
         begun = time.perf_counter()
         future = asyncio.get_running_loop().run_in_executor(self._pool, query.run)
@@ -70,14 +81,16 @@ class Runner:
             query.interrupt()
             raise
         seconds = time.perf_counter() - begun
-        self._observe(metric, seconds)
+        self._observe(name, seconds)
         if seconds >= SLOW_SECONDS:
             log.warning(
                 "query.slow",
-                metric=metric,
+                metric=name,
                 generation=generation.number,
                 ms=round(seconds * 1000),
-                **{name: str(value) for name, value in parameters.items() if value is not None},
+                parameters={
+                    name: str(value) for name, value in parameters.items() if value is not None
+                },
             )
         if future.cancelled():
             raise _too_slow()

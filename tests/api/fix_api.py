@@ -16,11 +16,12 @@ from litestar.testing import TestClient
 
 from api.app import PREFIX, create_app
 from api.identity import Role, make_token
-from etl.sandbox import traffic
 from etl.sandbox.server import create_database, drop_database
 from olap.settings import Hidden, Secret, Settings
+from tests.api import team
 from tests.fix_pipeline import Clock, Pipeline
 from tests.tokens import SECRET
+from tests.world import World
 
 NOWHERE = Secret("redis://127.0.0.1:1/0")
 
@@ -36,7 +37,7 @@ class Caller:
         """GET below the prefix; parameters that are None are left out."""
         given = {name.rstrip("_"): value for name, value in query.items() if value is not None}
         own = {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
-        return self.client.get(PREFIX + path, params=given, headers=own | (headers or {}))
+        return self.client.get(PREFIX + path, params=given or None, headers=own | (headers or {}))
 
 
 @dataclass(slots=True)
@@ -69,23 +70,6 @@ class Api:
         return Caller(self.client, None)
 
 
-@pytest.fixture(scope="session")
-def site(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
-    """Generated traffic of 3,000 messages up to now, read by one cycle; nobody changes it."""
-    name = f"test_{os.getpid()}_site"
-    now = datetime.now(UTC)
-    try:
-        url = create_database(postgres_url, name, template="template1")
-        traffic.load(url, traffic.TrafficPlan(messages=3_000, until=now))
-        pipeline = Pipeline(
-            url, Settings(data_dir=tmp_path_factory.mktemp("site") / "data"), Clock(now)
-        )
-        pipeline.cycle()
-        yield pipeline
-    finally:
-        drop_database(postgres_url, name)
-
-
 def api_settings(pipeline: Pipeline, **changes: Any) -> Settings:
     """Settings of an API on a pipeline's DATA_DIR: no Redis, and limits that nobody reaches."""
     defaults: dict[str, Any] = {
@@ -110,9 +94,28 @@ def new_api() -> Iterator[Callable[..., Api]]:
         yield make
 
 
+@pytest.fixture(scope="session")
+def team_site(
+    postgres_url: str, template_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Pipeline]:
+    """The small messenger of `team`, published once; nobody changes it."""
+    name = f"test_{os.getpid()}_team"
+    try:
+        url = create_database(postgres_url, name, template=template_database)
+        with World(url) as world:
+            team.fill(world)
+        pipeline = Pipeline(
+            url, Settings(data_dir=tmp_path_factory.mktemp("team") / "data"), Clock(team.NOW)
+        )
+        pipeline.cycle()
+        yield pipeline
+    finally:
+        drop_database(postgres_url, name)
+
+
 @pytest.fixture(scope="module")
-def api(site: Pipeline) -> Iterator[Api]:
-    """The application on the site, without Redis."""
-    settings = api_settings(site)
+def team_api(team_site: Pipeline) -> Iterator[Api]:
+    """The application on the small messenger, without Redis."""
+    settings = api_settings(team_site)
     with TestClient(create_app(settings)) as client:
         yield Api(client, settings)
