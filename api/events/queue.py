@@ -23,9 +23,9 @@ from olap.settings import Secret
 
 _WAITING = "analytics-events:waiting"
 _REFUSED = "analytics-events:refused"
-# With `appendfsync everysec` a second may pass until the file is written.
-_FSYNC_MILLISECONDS = 2000
-_TIMEOUT_SECONDS = 3.0
+# With `appendfsync everysec` a second passes until the file is written, and a busy disk takes more.
+_FSYNC_MILLISECONDS = 4000
+_TIMEOUT_SECONDS = 5.0
 _CONNECT_SECONDS = 1.0
 
 

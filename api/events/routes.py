@@ -27,7 +27,7 @@ from api.events.feed import LENGTH
 from api.events.service import Events
 from api.events.writer import RefusedError, UnavailableError
 from api.identity import Asker, Role, only_for
-from api.problems import bad_parameter, unavailable
+from api.problems import MEDIA_TYPE, ProblemDocument, bad_parameter, unavailable
 from olap.tables import MESSENGER_IDS, IdType
 
 _BODY_BYTES_MAX = EVENTS_MAX * (METADATA_BYTES_MAX + 1024)
@@ -106,6 +106,30 @@ class RecentEvents(msgspec.Struct):
     available: bool
 
 
+_SECURITY: list[dict[str, list[str]]] = [{"bearer": []}]
+_PROBLEMS = {
+    400: "A part of the body or a parameter cannot be used; `parameter` names it.",
+    401: "No token, or none that is good.",
+    403: "The token's role may not do this.",
+    413: "The body is too large.",
+    429: "Too many requests; see `Retry-After`.",
+    503: "It is not certain that the events are kept; send the same ones again.",
+}
+
+
+def _problems(*statuses: int) -> dict[int, ResponseSpec]:
+    """What may be answered besides the good answer."""
+    return {
+        status: ResponseSpec(
+            data_container=ProblemDocument,
+            description=_PROBLEMS[status],
+            media_type=MEDIA_TYPE,
+            generate_examples=False,
+        )
+        for status in statuses
+    }
+
+
 @post(
     "/",
     status_code=HTTP_202_ACCEPTED,
@@ -115,10 +139,8 @@ class RecentEvents(msgspec.Struct):
     summary="Track one event, or up to 1,000",
     description="Answered when the events are on a disk. An event that is sent again with its "
     "`id` is stored once. For the roles `service` and `admin`.",
-    responses={
-        413: ResponseSpec(None, description="The body is too large."),
-        503: ResponseSpec(None, description="Not confirmed; send the same events again."),
-    },
+    security=_SECURITY,
+    responses=_problems(400, 401, 403, 413, 429, 503),
 )
 async def post_events(
     request: Request[Asker, None, Any], events: NamedDependency[Events]
@@ -143,6 +165,8 @@ async def post_events(
     summary="The last events, the newest first",
     description=f"Of the last {LENGTH:,} that were taken; for administrators. Nothing is computed "
     "from them.",
+    security=_SECURITY,
+    responses=_problems(400, 401, 403, 429),
 )
 async def recent_events(
     events: NamedDependency[Events],
@@ -164,5 +188,5 @@ def events_router(events: Events) -> Router:
         "/events",
         route_handlers=[post_events, recent_events],
         dependencies={"events": Provide(lambda: events, sync_to_thread=False)},
-        tags=["Events"],
+        tags=["events"],
     )
