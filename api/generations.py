@@ -30,7 +30,6 @@ from pathlib import Path
 import msgspec
 
 from api.problems import Problem, unavailable
-from olap import sqlfiles
 from olap.errors import AnalyticsError
 from olap.layout import Layout, write_durably
 from olap.log import get_logger
@@ -199,15 +198,15 @@ class Generations:
             return
         if self._current is not None and newest.tag == self._current.tag:
             self.refused = None
-            await asyncio.to_thread(self._move, newest)
-            await self._follow()
+            await asyncio.to_thread(self._move, newest)  # somebody may have removed the pointer
+            await self._follow(again=True)
             return
         if newest.missing:
             self._refuse(number, f"it lacks the metrics {', '.join(newest.missing)}")
             return
         await self.warm_up(newest)
         await asyncio.to_thread(self._move, newest)
-        await self._follow()
+        await self._follow(again=True)
         self.refused = None
 
     async def _watch(self) -> None:
@@ -223,11 +222,11 @@ class Generations:
             log.error("generation.refused", generation=number, reason=reason)
         self.refused = Refused(number, reason)
 
-    async def _follow(self) -> None:
-        """Answer from what the pointer names."""
+    async def _follow(self, *, again: bool = False) -> None:
+        """Answer from what the pointer names; `again`: also if it could not be opened before."""
         async with self._opening:
             seen = _look_at(self._pointer)
-            if seen == self._seen and self._current is not None:
+            if seen == self._seen and self._current is not None and not again:
                 return
             pointer = await asyncio.to_thread(self._read_pointer)
             if pointer is None or (self._current and pointer.tag == self._current.tag):
@@ -275,8 +274,7 @@ class Generations:
         manifest = read_manifest(self._layout.generation_manifest(number))
         self._reader.attach(self._layout.generation(number), _schema(tag))
         try:
-            with self._reader.cursor(_schema(tag)) as cursor:
-                has = {macro for (macro,) in sqlfiles.run(cursor, "serving/macros")}
+            has = self._reader.metrics(_schema(tag))
         except BaseException:
             self._reader.detach(_schema(tag))
             raise

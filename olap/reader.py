@@ -87,6 +87,21 @@ class Reader:
                 ) from error
             self._uses[name] = 0
 
+    def metrics(self, name: str) -> frozenset[str]:
+        """The metrics that a generation has, by the names of their macros.
+
+        Raises:
+            GenerationUnreadableError: it has no catalogue that can be read.
+        """
+        try:
+            with self.cursor(name) as cursor:
+                return frozenset(macro for (macro,) in sqlfiles.run(cursor, "serving/macros"))
+        except duckdb.Error as error:
+            raise GenerationUnreadableError(
+                f"the generation {name} cannot be read: {' '.join(str(error).split())}",
+                hint="Run `python -m etl publish` to make a new one.",
+            ) from error
+
     def detach(self, name: str) -> None:
         """Let a generation go; who is asking it goes on to the end."""
         with self._lock:
