@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from litestar import Litestar
 
 from api.app import create_app
 from api.identity import Role, Verifier, make_token
+from api.telemetry import forward_logging
 from olap import log as logs
 from olap.errors import AnalyticsError
 from olap.settings import Settings
@@ -40,6 +42,7 @@ def app() -> Litestar:
     """The application of the environment; each worker calls this."""
     settings = Settings.from_env(os.environ)
     logs.configure(settings.log_format, settings.log_level)
+    forward_logging(settings.log_level)
     return create_app(settings)
 
 
@@ -88,6 +91,10 @@ def _token(settings: Settings, options: argparse.Namespace) -> int:
 
 def _serve(settings: Settings, options: argparse.Namespace) -> int:
     Verifier.from_settings(settings)  # says once, and not from every worker, that there is no key
+    # When it has stopped in order, uvicorn raises the signal once more, to end by it. That would
+    # make a service that was stopped look like one that failed.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
     uvicorn.run(
         "api.__main__:app",
         factory=True,

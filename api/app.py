@@ -112,6 +112,7 @@ def create_app(settings: Settings) -> Litestar:
         plugins=[problems.plugin()],
         exception_handlers={500: problems.on_defect},
         lifespan=[running],
+        logging_config=None,  # `python -m api` has told all loggers where to write
     )
     # Around everything, also around what Litestar answers before any middleware.
     app.asgi_handler = Telemetry(app.asgi_handler)

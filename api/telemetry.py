@@ -11,6 +11,7 @@ numbers there, and `/metrics` of any of them adds them up.
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from typing import Any
@@ -63,6 +64,20 @@ BREAKER_OPEN = Gauge(
     "1 while Redis is not asked because it failed",
     multiprocess_mode="livemax",
 )
+
+
+class _Forward(logging.Handler):
+    """Hands the lines of other people's loggers (the server's, a library's) to ours."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log it under the name of who said it."""
+        logger = get_logger(record.name)
+        logger.log(record.levelno, record.getMessage(), exc_info=record.exc_info)
+
+
+def forward_logging(level: str) -> None:
+    """One log, in one format, for everything in this process."""
+    logging.basicConfig(handlers=[_Forward()], level=level.upper(), force=True)
 
 
 class Telemetry:

@@ -167,7 +167,7 @@ def test_something_else_listens_there(
 
 
 def test_the_breaker_opens_pauses_and_closes() -> None:
-    """Three failures open it; it then allows one try a pause, each pause longer, until one works."""
+    """Three failures open it; it then allows one try a pause, each longer, until one works."""
     now = [0.0]
     breaker = Breaker(lambda: now[0])
     for _ in range(3):
