@@ -6,7 +6,7 @@ catalogue, so that the document, the file an analyst opens and the number agree 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -112,12 +112,17 @@ class TableRead(Read):
         answer.content["text/csv"] = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))
 
 
-def problems_of(*statuses: int) -> dict[int, ResponseSpec]:
-    """The problems that an endpoint may answer; for the document."""
+def problems_of(*statuses: int, told: Mapping[int, str] | None = None) -> dict[int, ResponseSpec]:
+    """The problems that an endpoint may answer; for the document.
+
+    Args:
+        told: what some of them mean at this endpoint.
+    """
+    meanings = {**_PROBLEMS, **(told or {})}
     return {
         status: ResponseSpec(
             data_container=ProblemDocument,
-            description=_PROBLEMS[status],
+            description=meanings[status],
             media_type=PROBLEM_JSON,
             generate_examples=False,
         )

@@ -106,6 +106,13 @@ class RecentEvents(msgspec.Struct):
     available: bool
 
 
+_SECURITY: list[dict[str, list[str]]] = [{"bearer": []}]
+_PROBLEMS = {
+    400: "A part of the body or a parameter cannot be used; `parameter` names it.",
+    503: "It is not certain that the events are kept; send the same ones again.",
+}
+
+
 @post(
     "/",
     status_code=HTTP_202_ACCEPTED,
@@ -115,7 +122,8 @@ class RecentEvents(msgspec.Struct):
     summary="Track one event, or up to 1,000",
     description="Answered when the events are on a disk. An event that is sent again with its "
     "`id` is stored once. For the roles `service` and `admin`.",
-    responses=problems_of(400, 401, 403, 413, 429, 503),
+    security=_SECURITY,
+    responses=problems_of(400, 401, 403, 413, 429, 503, told=_PROBLEMS),
     tags=["events"],
 )
 async def post_events(
@@ -141,7 +149,8 @@ async def post_events(
     summary="The last events, the newest first",
     description=f"Of the last {LENGTH:,} that were taken; for administrators. Nothing is computed "
     "from them.",
-    responses=problems_of(400, 401, 403, 429),
+    security=_SECURITY,
+    responses=problems_of(400, 401, 403, 429, told=_PROBLEMS),
     tags=["events"],
 )
 async def recent_events(
@@ -164,5 +173,5 @@ def events_router(events: Events) -> Router:
         "/events",
         route_handlers=[post_events, recent_events],
         dependencies={"events": Provide(lambda: events, sync_to_thread=False)},
-        tags=["Events"],
+        tags=["events"],
     )
