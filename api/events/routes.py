@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, Response, Router, get, post
 from litestar.di import NamedDependency, Provide
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import (
     OpenAPIFormat,
     OpenAPIMediaType,
@@ -22,12 +21,13 @@ from litestar.params import QueryParameter
 from litestar.status_codes import HTTP_202_ACCEPTED
 
 from api.client import AnalyticsEventType
+from api.documents import problems_of
 from api.events.event import EVENTS_MAX, METADATA_BYTES_MAX, UnusableError
 from api.events.feed import LENGTH
 from api.events.service import Events
 from api.events.writer import RefusedError, UnavailableError
 from api.identity import Asker, Role, only_for
-from api.problems import MEDIA_TYPE, ProblemDocument, bad_parameter, unavailable
+from api.problems import bad_parameter, unavailable
 from olap.tables import MESSENGER_IDS, IdType
 
 _BODY_BYTES_MAX = EVENTS_MAX * (METADATA_BYTES_MAX + 1024)
@@ -109,25 +109,8 @@ class RecentEvents(msgspec.Struct):
 _SECURITY: list[dict[str, list[str]]] = [{"bearer": []}]
 _PROBLEMS = {
     400: "A part of the body or a parameter cannot be used; `parameter` names it.",
-    401: "No token, or none that is good.",
-    403: "The token's role may not do this.",
-    413: "The body is too large.",
-    429: "Too many requests; see `Retry-After`.",
     503: "It is not certain that the events are kept; send the same ones again.",
 }
-
-
-def _problems(*statuses: int) -> dict[int, ResponseSpec]:
-    """What may be answered besides the good answer."""
-    return {
-        status: ResponseSpec(
-            data_container=ProblemDocument,
-            description=_PROBLEMS[status],
-            media_type=MEDIA_TYPE,
-            generate_examples=False,
-        )
-        for status in statuses
-    }
 
 
 @post(
@@ -140,7 +123,8 @@ def _problems(*statuses: int) -> dict[int, ResponseSpec]:
     description="Answered when the events are on a disk. An event that is sent again with its "
     "`id` is stored once. For the roles `service` and `admin`.",
     security=_SECURITY,
-    responses=_problems(400, 401, 403, 413, 429, 503),
+    responses=problems_of(400, 401, 403, 413, 429, 503, told=_PROBLEMS),
+    tags=["events"],
 )
 async def post_events(
     request: Request[Asker, None, Any], events: NamedDependency[Events]
@@ -166,7 +150,8 @@ async def post_events(
     description=f"Of the last {LENGTH:,} that were taken; for administrators. Nothing is computed "
     "from them.",
     security=_SECURITY,
-    responses=_problems(400, 401, 403, 429),
+    responses=problems_of(400, 401, 403, 429, told=_PROBLEMS),
+    tags=["events"],
 )
 async def recent_events(
     events: NamedDependency[Events],
