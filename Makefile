@@ -13,7 +13,7 @@ endif
 DATA_DIR ?= data
 
 .DEFAULT_GOAL := help
-.PHONY: help setup etl backfill demo shell status verify check catalog rebuild test torture lint format bench lock clean
+.PHONY: help setup etl backfill serve demo shell status verify check catalog rebuild test torture lint format bench lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -34,7 +34,11 @@ backfill: setup  ## load a large messenger, or more of its days (FROM= TO= JOBS=
 	@$(RUN) -m etl backfill $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO)) $(if $(JOBS),--jobs $(JOBS)) \
 	  $(if $(LAG),--pause-above-lag $(LAG)) $(if $(RESTART),--restart)
 
-demo: setup  ## a living sandbox and a cycle every 15 seconds, until Ctrl-C
+serve: setup  ## the API on what is published (HOST= PORT= WORKERS= ROOT_PATH=; JWT_SECRET, or another key)
+	@exec $(RUN) -m api $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT)) \
+	  $(if $(WORKERS),--workers $(WORKERS)) $(if $(ROOT_PATH),--root-path $(ROOT_PATH))
+
+demo: setup  ## a living sandbox, a cycle every 15 seconds and the API, until Ctrl-C
 	@exec $(RUN) -m etl demo
 
 shell: setup  ## a DuckDB shell on the published file, read-only

@@ -1,4 +1,5 @@
-"""The command line: `python -m etl run | backfill | status | verify | erase | rebuild | demo`.
+"""The command line: `python -m etl run | backfill | status | verify | erase | rebuild | publish |
+demo`.
 
 Exit codes: 0 done, 1 an error that names the way out, 2 a wrong command or setting; `status` exits
 with 0, 1 or 2 for OK, WARNING or CRITICAL.
@@ -20,7 +21,7 @@ from datetime import UTC, date, datetime
 import msgspec
 
 from etl.backfill import backfill
-from etl.cycle import CycleReport, rebuild_warehouse, run_cycle
+from etl.cycle import CycleReport, publish_again, rebuild_warehouse, run_cycle
 from etl.erase import erase
 from etl.progress import shown_progress
 from etl.report import (
@@ -108,7 +109,9 @@ def _parser() -> argparse.ArgumentParser:
     forget.set_defaults(command=_erase)
     rebuild = commands.add_parser("rebuild", help="make the warehouse anew from the lake alone")
     rebuild.set_defaults(command=_rebuild)
-    demo = commands.add_parser("demo", help="a living messenger and a cycle every 15 seconds")
+    again = commands.add_parser("publish", help="publish again, with this version's metrics")
+    again.set_defaults(command=_publish)
+    demo = commands.add_parser("demo", help="a living messenger, a cycle every 15 seconds, the API")
     demo.set_defaults(command=_demo)
     return parser
 
@@ -149,14 +152,18 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
 
 def _demo(settings: Settings, options: argparse.Namespace) -> int:
     from etl.sandbox.live import keep_alive
+    from etl.sandbox.showcase import running_api
 
     settings = replace(settings, database_url=None)
     with _source(settings) as url, _stoppable() as stop:
+        if not Layout(settings.data_dir).pointer.is_symlink():
+            _cycle(settings, url, is_full=False)
         writer = threading.Thread(target=keep_alive, args=(url.reveal(), stop), name="live traffic")
         writer.start()
         try:
-            print("The messenger is alive; Ctrl-C stops everything.", flush=True)
-            _cycles(settings, url, settings.demo_interval_seconds, stop, is_full=False)
+            with running_api(settings, url) as told:
+                print(f"{told}\n\nThe messenger is alive; Ctrl-C stops everything.", flush=True)
+                _cycles(settings, url, settings.demo_interval_seconds, stop, is_full=False)
         finally:
             stop.set()
             writer.join()
@@ -267,6 +274,12 @@ def _rebuild(settings: Settings, options: argparse.Namespace) -> int:
     rows = sum(state.rows for state in manifest.tables.values())
     print(f"{rows:,} rows rebuilt from the lake in {time.monotonic() - begun:.1f} s.")
     print(generation_text(layout))
+    return 0
+
+
+def _publish(settings: Settings, options: argparse.Namespace) -> int:
+    publish_again(settings, _now)
+    print(generation_text(Layout(settings.data_dir)))
     return 0
 
 

@@ -178,6 +178,28 @@ def rebuild_warehouse(settings: Settings, clock: Clock) -> Manifest:
             return publish(warehouse, clock())
 
 
+def publish_again(settings: Settings, clock: Clock) -> Manifest:
+    """Publish what the warehouse holds once more, with this version's views and metrics.
+
+    For after an upgrade that brought new metrics: nothing is read, so the data are as old as they
+    were. The lake is not touched, and PostgreSQL is not needed.
+
+    Raises:
+        PublishError: nothing has been loaded yet.
+    """
+    layout = Layout(settings.data_dir)
+    with (
+        layout.locked(),
+        open_warehouse(
+            layout, memory_limit=settings.memory_limit, threads=settings.threads
+        ) as warehouse,
+    ):
+        recover(warehouse)
+        manifest = publish(warehouse, clock())
+        _collect(settings, layout, manifest, clock())
+        return manifest
+
+
 def _require_lake(layout: Layout) -> None:
     """Stop unless the lake is whole: a cycle could read again what it lacks, a rebuild cannot."""
     described = lake_manifest(layout) or read_manifest(layout.lake_manifest)

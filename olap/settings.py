@@ -4,8 +4,8 @@ Each setting is a field of `Settings` with its environment variable, its default
 sentence of documentation; the README's table is generated from them (`settings_table`) and a
 test fails when it is stale. Values are checked when they are read, not when they are used.
 
-Secrets (`DATABASE_URL`, `REDIS_URL`) have no place in a log: `Secret` hides the password in
-`str()` and `repr()`, and only `.reveal()` gives the whole.
+Secrets (`DATABASE_URL`, `REDIS_URL`, `JWT_SECRET`) have no place in a log: `Secret` hides the
+password in `str()` and `repr()`, `Hidden` all of it, and only `.reveal()` gives the whole.
 """
 
 from __future__ import annotations
@@ -63,6 +63,20 @@ class Secret:
         return {form for p in given | bare | parts for form in (p, unquote(p))} - {"", "'", "''"}
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Hidden:
+    """A key: nothing of it ever shows in `str()`, `repr()` or a format."""
+
+    _value: str
+
+    def reveal(self) -> str:
+        """The key as given, for who signs or checks with it."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Hidden('***')"
+
+
 def _setting(
     variable: str, parse: Callable[[str], Any], default: Any, shown_default: str, about: str
 ) -> Any:
@@ -94,6 +108,14 @@ def _size(text: str) -> str:
     if not re.fullmatch(r"[1-9][0-9]*(MB|GB|MiB|GiB)", text):
         raise ValueError("must be a size such as 900MB or 4GB")
     return text
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    origins = tuple(origin.strip() for origin in text.split(","))
+    for origin in origins:
+        if origin != "*" and not re.fullmatch(r"https?://[^/\s]+", origin):
+            raise ValueError("must be origins such as https://chat.example, with commas between")
+    return origins
 
 
 _DAY_SECONDS = 86_400
@@ -162,6 +184,69 @@ class Settings:
     redis_url: Secret = _setting(
         "REDIS_URL", Secret, Secret("redis://localhost:6379/0"), "from the three below",
         "Redis or Valkey for the API's cache",
+    )  # fmt: skip
+    cache_ttl_seconds: int = _setting(
+        "CACHE_TTL_SECONDS", _whole(1, _DAY_SECONDS), 300, "`300`",
+        "how long Redis keeps an answer; a new generation is asked anew, however long that is",
+    )  # fmt: skip
+    cache_memory_mb: int = _setting(
+        "CACHE_MEMORY_MB", _whole(1, 100_000), 64, "`64`",
+        "megabytes of answers that each worker of the API keeps in memory",
+    )  # fmt: skip
+    api_threads: int = _setting(
+        "API_THREADS", _whole(1, 256), 4, "`4`",
+        "how many metrics each worker of the API asks at a time",
+    )  # fmt: skip
+    api_memory_limit: str = _setting(
+        "API_MEMORY_LIMIT", _size, "400MB", "`400MB`",
+        "what DuckDB may hold in memory in each worker of the API",
+    )  # fmt: skip
+    query_timeout_seconds: int = _setting(
+        "QUERY_TIMEOUT_SECONDS", _whole(1, 3600), 10, "`10`",
+        "a metric that is asked for longer is interrupted: 503",
+    )  # fmt: skip
+    scope_max_age_seconds: int = _setting(
+        "SCOPE_MAX_AGE_SECONDS", _whole(1, 365 * _DAY_SECONDS), 3600, "`3600`",
+        "members get 503 when the data are older: membership is authorization",
+    )  # fmt: skip
+    cors_origins: tuple[str, ...] = _setting(
+        "CORS_ORIGINS", _origins, (), "none",
+        "web pages that may ask from a browser: their origins, with commas between, or `*`",
+    )  # fmt: skip
+    jwt_secret: Hidden | None = _setting(
+        "JWT_SECRET", Hidden, None, "none",
+        "verifies tokens signed with HS256, and signs those of `python -m api token`; 32 bytes or "
+        "more",
+    )  # fmt: skip
+    jwt_public_key: str | None = _setting(
+        "JWT_PUBLIC_KEY", str, None, "none",
+        "verifies tokens signed with RS256, ES256 or EdDSA: a PEM text, or the path of its file",
+    )  # fmt: skip
+    jwt_jwks_file: Path | None = _setting(
+        "JWT_JWKS_FILE", Path, None, "none",
+        "the same for several keys: a JSON Web Key Set; read again when the file changes",
+    )  # fmt: skip
+    jwt_audience: str | None = _setting(
+        "JWT_AUDIENCE", str, None, "any", "the audience (`aud`) that a token must name",
+    )  # fmt: skip
+    jwt_issuer: str | None = _setting(
+        "JWT_ISSUER", str, None, "any", "the issuer (`iss`) that a token must name",
+    )  # fmt: skip
+    rate_limit: int = _setting(
+        "RATE_LIMIT_PER_MINUTE", _whole(1, 10**9), 600, "`600`",
+        "requests a minute that one subject may make",
+    )  # fmt: skip
+    compute_limit: int = _setting(
+        "COMPUTE_LIMIT_PER_MINUTE", _whole(1, 10**9), 60, "`60`",
+        "answers a minute that are computed for one subject, because no cache has them",
+    )  # fmt: skip
+    events_database_url: Secret | None = _setting(
+        "EVENTS_DATABASE_URL", Secret, None, "`DATABASE_URL`",
+        "PostgreSQL to which `POST /events` writes; its role needs INSERT on `analytics_events`",
+    )  # fmt: skip
+    events_redis_url: Secret | None = _setting(
+        "EVENTS_REDIS_URL", Secret, None, "none",
+        "a durable Redis or Valkey that keeps events while PostgreSQL is away",
     )  # fmt: skip
     log_format: Literal["console", "json"] = _setting(
         "LOG_FORMAT", _one_of("console", "json"), "console", "`console`",

@@ -14,6 +14,7 @@ pytest_plugins = [
     "tests.fix_pipeline",
     "tests.fix_proxy",
     "tests.metrics.fix_metrics",
+    "tests.api.fix_api",
 ]
 
 # The databases are real, so an example takes as long as it takes; failures repeat all the same.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -156,6 +157,17 @@ def test_rebuild_needs_no_database(command: Command) -> None:
     assert "Generation 2:" in finished.stdout
 
 
+def test_publish_reads_nothing(command: Command) -> None:
+    """`publish` makes the next generation of what is there, although PostgreSQL is out of reach;
+    where nothing was loaded it says so."""
+    empty = command.run("publish")
+    assert empty.returncode == 1 and "is empty" in empty.stderr
+    command.run("run")
+    finished = command.run("publish", DATABASE_URL="postgresql://nobody@127.0.0.1:1/x")
+    assert finished.returncode == 0, finished.stderr
+    assert "Generation 2" in finished.stdout
+
+
 def test_rebuild_without_a_lake_names_the_way_out(command: Command) -> None:
     """`rebuild` on an empty DATA_DIR is one clear error and exit code 1."""
     finished = command.run("rebuild")
@@ -244,9 +256,20 @@ def test_data_of_a_real_database_are_never_marked_as_the_sandboxs(
 
 
 def test_the_demo_lives_and_stops_cleanly(tmp_path: Path) -> None:
-    """The demo publishes what its live messenger writes, and Ctrl-C stops every process."""
+    """The demo publishes what its live messenger writes, its three requests work as they are
+    printed, and Ctrl-C stops every process."""
     command = Command(tmp_path / "data", None)
     with command.started("demo", DEMO_INTERVAL_SECONDS="2") as process:
+        requests = [_read_until(process.stdout, "curl -H") for _ in range(3)]
+        answers = [
+            subprocess.run(
+                [*shlex.split(request), "--silent", "--write-out", "%{http_code}"],
+                capture_output=True,
+                text=True,
+            ).stdout[-3:]
+            for request in requests
+        ]
+        assert answers == ["200", "200", "202"]
         _read_until(process.stdout, "batch 3")
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=60)

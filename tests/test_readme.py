@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -11,12 +13,15 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from api.events.service import Events
+from olap.settings import Secret, Settings
 from tests.fix_pipeline import Pipeline
 from tests.world import World
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ROLE = "analytics_etl"
+NOBODY = "redis://127.0.0.1:1/0"
 
 
 @pytest.fixture
@@ -50,6 +55,44 @@ def test_the_role_of_the_readme_can_run_cycles_and_write_nothing(
         for table in ("users", "messages", "message_read_receipts", "analytics_events"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(f"delete from {table}".encode())
+
+
+def test_the_writers_role_of_the_readme_can_write_events_and_nothing_else(database: str) -> None:
+    """The second role is enough for `POST /events`, and reads no event's content."""
+    block = re.search(r"<!-- events role -->\n```sql\n(.*?)```", README, re.DOTALL)
+    assert block is not None
+    role = "analytics_events_writer"
+    with psycopg.connect(database, autocommit=True) as owner:
+        if owner.execute("select from pg_roles where rolname = %s", [role]).fetchone() is not None:
+            pytest.skip(f"this server has a role {role} of its own")
+        try:
+            owner.execute(block[1].encode())
+            owner.execute(f"alter role {role} password 'as-the-readme-says'".encode())
+            url = make_conninfo(database, user=role, password="as-the-readme-says")
+            settings = Settings(events_database_url=Secret(url), redis_url=Secret(NOBODY))
+            asyncio.run(_post_an_event(settings))
+            assert owner.execute("select count(*) from analytics_events").fetchone() == (1,)
+            with psycopg.connect(url, autocommit=True) as writer:
+                for statement in (
+                    b"delete from analytics_events",
+                    b"select from users",
+                    b"select metadata from analytics_events",
+                ):
+                    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                        writer.execute(statement)
+        finally:
+            owner.execute(f"drop owned by {role}".encode())
+            owner.execute(f"drop role {role}".encode())
+
+
+async def _post_an_event(settings: Settings) -> None:
+    """Post the README's event, twice."""
+    example = re.search(r'^ +{"id": "[^}]*}}$', README, re.MULTILINE)
+    assert example is not None
+    events = Events(settings)
+    async with events.running():
+        for _ in range(2):
+            await events.take(example[0].encode(), datetime.now(UTC))
 
 
 def test_the_views_of_the_readme_are_those_of_a_generation(pipeline: Pipeline) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from olap import log
 from olap.errors import SettingsError
-from olap.settings import Secret, Settings, settings_table
+from olap.settings import Hidden, Secret, Settings, settings_table
 
 ROOT = Path(__file__).parents[1]
 PASSWORD = "s3cr-et"
@@ -37,6 +37,22 @@ DEFAULTS: dict[str, Any] = {
     "verify_budget_rows": 5_000_000,
     "repair_max_percent": 5,
     "redis_url": Secret("redis://localhost:6379/0"),
+    "jwt_secret": None,
+    "jwt_public_key": None,
+    "jwt_jwks_file": None,
+    "jwt_audience": None,
+    "jwt_issuer": None,
+    "cache_ttl_seconds": 300,
+    "cache_memory_mb": 64,
+    "api_threads": 4,
+    "api_memory_limit": "400MB",
+    "query_timeout_seconds": 10,
+    "scope_max_age_seconds": 3600,
+    "cors_origins": (),
+    "rate_limit": 600,
+    "compute_limit": 60,
+    "events_database_url": None,
+    "events_redis_url": None,
     "log_format": "console",
     "log_level": "info",
     "sandbox_dir": Path("build/sandbox"),
@@ -64,6 +80,22 @@ READ = [
     ("REDIS_HOST", "cache", "redis_url", Secret("redis://cache:6379/0")),
     ("REDIS_PORT", "6380", "redis_url", Secret("redis://localhost:6380/0")),
     ("REDIS_DB", "4", "redis_url", Secret("redis://localhost:6379/4")),
+    ("JWT_SECRET", PASSWORD, "jwt_secret", Hidden(PASSWORD)),
+    ("JWT_PUBLIC_KEY", "/etc/key.pem", "jwt_public_key", "/etc/key.pem"),
+    ("JWT_JWKS_FILE", "/etc/jwks.json", "jwt_jwks_file", Path("/etc/jwks.json")),
+    ("JWT_AUDIENCE", "analytics", "jwt_audience", "analytics"),
+    ("JWT_ISSUER", "https://login", "jwt_issuer", "https://login"),
+    ("CACHE_TTL_SECONDS", "60", "cache_ttl_seconds", 60),
+    ("CACHE_MEMORY_MB", "8", "cache_memory_mb", 8),
+    ("API_THREADS", "2", "api_threads", 2),
+    ("API_MEMORY_LIMIT", "1GB", "api_memory_limit", "1GB"),
+    ("QUERY_TIMEOUT_SECONDS", "3", "query_timeout_seconds", 3),
+    ("SCOPE_MAX_AGE_SECONDS", "600", "scope_max_age_seconds", 600),
+    ("CORS_ORIGINS", "https://a.example, *", "cors_origins", ("https://a.example", "*")),
+    ("RATE_LIMIT_PER_MINUTE", "1", "rate_limit", 1),
+    ("COMPUTE_LIMIT_PER_MINUTE", "2", "compute_limit", 2),
+    ("EVENTS_DATABASE_URL", "host=e", "events_database_url", Secret("host=e")),
+    ("EVENTS_REDIS_URL", "redis://e", "events_redis_url", Secret("redis://e")),
     ("LOG_FORMAT", "json", "log_format", "json"),
     ("LOG_LEVEL", "debug", "log_level", "debug"),
     ("SANDBOX_DIR", "elsewhere/sandbox", "sandbox_dir", Path("elsewhere/sandbox")),
@@ -90,6 +122,15 @@ REFUSED = [
     ("VERIFY_HOUR", "24", "must lie between 0 and 23"),
     ("VERIFY_BUDGET_ROWS", "0", "must lie between 1 and 1000000000000"),
     ("REPAIR_MAX_PERCENT", "101", "must lie between 0 and 100"),
+    ("CACHE_TTL_SECONDS", "0", "must lie between 1 and 86400"),
+    ("CACHE_MEMORY_MB", "0", "must lie between 1 and 100000"),
+    ("API_THREADS", "0", "must lie between 1 and 256"),
+    ("API_MEMORY_LIMIT", "lots", "must be a size such as 900MB or 4GB"),
+    ("QUERY_TIMEOUT_SECONDS", "0", "must lie between 1 and 3600"),
+    ("SCOPE_MAX_AGE_SECONDS", "0", "must lie between 1 and 31536000"),
+    ("CORS_ORIGINS", "https://a.example/path", "must be origins such as https://chat.example"),
+    ("RATE_LIMIT_PER_MINUTE", "0", "must lie between 1 and 1000000000"),
+    ("COMPUTE_LIMIT_PER_MINUTE", "0", "must lie between 1 and 1000000000"),
     ("REDIS_PORT", "0", "must lie between 1 and 65535"),
     ("REDIS_PORT", "65536", "must lie between 1 and 65535"),
     ("REDIS_DB", "-1", "must lie between 0 and 1000000"),
@@ -129,11 +170,23 @@ def test_a_bad_value_names_variable_and_way_out(variable: str, text: str, proble
     assert caught.value.exit_code == 2
 
 
+def test_a_key_never_shows() -> None:
+    """Nothing of JWT_SECRET is in any text made of the settings, and `reveal` gives all of it."""
+    settings = Settings.from_env({"JWT_SECRET": PASSWORD})
+    key = settings.jwt_secret
+    assert key is not None
+    for shown in (str(key), repr(key), f"{key}", repr(settings)):
+        assert PASSWORD not in shown
+    assert key.reveal() == PASSWORD
+
+
 def test_every_checked_variable_has_a_bad_value_here() -> None:
     """The two lists above speak of every variable there is; only free texts are never refused."""
     documented = set(re.findall(r"^\| `([A-Z_]+)` ", settings_table(), re.MULTILINE))
     assert {row[0] for row in READ} == documented
     free = {"DATABASE_URL", "DATA_DIR", "REDIS_URL", "REDIS_HOST", "SANDBOX_DIR"}
+    free |= {"EVENTS_DATABASE_URL", "EVENTS_REDIS_URL", "JWT_SECRET", "JWT_PUBLIC_KEY"}
+    free |= {"JWT_JWKS_FILE", "JWT_AUDIENCE", "JWT_ISSUER"}
     assert {row[0] for row in REFUSED} == documented - free
 
 

@@ -37,10 +37,12 @@ HOMES = {
     "duckdb": ("olap/", "etl/report.py", "etl/erase.py", "etl/sandbox/"),
     "polars": ("olap/", "etl/sandbox/"),
     "pyarrow": ("olap/", "etl/"),
-    "psycopg": ("etl/",),
+    "psycopg": ("etl/", "api/events/"),
     "adbc_driver_manager": ("etl/",),
     "adbc_driver_postgresql": ("etl/",),
     "litestar": ("api/",),
+    "jwt": ("api/keys.py", "api/identity.py"),
+    "limits": ("api/limits.py",),
     "redis": ("api/", "etl/erase.py"),
 }
 

@@ -1,0 +1,99 @@
+"""The page that shows the OpenAPI document, without internet: no CDN, no font, no script of others.
+
+The page is written on the server and reads without any script; the small script on it only sends
+the requests of its forms.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from litestar import Request, Response, get
+from litestar.openapi.plugins import OpenAPIRenderPlugin
+
+from api.identity import FOR_ANYBODY
+
+_HERE = Path(__file__).parent
+_DAY_SECONDS = 86_400
+
+
+class DocsPlugin(OpenAPIRenderPlugin):
+    """Renders the OpenAPI document as one page."""
+
+    def __init__(self) -> None:
+        super().__init__(path="/", favicon="", style="")
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        """The page."""
+        root = request.scope.get("root_path", "").rstrip("/")
+        operations = [
+            _operation(path, method, operation)
+            for path, methods in sorted(openapi_schema["paths"].items())
+            for method, operation in methods.items()
+        ]
+        return (
+            _template("docs.html")
+            .substitute(
+                title=escape(openapi_schema["info"]["title"]),
+                root=escape(root),
+                about=_paragraphs(openapi_schema["info"]["description"]),
+                operations="\n".join(operations),
+            )
+            .encode()
+        )
+
+
+@get("/favicon.svg", opt={FOR_ANYBODY: True}, include_in_schema=False, sync_to_thread=False)
+def favicon() -> Response[bytes]:
+    """Our own sign."""
+    return Response(
+        (_HERE / "favicon.svg").read_bytes(),
+        media_type="image/svg+xml",
+        headers={"Cache-Control": f"public, max-age={_DAY_SECONDS}"},
+    )
+
+
+@cache
+def _template(name: str) -> Template:
+    return Template((_HERE / name).read_text(encoding="utf-8"))
+
+
+def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
+    fields = "".join(_field(one) for one in operation.get("parameters", ()))
+    answers = "".join(
+        f"<li><b>{escape(status)}</b> {escape(answer.get('description', ''))}</li>"
+        for status, answer in sorted(operation["responses"].items())
+    )
+    form = (
+        f'<form data-path="{escape(path)}">{fields}<button>Ask</button><pre hidden></pre></form>'
+        if method == "get"
+        else ""
+    )
+    return (
+        f"<details><summary><b>{method.upper()}</b> <code>{escape(path)}</code> "
+        f"{escape(operation.get('summary', ''))}</summary>"
+        f"{_paragraphs(operation.get('description') or '')}{form}<ul>{answers}</ul></details>"
+    )
+
+
+def _field(parameter: dict[str, Any]) -> str:
+    name, place = escape(parameter["name"]), escape(parameter["in"])
+    return (
+        f'<label><code>{name}</code><input name="{name}" data-in="{place}" autocomplete="off">'
+        f"<span>{escape(parameter.get('description', ''))}</span></label>"
+    )
+
+
+def _paragraphs(text: str) -> str:
+    """Text with blank lines, `code` and **bold** in it, as HTML."""
+    html = []
+    for paragraph in text.strip().split("\n\n"):
+        parts = escape(paragraph).split("`")
+        coded = "".join(f"<code>{p}</code>" if i % 2 else p for i, p in enumerate(parts))
+        bold = coded.split("**")
+        html.append("".join(f"<b>{p}</b>" if i % 2 else p for i, p in enumerate(bold)))
+    return "".join(f"<p>{paragraph}</p>" for paragraph in html if paragraph)

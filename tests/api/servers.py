@@ -1,0 +1,94 @@
+"""The API as its users run it: `python -m api` in a process of its own, on a port of loopback."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from tests.tokens import SECRET
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(slots=True)
+class Server:
+    """A running API."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def wait_ready(self) -> None:
+        """Wait until it answers from a generation."""
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                if httpx.get(f"{self.url}/health/ready", timeout=5).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"it is not ready: {self.log.read_text()[-3000:]}")
+            time.sleep(0.05)
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=30)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def server(data_dir: Path, log: Path, *arguments: str, **variables: str) -> Iterator[Server]:
+    """An API on a DATA_DIR; `variables` are of the environment, `arguments` of the command line."""
+    port = free_port()
+    environment = {
+        "JWT_SECRET": SECRET,
+        "DATA_DIR": str(data_dir),
+        "REDIS_URL": "redis://127.0.0.1:1/0",
+        "RATE_LIMIT_PER_MINUTE": "1000000000",
+        "COMPUTE_LIMIT_PER_MINUTE": "1000000000",
+        "LOG_FORMAT": "json",
+        **variables,
+    }
+    with log.open("ab") as lines:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "api", "--port", str(port), *arguments],
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stdout=lines,
+            stderr=lines,
+        )
+    running = Server(process, port, log)
+    try:
+        running.wait_ready()
+        yield running
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()

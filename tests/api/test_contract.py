@@ -1,0 +1,243 @@
+"""The requirement's JSON: every example is a contract of names, order, nesting and JSON types.
+
+The examples' values are left aside, as they contradict each other; what the numbers are is proved
+in `tests/metrics`, and that they arrive here unchanged by the scenarios below.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tests.api import team
+from tests.api.fix_api import Api
+
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
+
+# Copied from the requirement, value by value.
+DASHBOARD = """{
+  "period_days": 7,
+  "generated_at": "2024-01-15T10:00:00Z",
+  "message_stats": {
+    "total_messages": 1245, "text_messages": 1100, "image_messages": 85, "file_messages": 50,
+    "system_messages": 10, "unique_senders": 42, "avg_message_length": 87.3,
+    "message_type_distribution": {"text": 88.35, "image": 6.83, "file": 4.02, "system": 0.80}
+  },
+  "engagement_metrics": {
+    "total_users": 150, "active_users": 65, "engaged_users": 28,
+    "engagement_rate": 43.33, "deep_engagement_rate": 18.67
+  },
+  "active_users_24h": {
+    "period_hours": 24, "active_users": 32, "timestamp": "2024-01-15T10:00:00Z"
+  },
+  "top_senders": [{"user_id": 123, "username": "alice", "message_count": 245}],
+  "message_timeline": [{"timestamp": "2024-01-09T00:00:00Z", "count": 145}]
+}"""
+MESSAGES = """{
+  "total_messages": 1245, "text_messages": 1100, "image_messages": 85, "file_messages": 50,
+  "system_messages": 10, "unique_senders": 42, "avg_message_length": 87.3,
+  "message_type_distribution": {"text": 88.35, "image": 6.83, "file": 4.02, "system": 0.80}
+}"""
+TIMELINE = '{"timeline": [{"timestamp": "2024-01-15T00:00:00Z", "count": 45}]}'
+TOP_SENDERS = '{"top_senders": [{"user_id": 123, "username": "alice", "message_count": 245}]}'
+USER = """{
+  "user_id": 123, "period_days": 30, "messages_sent": 245, "messages_read": 892,
+  "active_conversations": 12, "avg_messages_per_day": 8.17,
+  "first_message_date": "2023-11-15T08:30:00Z", "last_activity_date": "2024-01-15T14:22:00Z"
+}"""
+ENGAGEMENT = """{
+  "period_days": 7, "total_users": 150, "active_users": 65, "engaged_users": 28,
+  "engagement_rate": 43.33, "deep_engagement_rate": 18.67
+}"""
+ACTIVE_USERS = '{"period_hours": 24, "active_users": 32, "timestamp": "2024-01-15T10:00:00Z"}'
+CONVERSATION = """{
+  "conversation_id": "f47ac10b-58cc-4372-a567-0e02b2c3d479", "type": "group",
+  "title": "Engineering Team", "created_at": "2024-01-01T00:00:00Z", "participant_count": 15,
+  "active_participants": 12, "message_count": 1245, "messages_per_day": 83.0,
+  "conversation_age_days": 15, "first_message_date": "2024-01-01T08:15:00Z",
+  "last_message_date": "2024-01-15T14:22:00Z"
+}"""
+TOP_CONVERSATIONS = """{
+  "conversations": [{
+    "conversation_id": "f47ac10b-58cc-4372-a567-0e02b2c3d479", "type": "group",
+    "title": "Engineering Team", "message_count": 1245, "participant_count": 15,
+    "messages_per_day": 41.5
+  }]
+}"""
+CONTRACTS = {
+    "/dashboard": DASHBOARD,
+    "/messages": MESSAGES,
+    "/timeline": TIMELINE,
+    "/top-senders": TOP_SENDERS,
+    f"/user/{team.ALICE}": USER,
+    "/engagement": ENGAGEMENT,
+    "/active-users": ACTIVE_USERS,
+    f"/conversation/{team.TEAM}": CONVERSATION,
+    "/top-conversations": TOP_CONVERSATIONS,
+}
+
+
+def differences(example: Any, answer: Any, place: str = "$") -> list[str]:
+    """Where an answer is not of the example's form."""
+    if isinstance(example, dict):
+        if not isinstance(answer, dict) or list(answer)[: len(example)] != list(example):
+            return [f"{place}: {answer} begins not with {list(example)}"]
+        return [
+            found
+            for name, part in example.items()
+            for found in differences(part, answer[name], f"{place}.{name}")
+        ]
+    if isinstance(example, list):
+        if not isinstance(answer, list) or not answer:
+            return [f"{place}: {answer} is no list with something in it"]
+        return [
+            found
+            for i, one in enumerate(answer)
+            for found in differences(example[0], one, f"{place}[{i}]")
+        ]
+    if type(answer) is not type(example):
+        return [f"{place}: {answer!r} is not like {example!r}"]
+    if isinstance(example, str) and INSTANT.fullmatch(example) and not INSTANT.fullmatch(answer):
+        return [f"{place}: {answer!r} is no instant with Z"]
+    return []
+
+
+@pytest.mark.parametrize("path", CONTRACTS)
+def test_an_answer_is_of_the_form_of_the_example(team_api: Api, path: str) -> None:
+    """Each field of the example is there, in its place and order, and of its JSON type."""
+    found = team_api.admin().get(path)
+    assert found.status_code == 200
+    assert differences(json.loads(CONTRACTS[path]), found.json()) == []
+    assert {"generation", "data_through"} <= set(found.json())
+
+
+@pytest.mark.parametrize(
+    ("changed", "place"),
+    [
+        ('"title": "Engineering Team"', '"title": 7'),
+        ('"messages_per_day": 83.0', '"messages_per_day": 83'),
+        ('"message_count": 1245, ', ""),
+        ('"created_at": "2024-01-01T00:00:00Z"', '"created_at": "2024-01-01T00:00:00+00:00"'),
+        ('"participant_count": 15', '"participants": 15'),
+    ],
+)
+def test_the_comparison_sees(changed: str, place: str) -> None:
+    """A wrong type, a whole number for a decimal one, a lost or renamed field, and another form of
+    time are each found."""
+    assert differences(json.loads(CONVERSATION), json.loads(CONVERSATION)) == []
+    broken = CONVERSATION.replace(changed, place)
+    assert broken != CONVERSATION
+    assert differences(json.loads(CONVERSATION), json.loads(broken)) != []
+
+
+def test_the_requirements_scenario_message_statistics(team_api: Api) -> None:
+    """Eleven messages of three people, nine of text and two images, come out as such."""
+    found = team_api.admin().get("/messages", conversation_id=team.TEAM, days=7).json()
+    assert (found["total_messages"], found["unique_senders"]) == (11, 3)
+    assert (found["text_messages"], found["image_messages"]) == (9, 2)
+    assert found["message_type_distribution"]["text"] == 81.82
+    of_alice = team_api.admin().get("/messages", user_id_filter=team.ALICE, days=7).json()
+    assert (of_alice["total_messages"], of_alice["unique_senders"]) == (5, 1)
+
+
+@pytest.mark.parametrize("interval", ["hourly", "daily", "weekly", "monthly"])
+def test_the_requirements_scenario_timeline(team_api: Api, interval: str) -> None:
+    """Every interval counts the same eleven messages, in order and without a gap."""
+    found = team_api.admin().get("/timeline", interval=interval, conversation_id=team.TEAM).json()
+    times = [bucket["timestamp"] for bucket in found["timeline"]]
+    assert sum(bucket["count"] for bucket in found["timeline"]) == 11
+    assert times == sorted(times) and len(set(times)) == len(times)
+
+
+def test_the_requirements_scenario_top_senders(team_api: Api) -> None:
+    """The most diligent first, as many as asked, in one conversation or all."""
+    asked = team_api.admin().get("/top-senders", conversation_id=team.TEAM).json()["top_senders"]
+    assert [(one["username"], one["message_count"]) for one in asked] == [
+        ("alice", 5),
+        ("bob", 4),
+        ("charlie", 2),
+    ]
+    first = team_api.admin().get("/top-senders", limit=1).json()["top_senders"]
+    assert [one["username"] for one in first] == ["dora"]
+
+
+def test_the_requirements_scenario_people(team_api: Api) -> None:
+    """What one person did, who was active, and who of all is engaged."""
+    alice = team_api.admin().get(f"/user/{team.ALICE}", days=30).json()
+    assert (alice["messages_sent"], alice["messages_read"]) == (5, 6)
+    assert (alice["active_conversations"], alice["avg_messages_per_day"]) == (1, 0.17)
+    engaged = team_api.admin().get("/engagement").json()
+    assert (engaged["total_users"], engaged["active_users"]) == (6, 5)
+    assert engaged["engaged_users"] == 3
+    assert team_api.admin().get("/active-users", hours=168).json()["active_users"] == 5
+
+
+def test_the_requirements_scenario_conversations(team_api: Api) -> None:
+    """One conversation's health, and all of them ranked."""
+    one = team_api.admin().get(f"/conversation/{team.TEAM}").json()
+    assert (one["participant_count"], one["active_participants"]) == (3, 3)
+    assert (one["message_count"], one["title"]) == (11, "Engineering Team")
+    ranked = team_api.admin().get("/top-conversations", sort_by="participants").json()
+    assert [UUID(item["conversation_id"]) for item in ranked["conversations"]] == [
+        team.TEAM,
+        team.GARDEN,
+    ]
+
+
+def test_the_requirements_scenario_events(team_api: Api) -> None:
+    """Events are counted by type, and by type and bucket."""
+    counts = team_api.admin().get("/events/counts").json()["event_counts"]
+    assert {one["event_type"]: one["count"] for one in counts} == {
+        "file.uploaded": 6,
+        "message.sent": 1,
+        "user.online": 1,
+    }
+    buckets = team_api.admin().get("/events/timeline", interval="hourly").json()["event_timeline"]
+    assert sum(one["count"] for one in buckets) == 8
+
+
+def test_nothing_in_an_answer_is_of_the_askers_clock(team_api: Api) -> None:
+    """A dashboard is as of the generation: its times are the publication's and the data's."""
+    found = team_api.admin().get("/dashboard").json()
+    ready = team_api.client.get("/health/ready").json()
+    assert found["active_users_24h"]["timestamp"] == ready["data_through"] == found["until"]
+    assert found["data_through"] == ready["data_through"]
+    assert found["generated_at"].startswith(f"{team.NOW:%Y-%m-%dT%H:%M:%S}")
+
+
+@pytest.mark.parametrize(
+    "path", ["/timeline", "/top-senders", "/top-conversations", "/events/counts"]
+)
+def test_rows_come_as_csv(team_api: Api, path: str) -> None:
+    """`format=csv` has the same rows as the JSON, under the same names."""
+    caller = team_api.admin()
+    answer = caller.get(path, format="csv")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    (rows,) = [part for part in caller.get(path).json().values() if isinstance(part, list)]
+    lines = answer.text.splitlines()
+    assert lines[0] == ",".join(rows[0])
+    assert [line.split(",")[-1] for line in lines[1:]] == [
+        str(list(row.values())[-1]).replace("False", "false").replace("True", "true")
+        for row in rows
+    ]
+
+
+def test_csv_tells_a_spreadsheet_no_formula() -> None:
+    """A title that a spreadsheet would compute comes with an apostrophe; numbers do not."""
+    from api.answers import LivelyConversation, to_csv
+
+    row = LivelyConversation(
+        conversation_id=team.TEAM,
+        type="group",
+        title='=HYPERLINK("http://x")',
+        message_count=1,
+        participant_count=1,
+        messages_per_day=0.5,
+    )
+    lines = to_csv(LivelyConversation, [row]).decode().split("\r\n")
+    assert lines[1] == f'{team.TEAM},group,"\'=HYPERLINK(""http://x"")",1,1,0.5'
+    assert to_csv(LivelyConversation, []).decode().count("\r\n") == 1

@@ -1,0 +1,20 @@
+"""Tokens for the applications of these tests, whose secret is that of `tests.tokens`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from api.identity import Role, make_token
+from olap.settings import Hidden, Settings
+from tests.tokens import SECRET
+
+
+def token(role: Role, subject: object) -> str:
+    """A token that is good for an hour."""
+    return make_token(
+        Settings(jwt_secret=Hidden(SECRET)),
+        subject=str(subject),
+        role=role,
+        lifetime=timedelta(hours=1),
+        now=datetime.now(UTC),
+    )

@@ -1,0 +1,158 @@
+"""Servers of one test's own, which it may stop, pause and kill."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import redis
+
+from etl.sandbox import valkey
+from etl.sandbox.cluster import Cluster, PostgresServer
+
+ROOT = Path(__file__).parents[1]
+
+
+@contextmanager
+def paused(*pids: int) -> Iterator[None]:
+    """Within the block these processes do nothing, and their sockets stay open."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+@dataclass
+class OwnPostgres:
+    """A PostgreSQL in a directory of its own."""
+
+    cluster: Cluster
+    server: PostgresServer
+
+    @classmethod
+    def start_in(cls, directory: Path) -> OwnPostgres:
+        """Make it and start it."""
+        cluster = Cluster(directory, 18)
+        return cls(cluster, cluster.start())
+
+    def pids(self) -> list[int]:
+        """The server's process and those of its sessions."""
+        text = (self.cluster.data / "postmaster.pid").read_text()
+        postmaster = int(text.split()[0])
+        children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
+        return [postmaster, *map(int, children)]
+
+    def stop(self) -> None:
+        """End it in order."""
+        self.cluster.stop()
+
+    def start(self) -> None:
+        """Start it again."""
+        self.cluster.start()
+
+    def kill(self) -> None:
+        """End it and its sessions at once, as a crash does."""
+        for pid in self.pids():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+@dataclass
+class OwnValkey:
+    """A Valkey in a directory of its own, durable unless its options say otherwise."""
+
+    directory: Path
+    options: dict[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"unix://{self.directory / 's'}"
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        options = {
+            "port": "0",
+            "unixsocket": str(self.directory / "s"),
+            "dir": str(self.directory),
+            "save": "",
+            "appendonly": "yes",
+            "maxmemory-policy": "noeviction",
+            **self.options,
+        }
+        words = [word for name, value in options.items() for word in (f"--{name}", value)]
+        self.process = subprocess.Popen(
+            [str(valkey._program()), *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        client = redis.Redis.from_url(self.url)
+        for _ in range(1000):
+            with suppress(redis.RedisError):
+                if client.ping():
+                    break
+            time.sleep(0.01)
+        client.close()
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """End it, and wait until it is gone."""
+        if self.process is not None:
+            self.process.send_signal(how)
+            try:
+                self.process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+            self.process = None
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self.process is not None
+        return self.process.pid
+
+
+class ApiProcess:
+    """The API on a socket that outlives it: a client waits while it is restarted."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.environment = {**os.environ, **environment}
+        self.socket = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it; requests that come before it is ready wait in the backlog."""
+        number = self.socket.fileno()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.events_app", str(number)],
+            cwd=ROOT,
+            env=self.environment,
+            pass_fds=[number],
+        )
+
+    def end(self, how: signal.Signals) -> int:
+        """End it, and wait until it is gone; its exit code."""
+        assert self.process is not None
+        self.process.send_signal(how)
+        code = self.process.wait(timeout=30)
+        self.process = None
+        return code
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+        self.socket.close()

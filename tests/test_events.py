@@ -1,0 +1,503 @@
+"""Events: what is taken, what is refused and why, and where they are afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+import redis
+from httpx import Response
+from litestar.testing import TestClient
+
+from api.client import AnalyticsEventType
+from api.events import feed as feed_module
+from api.events.event import Event, Row, UnusableError, read_events, rows_of
+from api.events.queue import NotKeptError, Queue
+from api.events.routes import EVENT_SCHEMA
+from api.events.service import Events
+from api.events.table import AwayError, EventTable, UnstorableError
+from api.events.writer import RefusedError
+from api.identity import Role
+from olap.settings import Hidden, Secret, Settings
+from tests.events_app import app
+from tests.own_servers import OwnValkey
+from tests.tokens import SECRET, Signer
+from tests.world import World
+
+SIGNER = Signer.new("HS256")
+CONVERSATION = "f47ac10b-58cc-4372-a567-0e02b2c3d479"
+NOBODY = "redis://127.0.0.1:1/0"
+
+
+@pytest.fixture
+def settings(database: str, valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A fresh database, and a feed of this test's own."""
+    monkeypatch.setattr(feed_module, "_STREAM", f"test:recent:{uuid4()}")
+    return Settings(
+        jwt_secret=Hidden(SECRET), database_url=Secret(database), redis_url=Secret(valkey_url)
+    )
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[TestClient[Any]]:
+    """The API's events."""
+    with TestClient(app(settings)) as found:
+        yield found
+
+
+def post(client: TestClient[Any], events: Any, role: Role = Role.SERVICE) -> Response:
+    """Send these events, as JSON or as bytes."""
+    content = events if isinstance(events, bytes) else json.dumps(events).encode()
+    headers = {
+        "Authorization": SIGNER.bearer(role=role, sub="messenger" if role != "member" else "7")
+    }
+    return client.post("/events", content=content, headers=headers)
+
+
+def recent(client: TestClient[Any], **parameters: Any) -> Response:
+    """The feed as an administrator sees it."""
+    headers = {"Authorization": SIGNER.bearer(role="admin")}
+    return client.get("/events/recent", params=parameters, headers=headers)
+
+
+def stored(settings: Settings) -> list[dict[str, Any]]:
+    """What the table holds."""
+    assert settings.database_url is not None
+    with psycopg.connect(settings.database_url.reveal()) as connection:
+        cursor = connection.execute(
+            "select to_jsonb(e) from analytics_events e order by created_at"
+        )
+        return [row for (row,) in cursor]
+
+
+def test_one_event(client: TestClient[Any], settings: Settings) -> None:
+    """An event is answered with 202 and its uuid, and is in the table as it was sent."""
+    identity = str(uuid4())
+    before = datetime.now(UTC)
+    answer = post(
+        client,
+        {
+            "id": identity,
+            "event_type": "file.uploaded",
+            "user_id": 7,
+            "conversation_id": CONVERSATION,
+            "metadata": {
+                "file_name": "schön \\u0000.png",
+                "file_size": 2**80,
+                "deep": [{"a": None}],
+            },
+        },
+    )
+    assert (answer.status_code, answer.json()) == (202, {"accepted": 1, "ids": [identity]})
+    (row,) = stored(settings)
+    created_at = datetime.fromisoformat(row.pop("created_at"))
+    assert before <= created_at <= datetime.now(UTC)
+    assert row == {
+        "id": identity,
+        "event_type": "file.uploaded",
+        "user_id": 7,
+        "conversation_id": CONVERSATION,
+        "metadata": {"file_name": "schön \\u0000.png", "file_size": 2**80, "deep": [{"a": None}]},
+    }
+
+
+def test_an_integer_may_be_written_with_a_point(
+    client: TestClient[Any], settings: Settings
+) -> None:
+    """7.0 is an integer in JSON, and user 7; what is beyond a float's precision is not guessed."""
+    assert post(client, b'{"event_type":"user.online","user_id":7.0}').status_code == 202
+    assert post(client, b'{"event_type":"user.online","user_id":1e17}').status_code == 400
+    assert [row["user_id"] for row in stored(settings)] == [7]
+
+
+def test_all_types_at_once(client: TestClient[Any], settings: Settings) -> None:
+    """The ten types of the requirement are taken, with nothing but the type; ids are made."""
+    answer = post(client, [{"event_type": kind.value} for kind in AnalyticsEventType], Role.ADMIN)
+    assert answer.status_code == 202
+    rows = stored(settings)
+    assert len(rows) == 10
+    assert {row["event_type"] for row in rows} == {kind.value for kind in AnalyticsEventType}
+    assert {row["id"] for row in rows} == set(answer.json()["ids"])
+    assert {(row["user_id"], row["conversation_id"], str(row["metadata"])) for row in rows} == {
+        (None, None, "{}")
+    }
+
+
+def test_a_retry_is_harmless(client: TestClient[Any], settings: Settings) -> None:
+    """The same uuids again are 202, and change neither the table nor the feed."""
+    events = [{"id": str(uuid4()), "event_type": "user.online", "user_id": n} for n in range(3)]
+    assert post(client, events).status_code == 202
+    rows = stored(settings)
+    changed = [event | {"user_id": 99} for event in reversed(events)]
+    answer = post(client, [*changed, changed[0]])
+    assert (answer.status_code, answer.json()["accepted"]) == (202, 4)
+    assert stored(settings) == rows
+    assert sorted(event["user_id"] for event in until_recent(client, 3)) == [0, 1, 2]
+
+
+def test_a_thousand_and_no_more(client: TestClient[Any], settings: Settings) -> None:
+    """1,000 events of 8 KB each are taken in one request; 1,001 and none at all are refused."""
+    event = {"event_type": "message.sent", "metadata": {"text": "a" * (8192 - 11)}}
+    assert post(client, [event] * 1000).status_code == 202
+    assert len(stored(settings)) == 1000
+    for events in ([event] * 1001, []):
+        answer = post(client, events)
+        assert answer.status_code in (400, 413)
+    assert len(stored(settings)) == 1000
+
+
+SENT = {"event_type": "message.sent"}
+
+
+@pytest.mark.parametrize(
+    ("events", "where"),
+    [
+        (b"", "body"),
+        (b"{", "body"),
+        (b'"message.sent"', "body"),
+        (b"\xff", "body"),
+        (
+            b'{"event_type":"message.sent","metadata":' + b'{"a":' * 5000 + b"1" + b"}" * 5001,
+            "body",
+        ),
+        ({}, "body"),
+        ({"event_type": "message.seen"}, "event_type"),
+        ([SENT, SENT | {"user_id": "7"}], "[1].user_id"),
+        (SENT | {"user_id": 2**63}, "user_id"),
+        (SENT | {"user_id": 7.5}, "user_id"),
+        (SENT | {"id": "7"}, "id"),
+        (SENT | {"conversation_id": "room"}, "conversation_id"),
+        (SENT | {"created_at": "2026-01-01T00:00:00Z"}, "body"),
+        (SENT | {"metadata": "text"}, "metadata"),
+        (SENT | {"metadata": {"text": "a" * (8192 - 10)}}, "metadata"),
+        ([SENT, SENT | {"metadata": {"a": ["b", {"c": "\0"}]}}], "[1].metadata"),
+        (SENT | {"metadata": {"\0": 1}}, "metadata"),
+        (b'{"event_type":"message.sent","metadata":{"a":1e999}}', "metadata[...]"),
+        (b'{"event_type":"message.sent","metadata":{"a":"\\ud800"}}', "body"),
+    ],
+    ids=range(19),
+)
+def test_what_is_refused(
+    client: TestClient[Any], settings: Settings, events: Any, where: str
+) -> None:
+    """What is no event is 400 and names the part; of its request nothing is stored."""
+    answer = post(client, events)
+    assert answer.status_code == 400
+    assert where in answer.json()["detail"]
+    assert stored(settings) == []
+
+
+def test_who_may_post_and_look(client: TestClient[Any], settings: Settings) -> None:
+    """Services and administrators post, administrators look, members and nobody may neither."""
+    posted = {role: post(client, SENT, role).status_code for role in Role}
+    assert posted == {Role.ADMIN: 202, Role.SERVICE: 202, Role.MEMBER: 403}
+    assert client.post("/events", json=SENT).status_code == 401
+    for role, status in {Role.ADMIN: 200, Role.SERVICE: 403, Role.MEMBER: 403}.items():
+        headers = {"Authorization": SIGNER.bearer(role=role)}
+        assert client.get("/events/recent", headers=headers).status_code == status
+    assert len(stored(settings)) == 2
+
+
+def until_recent(client: TestClient[Any], number: int) -> list[dict[str, Any]]:
+    """The feed, as soon as it has so many events."""
+    for _ in range(200):
+        found: list[dict[str, Any]] = recent(client, limit=10_000).json()["events"]
+        if len(found) >= number:
+            return found
+        time.sleep(0.01)
+    raise AssertionError("the feed stays short")
+
+
+def test_the_feed(client: TestClient[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last events are shown newest first, as many as are asked for, and no more are kept."""
+    monkeypatch.setattr(feed_module, "LENGTH", 50)
+    assert recent(client).json() == {"events": [], "available": True}
+    for number in range(6):
+        events = [SENT | {"user_id": number * 10 + n, "metadata": {"n": n}} for n in range(10)]
+        assert post(client, events).status_code == 202
+    for _ in range(200):
+        found = recent(client, limit=1000).json()["events"]
+        if found and found[0]["user_id"] == 59:
+            break
+        time.sleep(0.01)
+    assert [event["user_id"] for event in found] == list(range(59, 9, -1))
+    assert found[0]["metadata"] == {"n": 9}
+    assert found[0]["created_at"].endswith("Z")
+    assert len(recent(client, limit=7).json()["events"]) == 7
+    assert recent(client, limit=0).status_code == recent(client, limit=10_001).status_code == 400
+
+
+def test_without_redis(settings: Settings) -> None:
+    """Without the cache's Redis events are taken as ever, and the feed says that it has none."""
+    settings = replace(settings, redis_url=Secret(NOBODY))
+    with TestClient(app(settings)) as client:
+        assert post(client, SENT).status_code == 202
+        assert recent(client).json() == {"events": [], "available": False}
+    assert len(stored(settings)) == 1
+
+
+def test_without_postgresql(settings: Settings) -> None:
+    """Where neither PostgreSQL nor a durable Redis confirms, the answer is 503 with a time."""
+    for url in (None, Secret("postgresql://127.0.0.1:1/none")):
+        with TestClient(app(replace(settings, database_url=url))) as client:
+            answer = post(client, SENT)
+            assert answer.status_code == 503
+            assert answer.headers["Retry-After"] == "2"
+
+
+def test_a_database_of_its_own(settings: Settings) -> None:
+    """EVENTS_DATABASE_URL goes before DATABASE_URL."""
+    url, settings = settings.database_url, replace(settings, database_url=Secret("host=nowhere"))
+    settings = replace(settings, events_database_url=url)
+    with TestClient(app(settings)) as client:
+        assert post(client, SENT).status_code == 202
+    assert len(stored(replace(settings, database_url=url))) == 1
+
+
+async def _together(settings: Settings, *events: dict[str, Any]) -> list[Any]:
+    """What becomes of so many requests that come at the same time, each with one event."""
+    parts = Events(settings)
+    async with parts.running():
+        bodies = [json.dumps(event).encode() for event in events]
+        taking = [parts.take(body, datetime.now(UTC)) for body in bodies]
+        return list(await asyncio.gather(*taking, return_exceptions=True))
+
+
+def test_one_bad_event_is_nobody_elses_fault(settings: Settings) -> None:
+    """When the database refuses one request's event, the others of its group are stored."""
+    assert settings.database_url is not None
+    with World(settings.database_url.reveal()) as world:
+        world.execute("alter table analytics_events add check (user_id <> 13)")
+    found = asyncio.run(_together(settings, *(SENT | {"user_id": n} for n in range(20))))
+    assert [n for n, result in enumerate(found) if not isinstance(result, list)] == [13]
+    assert isinstance(found[13], RefusedError)
+    assert sorted(row["user_id"] for row in stored(settings)) == [n for n in range(20) if n != 13]
+
+
+def test_requests_share_a_commit(settings: Settings) -> None:
+    """Requests that come at the same time are written in a few transactions."""
+    assert settings.database_url is not None
+    asyncio.run(_together(settings, *[SENT] * 200))
+    with psycopg.connect(settings.database_url.reveal()) as connection:
+        row = connection.execute(
+            "select count(*), count(distinct xmin::text) from analytics_events"
+        ).fetchone()
+    assert row is not None
+    assert row[0] == 200
+    assert row[1] <= 4
+
+
+def test_commits_reach_the_disk(settings: Settings) -> None:
+    """Where the server's commits do not wait for the disk, ours do all the same."""
+    assert settings.database_url is not None
+    url = settings.database_url
+
+    async def scenario() -> str:
+        table = EventTable(url)
+        await table.write([])
+        assert table._connection is not None
+        cursor = await table._connection.execute("show synchronous_commit")
+        row = await cursor.fetchone()
+        await table.close()
+        return str(row[0]) if row else ""
+
+    with psycopg.connect(url.reveal()) as connection:
+        (default,) = connection.execute("show synchronous_commit").fetchone() or ("",)
+    assert asyncio.run(scenario()) == ("local" if default == "off" else default)
+
+
+def rows(*users: int) -> list[Row]:
+    """Rows of these users."""
+    return rows_of(
+        [Event(event_type=AnalyticsEventType.USER_ONLINE, user_id=n) for n in users], NOW
+    )
+
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def test_writers_that_repeat_the_same_events_do_not_lock_each_other_out(settings: Settings) -> None:
+    """Two writers with the same uuids in opposite order both end, with each uuid once."""
+    assert settings.database_url is not None
+    url = settings.database_url
+    many = rows(*range(3000))
+
+    async def scenario() -> None:
+        tables = [EventTable(url) for _ in range(4)]
+        for _ in range(3):
+            await asyncio.gather(
+                *(table.write(many[:: (1, -1)[n % 2]]) for n, table in enumerate(tables))
+            )
+        for table in tables:
+            await table.close()
+
+    asyncio.run(scenario())
+    assert len(stored(settings)) == 3000
+
+
+def test_a_locked_table_is_given_up(settings: Settings) -> None:
+    """Somebody's exclusive lock makes a write fail in a few seconds and not hang."""
+    assert settings.database_url is not None
+    url = settings.database_url
+
+    async def attempt() -> None:
+        table = EventTable(url)
+        with pytest.raises(AwayError, match="statement timeout"):
+            await table.write(rows(1))
+        assert table._connection is None
+
+    with psycopg.connect(url.reveal()) as holder:
+        holder.execute("lock table analytics_events")
+        asyncio.run(attempt())
+    assert stored(settings) == []
+
+
+def test_what_the_database_cannot_store_is_told_apart(settings: Settings) -> None:
+    """A refusal of the rows is no outage: the connection stays and the next write goes on."""
+    assert settings.database_url is not None
+    table = EventTable(settings.database_url)
+
+    async def scenario() -> None:
+        with pytest.raises(UnstorableError):
+            await table.write([Row("x", b'{"id":"no uuid"}')])
+        assert await table.write(rows(1))
+        await table.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.fixture(scope="module")
+def durable_server() -> Iterator[OwnValkey]:
+    """A Valkey that keeps what it is given."""
+    with tempfile.TemporaryDirectory(prefix="t-") as directory:
+        server = OwnValkey(Path(directory))
+        server.start()
+        yield server
+        server.end()
+
+
+@pytest.fixture
+def durable(durable_server: OwnValkey) -> OwnValkey:
+    """The same, empty."""
+    with redis.Redis.from_url(durable_server.url) as client:
+        client.flushall()
+    return durable_server
+
+
+def test_a_queue_keeps_in_order(durable: OwnValkey) -> None:
+    """What is kept comes back oldest first, and leaves when it is removed."""
+    some = rows(1, 2, 3)
+
+    async def scenario() -> None:
+        queue = Queue(Secret(durable.url))
+        await queue.keep(some)
+        assert await queue.depth() == 3
+        found = await queue.oldest(2)
+        assert [entry.row for entry in found] == some[:2]
+        await queue.remove(found)
+        await queue.remove(await queue.oldest(1), refused=True)
+        assert await queue.depth() == 0
+        await queue.close()
+
+    asyncio.run(scenario())
+    with redis.Redis.from_url(durable.url) as client:
+        assert client.xlen("analytics-events:refused") == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "reason"),
+    [
+        ("appendonly", "no", "no append-only file"),
+        ("maxmemory-policy", "allkeys-lru", "may evict"),
+        ("maxmemory", "1", "maxmemory"),
+    ],
+)
+def test_a_redis_that_may_forget_keeps_nothing(
+    durable: OwnValkey, setting: str, value: str, reason: str
+) -> None:
+    """Without an append-only file, with eviction, or full, a Redis is not trusted: at any time."""
+    with redis.Redis.from_url(durable.url) as client:
+        before = client.config_get(setting)[setting]
+        depth = client.xlen("analytics-events:waiting")
+
+        async def scenario() -> None:
+            queue = Queue(Secret(durable.url))
+            await queue.prove()
+            client.config_set(setting, value)
+            with pytest.raises(NotKeptError, match=reason):
+                await queue.keep(rows(1))
+            await queue.close()
+
+        try:
+            asyncio.run(scenario())
+        finally:
+            client.config_set(setting, before)
+        assert client.xlen("analytics-events:waiting") == depth
+
+
+def until_stored(settings: Settings, number: int) -> list[dict[str, Any]]:
+    """What the table holds, as soon as it has so many rows."""
+    for _ in range(1000):
+        found = stored(settings)
+        if len(found) >= number:
+            return found
+        time.sleep(0.01)
+    raise AssertionError("they were not moved")
+
+
+def test_a_poisoned_queue_goes_on(durable: OwnValkey, settings: Settings) -> None:
+    """An event that PostgreSQL refuses is put aside, and the others are moved over."""
+    good = rows(1, 2)
+    bad = Row(str(uuid4()), b'{"id":"no uuid","metadata":{}}')
+
+    async def fill() -> None:
+        queue = Queue(Secret(durable.url))
+        await queue.keep([good[0], bad, good[1]])
+        await queue.close()
+
+    asyncio.run(fill())
+    with TestClient(app(replace(settings, events_redis_url=Secret(durable.url)))):
+        assert sorted(row["user_id"] for row in until_stored(settings, 2)) == [1, 2]
+    with redis.Redis.from_url(durable.url) as client:
+        assert client.xlen("analytics-events:waiting") == 0
+        assert client.xrevrange("analytics-events:refused", count=1)[0][1][b"id"].decode() == bad.id
+
+
+def test_moved_events_keep_their_time(durable: OwnValkey, settings: Settings) -> None:
+    """An event that waited is stored with the time at which it was accepted."""
+    assert settings.database_url is not None
+    dead = replace(
+        settings,
+        database_url=Secret("postgresql://127.0.0.1:1/none"),
+        events_redis_url=Secret(durable.url),
+    )
+    with TestClient(app(dead)) as client:
+        assert post(client, SENT).status_code == 202
+    accepted_before = datetime.now(UTC)
+    time.sleep(0.05)
+    alive = replace(settings, events_redis_url=Secret(durable.url))
+    with TestClient(app(alive)):
+        until_stored(settings, 1)
+    created_at = datetime.fromisoformat(stored(settings)[0]["created_at"])
+    assert accepted_before - timedelta(seconds=30) < created_at <= accepted_before
+
+
+def test_the_schema_is_the_struct() -> None:
+    """The documented event has exactly the fields that are read."""
+    assert EVENT_SCHEMA.properties is not None
+    assert tuple(sorted(EVENT_SCHEMA.properties)) == tuple(sorted(Event.__struct_fields__))
+    (event,) = read_events(b'{"event_type":"user.online"}')
+    assert event == Event(event_type=AnalyticsEventType.USER_ONLINE)
+    with pytest.raises(UnusableError):
+        rows_of([Event(event_type=AnalyticsEventType.USER_ONLINE, metadata={"a": "b" * 9000})], NOW)
+    assert rows_of([event], NOW, lambda: UUID(int=1))[0].id == str(UUID(int=1))
