@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 import uvicorn
 from litestar import Litestar
 
-from api.app import create_app
+from api.app import create_app, state_directory
 from api.identity import Role, Verifier, make_token
 from api.telemetry import forward_logging
 from olap import log as logs
@@ -91,6 +91,7 @@ def _token(settings: Settings, options: argparse.Namespace) -> int:
 
 def _serve(settings: Settings, options: argparse.Namespace) -> int:
     Verifier.from_settings(settings)  # says once, and not from every worker, that there is no key
+    state_directory(settings)
     # When it has stopped in order, uvicorn raises the signal once more, to end by it. That would
     # make a service that was stopped look like one that failed.
     for number in (signal.SIGINT, signal.SIGTERM):
