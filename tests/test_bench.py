@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -22,14 +23,18 @@ import pytest
 from etl.sandbox.traffic import TrafficPlan, generate, load
 from olap.errors import AnalyticsError
 from olap.tables import TABLES
+from tests import contents
 from tests.bench import stopwatch
+from tests.bench.asked import EVERY_METRIC, Asker
 from tests.bench.changes import CHANGES, make_changes
 from tests.bench.dlt_peer import DltLoad
 from tests.bench.etl_run import FOLD_STEPS, EtlRun
 from tests.bench.goals import GOALS, judge
 from tests.bench.loads import Disk, Loads
 from tests.bench.machine import describe_machine
+from tests.bench.metric_times import WINDOWS
 from tests.bench.parts import Part, PartName
+from tests.bench.peer_questions import PEER_QUESTIONS
 from tests.bench.report import Report, read_report
 from tests.bench.server_copy import ServerCopy
 from tests.bench.source import UNTIL, without_old_echoes
@@ -44,6 +49,8 @@ class Smoke:
 
     text: str
     written: dict[str, Any]
+    generated: dict[str, contents.Rows]
+    read: dict[str, contents.Rows]
 
     def part(self, name: str) -> dict[str, Any]:
         """The one part of this name."""
@@ -56,7 +63,8 @@ class Smoke:
 def smoke() -> Iterator[Smoke]:
     """One small bench without peers, in a directory that the server's account can reach."""
     with tempfile.TemporaryDirectory(prefix="test-bench-") as directory:
-        options = ["--messages", str(MESSAGES), "--rounds", "1", "--cycles", "1", "--no-peers"]
+        options = ["--messages", str(MESSAGES), "--rounds", "1", "--cycles", "1", "--times", "1"]
+        options += ["--no-peers"]
         finished = subprocess.run(
             [sys.executable, "-W", "error", "-m", "tests.bench", *options, "--build", directory],
             cwd=ROOT,
@@ -66,7 +74,14 @@ def smoke() -> Iterator[Smoke]:
         )
         assert finished.returncode == 0, finished.stderr
         written = json.loads((Path(directory) / "bench.json").read_bytes())
-        yield Smoke(finished.stdout, written)
+        home = Path(directory) / "bench"
+        yield Smoke(
+            finished.stdout,
+            written,
+            contents.of_core(home / f"lake_{MESSAGES}" / "analytics.duckdb"),
+            # The last part of a run leaves the whole messenger as it was read.
+            contents.of_core(home / "data" / "analytics.duckdb"),
+        )
 
 
 def test_both_messengers_are_loaded_and_compared(smoke: Smoke) -> None:
@@ -101,6 +116,30 @@ def test_a_verify_stands_beside_what_the_server_takes(smoke: Smoke) -> None:
         assert seconds > 0
 
 
+def test_every_metric_is_timed_for_everybody_who_asks(smoke: Smoke) -> None:
+    """The JSON holds each question once, over each window, with the times that were taken."""
+    found = smoke.part("metrics")["metrics"]
+    asked = Counter((t["asker"], t["about"], t["days"]) for t in found["times"])
+    assert max(asked.values()) == 1
+    for asker in (Asker.ADMINISTRATOR, Asker.MEMBER):
+        assert {(asker, "message_stats", days) for days in WINDOWS} <= set(asked)
+    assert {t["metric"] for t in found["times"]} >= set(EVERY_METRIC)
+    assert all(len(t["ms"]) == 1 and t["ms"][0] > 0 for t in found["times"])
+
+
+def test_peers_answer_the_same_questions(smoke: Smoke) -> None:
+    """Each question of the comparison was asked of PostgreSQL too; chDB is not there today."""
+    times = smoke.part("peers")["peers"]
+    assert len(times) == len(PEER_QUESTIONS) * 3
+    assert all(t["our_ms"] and t["postgresql_ms"] and t["chdb_ms"] is None for t in times)
+
+
+def test_a_generated_lake_is_what_a_server_would_have_given(smoke: Smoke) -> None:
+    """The messenger that went through PostgreSQL and the one that did not hold the same rows."""
+    assert contents.differences(smoke.generated, smoke.read) == {}
+    assert smoke.read["messages"].total() == MESSAGES
+
+
 def test_no_goal_is_judged_at_a_size_it_does_not_name(smoke: Smoke) -> None:
     """At another size than the stated one every goal is written down as not measured."""
     assert len(smoke.written["verdicts"]) == len(GOALS)
@@ -130,6 +169,8 @@ def test_the_table_has_every_part(smoke: Smoke) -> None:
     for start in ("First load: ", "COPY to nowhere ", "python -m etl run ", "Disk, "):
         assert count(start) == 2, start
     for start in ("A cycle with 10,000 changes", "read  ", "fold  ", "publish  ", "Full verify, "):
+        assert count(start) == 1, start
+    for start in ("Uncached, median of 1", "Same answer, times ours "):
         assert count(start) == 1, start
     for goal in GOALS:
         assert count(f"{goal.about} ") == 1, goal.about

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from olap.timezones import FIRST, HORIZON_YEAR, Span, spans, zone_names
 
 MICROSECOND = timedelta(microseconds=1)
+ODD_UNTIL = datetime(1979, 10, 1, 10, 40)  # the last offset that is no multiple of 15 minutes
 HORIZON = datetime(HORIZON_YEAR + 1, 1, 1) - MICROSECOND
 
 SPANS: dict[str, list[Span]] = {
@@ -111,7 +112,16 @@ def test_any_zone_at_any_instant_has_zoneinfos_offset(tz: str, instant: datetime
 def test_offsets_are_quarter_hours() -> None:
     """Rollups by the quarter-hour serve every zone: since October 1979 no offset is another."""
     odd = [span for span in spans() if span.offset_minutes % 15]
-    assert odd == [Span("Pacific/Kiritimati", None, datetime(1979, 10, 1, 10, 40), -640)]
+    assert odd == [Span("Pacific/Kiritimati", None, ODD_UNTIL, -640)]
+
+
+def test_a_quarter_hour_is_cut_by_one_change_at_most() -> None:
+    """The quarters' rollups have one more row where a clock changed within a quarter, not two."""
+    changes = {span.from_utc for span in spans() if span.from_utc and span.from_utc > ODD_UNTIL}
+    cuts = [change for change in changes if change.minute % 15 or change.second]
+    cut_quarters = [change.replace(minute=change.minute // 15 * 15, second=0) for change in cuts]
+    assert len(cuts) == len(set(cut_quarters)) > 0
+    assert max(cuts) == datetime(2022, 10, 1, 16, 1)  # Casey's, the last until now
 
 
 @pytest.mark.parametrize(

@@ -11,28 +11,33 @@ create or replace macro metrics.active_users_v1(
 ) as table
     with active as (
         select
-            found.sender_key as user_key,
-            true as is_writer
+            wrote.user_key,
+            1 as has_written,
+            0 as has_read
         from
-            core.message_window(
-                since, coalesce(until, core.data_through()), null, null, visible_to, include_bots
-            ) as found
-        where not found.is_system
+            core.writer_window(since, coalesce(until, core.data_through()), null, visible_to, include_bots) as wrote
         union all
         select
-            found.user_key,
-            false as is_writer
-        from core.read_window(
-            since, coalesce(until, core.data_through()), null, null, visible_to, include_bots
-        ) as found
+            seen.user_key,
+            0 as has_written,
+            1 as has_read
+        from core.reader_window(since, coalesce(until, core.data_through()), visible_to, include_bots) as seen
+    ),
+
+    people as (
+        select
+            max(active.has_written) as has_written,
+            max(active.has_read) as has_read
+        from active
+        group by active.user_key
     ),
 
     answer as (
         select
-            count(distinct active.user_key) filter (where active.is_writer) as active_users,
-            count(distinct active.user_key) filter (where not active.is_writer) as active_readers,
-            count(distinct active.user_key) as active_any
-        from active
+            count(*) filter (where people.has_written = 1) as active_users,
+            count(*) filter (where people.has_read = 1) as active_readers,
+            count(*) as active_any
+        from people
     )
 
     select *

@@ -26,14 +26,13 @@ create or replace macro metrics.engagement_v1(
 
     sent as (
         select
-            found.sender_key,
+            found.user_key,
             sum(found.message_count) as message_count
         from
-            core.message_window(
-                since, coalesce(until, core.data_through()), null, null, visible_to, include_bots
+            core.writer_window(
+                since, coalesce(until, core.data_through()), null, visible_to, include_bots
             ) as found
-        where not found.is_system
-        group by found.sender_key
+        group by found.user_key
     ),
 
     counted as (
@@ -42,7 +41,7 @@ create or replace macro metrics.engagement_v1(
             count(*) filter (where sent.message_count >= 1) as active_users,
             count(*) filter (where sent.message_count >= engaged_from) as engaged_users
         from people
-        left join sent on people.user_key = sent.sender_key
+        left join sent on people.user_key = sent.user_key
     )
 
     select

@@ -13,16 +13,25 @@ create or replace macro metrics.top_conversations_v1(
     visible_to := null,
     include_bots := true
 ) as table
-    with counted as (
+    with written as (
         select
             found.conversation_key,
-            sum(found.message_count) as message_count,
-            count(distinct found.sender_key) filter (where not found.is_system) as participant_count
+            case when not found.is_system then found.sender_key end as writer_key,
+            sum(found.message_count) as message_count
         from
             core.message_window(
                 since, coalesce(until, core.data_through()), null, null, visible_to, include_bots
             ) as found
-        group by found.conversation_key
+        group by found.conversation_key, writer_key
+    ),
+
+    counted as (
+        select
+            written.conversation_key,
+            sum(written.message_count) as message_count,
+            count(written.writer_key) as participant_count
+        from written
+        group by written.conversation_key
     ),
 
     rated as (

@@ -13,14 +13,13 @@ create or replace macro metrics.top_senders_v1(
 ) as table
     with counted as (
         select
-            found.sender_key,
+            found.user_key,
             sum(found.message_count) as message_count
         from
-            core.message_window(
-                since, coalesce(until, core.data_through()), for_conversation, null, visible_to, include_bots
+            core.writer_window(
+                since, coalesce(until, core.data_through()), for_conversation, visible_to, include_bots
             ) as found
-        where not found.is_system
-        group by found.sender_key
+        group by found.user_key
     ),
 
     answer as (
@@ -29,8 +28,8 @@ create or replace macro metrics.top_senders_v1(
             case when users.deleted_at is null then users.username end as username,
             cast(counted.message_count as bigint) as message_count
         from counted
-        inner join core.users as users on counted.sender_key = users.user_key
-        semi join core.people_in_scope(for_conversation, visible_to) as people on counted.sender_key = people.user_key
+        inner join core.users as users on counted.user_key = users.user_key
+        semi join core.people_in_scope(for_conversation, visible_to) as people on counted.user_key = people.user_key
     )
 
     select *

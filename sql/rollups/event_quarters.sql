@@ -1,15 +1,22 @@
 -- event_quarters: events by quarter-hour and type.
--- grain: one row per UTC quarter-hour and event type
+-- grain: one row per UTC quarter-hour and event type; two where a clock changed within it
 -- Rebuilds the UTC days $days from temp.slim_events.
 delete from core.event_quarters
 where cast(quarter_at as date) in (select unnest(cast($days as date[])));
 
 insert into core.event_quarters by name
 select
-    time_bucket(interval 15 minutes, created_at) as quarter_at,
-    event_type,
+    case when facts.created_at >= changes.changed_at then changes.changed_at else facts.began_at end as quarter_at,
+    facts.event_type,
     count(*) as event_count
-from temp.slim_events
-where cast(created_at as date) in (select unnest(cast($days as date[])))
-group by quarter_at, event_type
-order by quarter_at, event_type;
+from (
+    select
+        created_at,
+        time_bucket(interval 15 minutes, created_at) as began_at,
+        event_type
+    from temp.slim_events
+    where cast(created_at as date) in (select unnest(cast($days as date[])))
+) as facts
+left join core.clock_changes as changes on facts.began_at = changes.began_at
+group by quarter_at, facts.event_type
+order by quarter_at, facts.event_type;

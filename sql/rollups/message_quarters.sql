@@ -1,15 +1,22 @@
 -- message_quarters: messages that are not deleted, by quarter-hour and type.
--- grain: one row per UTC quarter-hour and message type
+-- grain: one row per UTC quarter-hour and message type; two where a clock changed within it
 -- Rebuilds the UTC days $days from temp.slim_messages.
 delete from core.message_quarters
 where cast(quarter_at as date) in (select unnest(cast($days as date[])));
 
 insert into core.message_quarters by name
 select
-    time_bucket(interval 15 minutes, created_at) as quarter_at,
-    message_type,
+    case when facts.created_at >= changes.changed_at then changes.changed_at else facts.began_at end as quarter_at,
+    facts.message_type,
     count(*) as message_count
-from temp.slim_messages
-where cast(created_at as date) in (select unnest(cast($days as date[]))) and deleted_at is null
-group by quarter_at, message_type
-order by quarter_at, message_type;
+from (
+    select
+        created_at,
+        time_bucket(interval 15 minutes, created_at) as began_at,
+        message_type
+    from temp.slim_messages
+    where cast(created_at as date) in (select unnest(cast($days as date[]))) and deleted_at is null
+) as facts
+left join core.clock_changes as changes on facts.began_at = changes.began_at
+group by quarter_at, facts.message_type
+order by quarter_at, facts.message_type;

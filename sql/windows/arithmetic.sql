@@ -33,6 +33,16 @@ create or replace macro core.end_of_whole_days(from_at, to_at) as (
     greatest(cast(to_at as date), core.first_whole_day(from_at))
 );
 
+-- whether an instant lies in [from_at, to_at), and not on one of its whole days
+create or replace macro core.is_on_ragged_day(instant, from_at, to_at) as (
+    instant >= from_at
+    and instant < to_at
+    and not (
+        instant >= cast(core.first_whole_day(from_at) as timestamp)
+        and instant < cast(core.end_of_whole_days(from_at, to_at) as timestamp)
+    )
+);
+
 -- whether somebody who joined and left then is present at an instant; nothing at or after it counts
 create or replace macro core.is_present(joined, gone, instant) as (
     coalesce(joined < instant, true) and coalesce(gone >= instant, true)
@@ -75,4 +85,14 @@ create or replace macro core.first_whole_quarter(from_at) as (
 -- the end of the last whole quarter-hour of [from_at, to_at); the first one where there is none
 create or replace macro core.end_of_whole_quarters(from_at, to_at) as (
     greatest(core.quarter_of(to_at), core.first_whole_quarter(from_at))
+);
+
+-- whether an instant lies in [from_at, to_at), and not in one of its whole quarter-hours
+create or replace macro core.is_in_ragged_quarter(instant, from_at, to_at) as (
+    instant >= from_at
+    and instant < to_at
+    and not (
+        instant >= core.first_whole_quarter(from_at)
+        and instant < core.end_of_whole_quarters(from_at, to_at)
+    )
 );

@@ -16,19 +16,7 @@ create or replace macro core.event_rows(from_at, to_at) as table
         user_key,
         1 as event_count
     from core.events
-    where
-        created_at >= from_at
-        and created_at < least(cast(core.first_whole_day(from_at) as timestamp), to_at)
-    union all
-    select
-        event_type,
-        conversation_key,
-        user_key,
-        1 as event_count
-    from core.events
-    where
-        created_at >= cast(core.end_of_whole_days(from_at, to_at) as timestamp)
-        and created_at < to_at;
+    where core.is_on_ragged_day(created_at, from_at, to_at);
 
 -- event_window: the same, as far as a viewer may see them: those of his conversations, and of those
 -- without a conversation his own.

@@ -31,26 +31,7 @@ create or replace macro core.message_rows(from_at, to_at) as table
         created_at as last_at
     from core.messages
     where
-        created_at >= from_at
-        and created_at < least(cast(core.first_whole_day(from_at) as timestamp), to_at)
-        and deleted_at is null
-    union all
-    select
-        conversation_key,
-        sender_key,
-        coalesce(message_type = 'system', false) as is_system,
-        1 as message_count,
-        cast(coalesce(message_type = 'text', false) as integer) as text_count,
-        cast(coalesce(message_type = 'image', false) as integer) as image_count,
-        cast(coalesce(message_type = 'file', false) as integer) as file_count,
-        coalesce(content_length, 0) as length_sum,
-        cast(content_length is not null as integer) as measured_count,
-        created_at as first_at,
-        created_at as last_at
-    from core.messages
-    where
-        created_at >= cast(core.end_of_whole_days(from_at, to_at) as timestamp)
-        and created_at < to_at
+        core.is_on_ragged_day(created_at, from_at, to_at)
         and deleted_at is null;
 
 -- message_window: the same, as far as they are asked for and may be seen.

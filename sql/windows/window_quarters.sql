@@ -1,9 +1,64 @@
 -- message_quarter_window: messages of [from_at, to_at) that are not deleted, by quarter-hour, as far as
 -- they are asked for and may be seen.
--- grain: several rows per UTC quarter-hour; their counts add up
+-- grain: several rows per UTC quarter-hour, or part of one in which a clock changed; their counts add up
 -- What is counted over the whole site comes from the rollup, but for the ragged ends; all else from the
 -- facts. As in window_messages.sql, the paths that are not taken cost nothing.
 create or replace macro core.message_quarter_window(from_at, to_at, conversation, person, viewer, with_bots) as table
+    with facts as (
+        select created_at
+        from core.messages
+        where
+            with_bots
+            and conversation is null
+            and person is null
+            and viewer is null
+            and deleted_at is null
+            and core.is_in_ragged_quarter(created_at, from_at, to_at)
+        union all
+        select scoped.created_at
+        from core.messages as scoped
+        semi join core.conversations_in_scope(conversation, viewer) as scope
+            on scoped.conversation_key = scope.conversation_key
+        anti join core.bots_left_out(with_bots) as bots on scoped.sender_key = bots.user_key
+        where
+            (conversation is not null or viewer is not null)
+            and (person is null or scoped.sender_key = core.key_of_seen(person, viewer))
+            and scoped.created_at >= from_at
+            and scoped.created_at < to_at
+            and scoped.deleted_at is null
+        union all
+        select theirs.created_at
+        from core.messages as theirs
+        anti join core.bots_left_out(with_bots) as bots on theirs.sender_key = bots.user_key
+        where
+            person is not null
+            and conversation is null
+            and viewer is null
+            and theirs.sender_key = core.key_of_user(person)
+            and theirs.created_at >= from_at
+            and theirs.created_at < to_at
+            and theirs.deleted_at is null
+        union all
+        select everyone.created_at
+        from core.messages as everyone
+        anti join core.bots_left_out(with_bots) as bots on everyone.sender_key = bots.user_key
+        where
+            not with_bots
+            and person is null
+            and conversation is null
+            and viewer is null
+            and everyone.created_at >= from_at
+            and everyone.created_at < to_at
+            and everyone.deleted_at is null
+    ),
+
+    placed as (
+        select
+            facts.created_at,
+            core.quarter_of(facts.created_at) as began_at
+        from facts
+    )
+
     select
         quarter_at,
         message_count
@@ -17,78 +72,70 @@ create or replace macro core.message_quarter_window(from_at, to_at, conversation
         and quarter_at < core.end_of_whole_quarters(from_at, to_at)
     union all
     select
-        core.quarter_of(created_at) as quarter_at,
-        1 as message_count
-    from core.messages
-    where
-        with_bots
-        and conversation is null
-        and person is null
-        and viewer is null
-        and deleted_at is null
-        and created_at >= from_at
-        and created_at < least(core.first_whole_quarter(from_at), to_at)
-    union all
-    select
-        core.quarter_of(created_at) as quarter_at,
-        1 as message_count
-    from core.messages
-    where
-        with_bots
-        and conversation is null
-        and person is null
-        and viewer is null
-        and deleted_at is null
-        and created_at >= core.end_of_whole_quarters(from_at, to_at)
-        and created_at < to_at
-    union all
-    select
-        core.quarter_of(scoped.created_at) as quarter_at,
+        case
+            when placed.created_at >= changes.changed_at then changes.changed_at
+            else placed.began_at
+        end as quarter_at,
         count(*) as message_count
-    from core.messages as scoped
-    semi join core.conversations_in_scope(conversation, viewer) as scope
-        on scoped.conversation_key = scope.conversation_key
-    anti join core.bots_left_out(with_bots) as bots on scoped.sender_key = bots.user_key
-    where
-        (conversation is not null or viewer is not null)
-        and (person is null or scoped.sender_key = core.key_of_seen(person, viewer))
-        and scoped.created_at >= from_at
-        and scoped.created_at < to_at
-        and scoped.deleted_at is null
-    group by quarter_at
-    union all
-    select
-        core.quarter_of(theirs.created_at) as quarter_at,
-        count(*) as message_count
-    from core.messages as theirs
-    anti join core.bots_left_out(with_bots) as bots on theirs.sender_key = bots.user_key
-    where
-        person is not null
-        and conversation is null
-        and viewer is null
-        and theirs.sender_key = core.key_of_user(person)
-        and theirs.created_at >= from_at
-        and theirs.created_at < to_at
-        and theirs.deleted_at is null
-    group by quarter_at
-    union all
-    select
-        core.quarter_of(everyone.created_at) as quarter_at,
-        count(*) as message_count
-    from core.messages as everyone
-    anti join core.bots_left_out(with_bots) as bots on everyone.sender_key = bots.user_key
-    where
-        not with_bots
-        and person is null
-        and conversation is null
-        and viewer is null
-        and everyone.created_at >= from_at
-        and everyone.created_at < to_at
-        and everyone.deleted_at is null
+    from placed
+    left join core.clock_changes as changes on placed.began_at = changes.began_at
     group by quarter_at;
 
 -- event_quarter_window: the same of events, by type.
 create or replace macro core.event_quarter_window(from_at, to_at, viewer, with_bots) as table
+    with facts as (
+        select
+            created_at,
+            event_type
+        from core.events
+        where
+            with_bots
+            and viewer is null
+            and core.is_in_ragged_quarter(created_at, from_at, to_at)
+        union all
+        select
+            everyone.created_at,
+            everyone.event_type
+        from core.events as everyone
+        anti join core.bots_left_out(with_bots) as bots on everyone.user_key = bots.user_key
+        where
+            not with_bots
+            and viewer is null
+            and everyone.created_at >= from_at
+            and everyone.created_at < to_at
+        union all
+        select
+            scoped.created_at,
+            scoped.event_type
+        from core.events as scoped
+        semi join core.conversations_of(viewer) as scope on scoped.conversation_key = scope.conversation_key
+        anti join core.bots_left_out(with_bots) as bots on scoped.user_key = bots.user_key
+        where
+            viewer is not null
+            and scoped.created_at >= from_at
+            and scoped.created_at < to_at
+        union all
+        select
+            theirs.created_at,
+            theirs.event_type
+        from core.events as theirs
+        anti join core.bots_left_out(with_bots) as bots on theirs.user_key = bots.user_key
+        where
+            viewer is not null
+            and theirs.conversation_key is null
+            and theirs.user_key = core.key_of_user(viewer)
+            and theirs.created_at >= from_at
+            and theirs.created_at < to_at
+    ),
+
+    placed as (
+        select
+            facts.created_at,
+            facts.event_type,
+            core.quarter_of(facts.created_at) as began_at
+        from facts
+    )
+
     select
         quarter_at,
         event_type,
@@ -101,63 +148,12 @@ create or replace macro core.event_quarter_window(from_at, to_at, viewer, with_b
         and quarter_at < core.end_of_whole_quarters(from_at, to_at)
     union all
     select
-        core.quarter_of(created_at) as quarter_at,
-        event_type,
-        1 as event_count
-    from core.events
-    where
-        with_bots
-        and viewer is null
-        and created_at >= from_at
-        and created_at < least(core.first_whole_quarter(from_at), to_at)
-    union all
-    select
-        core.quarter_of(created_at) as quarter_at,
-        event_type,
-        1 as event_count
-    from core.events
-    where
-        with_bots
-        and viewer is null
-        and created_at >= core.end_of_whole_quarters(from_at, to_at)
-        and created_at < to_at
-    union all
-    select
-        core.quarter_of(everyone.created_at) as quarter_at,
-        everyone.event_type,
+        case
+            when placed.created_at >= changes.changed_at then changes.changed_at
+            else placed.began_at
+        end as quarter_at,
+        placed.event_type,
         count(*) as event_count
-    from core.events as everyone
-    anti join core.bots_left_out(with_bots) as bots on everyone.user_key = bots.user_key
-    where
-        not with_bots
-        and viewer is null
-        and everyone.created_at >= from_at
-        and everyone.created_at < to_at
-    group by quarter_at, everyone.event_type
-    union all
-    select
-        core.quarter_of(scoped.created_at) as quarter_at,
-        scoped.event_type,
-        count(*) as event_count
-    from core.events as scoped
-    semi join core.conversations_of(viewer) as scope on scoped.conversation_key = scope.conversation_key
-    anti join core.bots_left_out(with_bots) as bots on scoped.user_key = bots.user_key
-    where
-        viewer is not null
-        and scoped.created_at >= from_at
-        and scoped.created_at < to_at
-    group by quarter_at, scoped.event_type
-    union all
-    select
-        core.quarter_of(theirs.created_at) as quarter_at,
-        theirs.event_type,
-        count(*) as event_count
-    from core.events as theirs
-    anti join core.bots_left_out(with_bots) as bots on theirs.user_key = bots.user_key
-    where
-        viewer is not null
-        and theirs.conversation_key is null
-        and theirs.user_key = core.key_of_user(viewer)
-        and theirs.created_at >= from_at
-        and theirs.created_at < to_at
-    group by quarter_at, theirs.event_type;
+    from placed
+    left join core.clock_changes as changes on placed.began_at = changes.began_at
+    group by quarter_at, placed.event_type;

@@ -18,20 +18,7 @@ create or replace macro core.read_rows(from_at, to_at) as table
         read_at as first_at,
         read_at as last_at
     from core.read_receipts
-    where
-        read_at >= from_at
-        and read_at < least(cast(core.first_whole_day(from_at) as timestamp), to_at)
-    union all
-    select
-        conversation_key,
-        user_key,
-        1 as read_count,
-        read_at as first_at,
-        read_at as last_at
-    from core.read_receipts
-    where
-        read_at >= cast(core.end_of_whole_days(from_at, to_at) as timestamp)
-        and read_at < to_at;
+    where core.is_on_ragged_day(read_at, from_at, to_at);
 
 -- read_window: the same, as far as they are asked for and may be seen.
 -- Who asks for everything, for conversations and for one person each take a path of their own: DuckDB

@@ -10,21 +10,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from olap.errors import AnalyticsError
+from olap.layout import Layout
 from tests.bench.backfills import measure_backfills
 from tests.bench.changes import measure_cycles
 from tests.bench.dlt_peer import DltPeer
 from tests.bench.loads import Loads, measure_loads
 from tests.bench.machine import describe_machine
+from tests.bench.made_lake import made_lake
+from tests.bench.metric_times import measure_metrics
 from tests.bench.parts import Part, PartName
+from tests.bench.peer_times import measure_peers
 from tests.bench.proofs import measure_proofs
 from tests.bench.report import read_report, report_text
-from tests.bench.source import Say, messengers
+from tests.bench.source import Say, messengers, traffic_plan
 
 BUILD = Path(__file__).parents[2] / "build"
 
 
 # A backfill and the larger sizes are asked for by name: they take long, and much disk.
-BY_DEFAULT = (PartName.LOADS, PartName.CYCLES, PartName.VERIFY)
+BY_DEFAULT = tuple(name for name in PartName if name is not PartName.BACKFILL)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             messages=options.messages,
             rounds=options.rounds,
             cycles=options.cycles,
+            times=options.times,
             has_peers=options.peers,
             say=lambda line: print(line, file=sys.stderr, flush=True),
         ):
@@ -59,6 +64,7 @@ def measure(
     messages: int,
     rounds: int,
     cycles: int,
+    times: int,
     has_peers: bool,
     say: Say,
 ) -> Iterator[Part]:
@@ -69,17 +75,19 @@ def measure(
         messages: of each messenger.
         rounds: how often each first load, backfill and verify runs.
         cycles: how many cycles with changes.
-        has_peers: whether dlt is installed and measured.
+        times: how often each question is asked.
+        has_peers: whether dlt and chDB are installed and measured.
         say: told what is going on.
 
     Raises:
         AnalyticsError: something that is measured failed, or what it needs cannot be made.
     """
-    peer = DltPeer(home) if has_peers and PartName.LOADS in parts else None
+    with_peers = {PartName.LOADS, PartName.PEERS}.intersection(parts)
+    peer = DltPeer(home) if has_peers and with_peers else None
     if peer is not None:
         say("installing the peers, if need be")
         peer.install()
-    data_dir = home / "data"
+    data_dir, plan = home / "data", traffic_plan(messages)
     with messengers(home / "postgres", messages, say) as made:
 
         def described(name: PartName) -> Part:
@@ -95,6 +103,11 @@ def measure(
             return measure_loads(name, url, data_dir, rounds=rounds, peer=peer, say=say)
 
         for name in parts:
+            if name is PartName.METRICS:
+                part = replace(described(name), shape=f"over {plan.days:,} days")
+                lake = made_lake(plan, home / f"lake_{messages}", say)
+                yield replace(part, metrics=measure_metrics(Layout(lake).pointer, say, times=times))
+                continue
             url = made.to_change() if name is PartName.CYCLES else made.everything()
             part = described(name)
             if name is PartName.LOADS:
@@ -106,6 +119,9 @@ def measure(
             elif name is PartName.CYCLES:
                 found = measure_cycles(url, data_dir, cycles=cycles, say=say)
                 yield replace(part, cycles=found)
+            elif name is PartName.PEERS:
+                asked = measure_peers(url, data_dir, peer=peer, times=times, say=say)
+                yield replace(part, peers=asked)
             else:
                 proofs = measure_proofs(url, data_dir, rounds=rounds, say=say)
                 yield replace(part, proofs=proofs)
@@ -125,8 +141,9 @@ def _parser() -> argparse.ArgumentParser:
         "--rounds", type=_count, default=3, help="first loads, backfills, verifies; default 3"
     )
     parser.add_argument("--cycles", type=_count, default=5, help="cycles with 10,000 changes")
+    parser.add_argument("--times", type=_count, default=5, help="each question; default 5")
     parser.add_argument(
-        "--no-peers", dest="peers", action="store_false", help="do not install or run dlt"
+        "--no-peers", dest="peers", action="store_false", help="do not install or run dlt and chDB"
     )
     parser.add_argument(
         "--build", type=Path, default=BUILD, help="where bench/ and bench.json are kept"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from tests.bench.asked import COUNTERS_AND_RANKINGS, EVERY_METRIC, Asker
 from tests.bench.loads import Loads
 from tests.bench.parts import Part, PartName
 
@@ -50,6 +51,44 @@ class Verdict:
 
 def _of_loads(figure: Callable[[Loads], float | None]) -> Callable[[Part], dict[str, float | None]]:
     return lambda part: {loads.name: figure(loads) for loads in part.loads}
+
+
+def _slowest(
+    asker: Asker, metrics: tuple[str, ...], at_days: Callable[[int], bool]
+) -> Callable[[Part], dict[str, float | None]]:
+    """The slowest question among those of one asker, by its words."""
+
+    def figures(part: Part) -> dict[str, float | None]:
+        times = part.metrics.times if part.metrics else ()
+        found = [
+            time
+            for time in times
+            if time.asker is asker and time.metric in metrics and at_days(time.days)
+        ]
+        if not found:
+            return {asker: None}
+        slowest = max(found, key=lambda time: time.median_ms)
+        return {f"{slowest.about}, {slowest.days} days": slowest.median_ms}
+
+    return figures
+
+
+def _of_metrics(
+    about: str,
+    asker: Asker,
+    limit: float,
+    at_days: Callable[[int], bool],
+    metrics: tuple[str, ...] = COUNTERS_AND_RANKINGS,
+) -> Goal:
+    return Goal(
+        about=about,
+        part=PartName.METRICS,
+        at_messages=50_000_000,
+        limit=limit,
+        unit="ms",
+        is_minimum=False,
+        figures=_slowest(asker, metrics, at_days),
+    )
 
 
 GOALS = (
@@ -103,6 +142,29 @@ GOALS = (
             if part.cycles
             else None,
         },
+    ),
+    _of_metrics(
+        "administrator, counters and rankings to 30 days",
+        Asker.ADMINISTRATOR,
+        60,
+        lambda days: days <= 30,
+    ),
+    _of_metrics(
+        "administrator, counters and rankings to 365 days",
+        Asker.ADMINISTRATOR,
+        500,
+        lambda days: days <= 365,
+    ),
+    _of_metrics(
+        "administrator, timeline in any zone",
+        Asker.ADMINISTRATOR,
+        60,
+        lambda days: days <= 365,
+        ("message_timeline",),
+    ),
+    *(
+        _of_metrics(f"{asker}, everything", asker, 60, lambda days: days <= 365, EVERY_METRIC)
+        for asker in (Asker.ONE_CONVERSATION, Asker.ONE_USER, Asker.MEMBER)
     ),
 )
 

@@ -9,6 +9,8 @@ from enum import StrEnum
 from tests.bench.etl_run import EtlRun
 from tests.bench.loads import Loads
 from tests.bench.machine import Machine
+from tests.bench.metric_times import MetricTimes
+from tests.bench.peer_times import PeerTime
 from tests.bench.proofs import Proofs
 
 
@@ -19,6 +21,8 @@ class PartName(StrEnum):
     BACKFILL = "backfill"
     CYCLES = "cycles"
     VERIFY = "verify"
+    METRICS = "metrics"
+    PEERS = "peers"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,3 +43,5 @@ class Part:
     backfills: tuple[EtlRun, ...] = ()
     cycles: tuple[EtlRun, ...] = ()
     proofs: Proofs | None = None
+    metrics: MetricTimes | None = None
+    peers: tuple[PeerTime, ...] = ()

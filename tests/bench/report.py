@@ -13,7 +13,9 @@ from tests.bench.changes import CHANGES
 from tests.bench.etl_run import EtlRun
 from tests.bench.goals import NOT_MEASURED, Verdict, judge
 from tests.bench.loads import Loads
+from tests.bench.metric_times import MetricTimes
 from tests.bench.parts import Part, PartName
+from tests.bench.peer_times import PeerTime
 from tests.bench.proofs import Proofs
 
 FORMAT = 2
@@ -147,6 +149,10 @@ def _part_texts(part: Part) -> list[str]:
         texts.append(_cycle_text(CycleTimes.of(part.cycles)))
     if part.proofs:
         texts.append(_proofs_text(part.proofs))
+    if part.metrics:
+        texts.append(_metrics_text(part.metrics))
+    if part.peers:
+        texts.append(_peers_text(part.peers))
     return texts
 
 
@@ -203,6 +209,31 @@ def _cycle_text(cycle: CycleTimes) -> str:
     return (
         f"{_table(rows)}\n{cycle.rows_read:,.0f} rows read, {cycle.days_rebuilt:,.0f} days rebuilt"
     )
+
+
+def _metrics_text(found: MetricTimes) -> str:
+    windows = sorted({time.days for time in found.times if time.days})
+    head = f"Uncached, median of {len(found.times[0].ms)}, ms, over days:"
+    rows = [(head, *(f"{days}" for days in windows))]
+    asked = {(time.asker, time.about): None for time in found.times}
+    for asker, about in asked:
+        ms = {t.days: t.median_ms for t in found.times if (t.asker, t.about) == (asker, about)}
+        # A question without a window is about all time: its figure stands in the last column.
+        cells = [ms.get(days) for days in windows[:-1]] + [ms.get(windows[-1], ms.get(0))]
+        rows.append((f"{asker}: {about}", *("" if c is None else f"{c:,.0f}" for c in cells)))
+    return (
+        f"{_table(rows)}\nthe member takes part in {found.member_conversations:,} conversations; "
+        f"the generation has {found.bytes / 1e9:.1f} GB"
+    )
+
+
+def _peers_text(times: Sequence[PeerTime]) -> str:
+    rows = [("Same answer, times ours", "days", "ours, ms", "PostgreSQL", "chDB")]
+    for time in times:
+        chdb = f"{time.beside_chdb:.1f} x" if time.beside_chdb else NOT_MEASURED
+        ours, postgresql = f"{median(time.our_ms):,.0f}", f"{time.beside_postgresql:.1f} x"
+        rows.append((time.about, f"{time.days}", ours, postgresql, chdb))
+    return _table(rows)
 
 
 def _proofs_text(proofs: Proofs) -> str:

@@ -24,6 +24,7 @@ from zoneinfo import ZoneInfo
 
 Row = dict[str, Any]
 QUARTER = timedelta(minutes=15)
+MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
 EVER = datetime(1, 1, 1)
 TYPES = ("text", "image", "file", "system")
@@ -487,7 +488,8 @@ def label(instant: datetime, every: str, tz: str) -> Any:
 
 @lru_cache(maxsize=1000)
 def starts(first_day: datetime, last_day: datetime, every: str, tz: str) -> list[datetime]:
-    """Where buckets begin, found by looking at the clock every quarter-hour.
+    """Where buckets begin, found by looking at the clock every quarter-hour, and every minute of
+    one in which it changes.
 
     Decides: an hour that the clock shows twice is two buckets, and a change in the middle of an
     hour cuts it; a day, a week, a month begins when its date is seen for the first time, and goes
@@ -495,12 +497,20 @@ def starts(first_day: datetime, last_day: datetime, every: str, tz: str) -> list
     """
     found, seen, instant = [], label(first_day, every, tz), first_day
     while instant < last_day:
-        instant += QUARTER
-        shown = label(instant, every, tz)
-        if shown != seen if every == "hourly" else shown > seen:
-            found.append(instant)
-            seen = shown
+        end = instant + QUARTER
+        step = QUARTER if offset(instant, tz) == offset(end, tz) else MINUTE
+        while instant < end:
+            instant += step
+            shown = label(instant, every, tz)
+            if shown != seen if every == "hourly" else shown > seen:
+                found.append(instant)
+                seen = shown
     return found
+
+
+def offset(instant: datetime, tz: str) -> timedelta | None:
+    """Local time minus UTC."""
+    return instant.replace(tzinfo=UTC).astimezone(zone(tz)).utcoffset()
 
 
 def buckets(

@@ -1,14 +1,16 @@
 """Every metric against PostgreSQL, by queries written by hand from the requirement and the issue.
 
-They are asked of the very database that a cycle read, after generated traffic. A query takes
+They are asked of the very database that a cycle read: generated traffic, and chats of real people
+(chitchat). A query takes
 `since`, `until` (already decided), a viewer, and what its metric takes; null means: all. Nothing
 here reads a file of `sql/`.
 """
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -20,6 +22,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from etl.sandbox.wheels import find_wheel
 from tests.fix_pipeline import TIME_ZERO, Pipeline
 from tests.metrics.ground import Ground, expected
 from tests.metrics.oracle import Row
@@ -265,15 +268,22 @@ def _bare(value: Any) -> Any:
     return value
 
 
+@contextmanager
+def both_of(pipeline: Pipeline) -> Iterator[Both]:
+    """What a cycle has read, at both ends."""
+    with (
+        closing(duckdb.connect(str(pipeline.published), read_only=True)) as published,
+        psycopg.connect(pipeline.url, row_factory=dict_row, autocommit=True) as source,
+    ):
+        data_through = pipeline.manifest().data_through.replace(tzinfo=None)
+        yield Both(Ground(published), source, data_through)
+
+
 @pytest.fixture
 def both(busy: Pipeline) -> Iterator[Both]:
     """Generated traffic, in PostgreSQL and read by one cycle."""
-    with (
-        closing(duckdb.connect(str(busy.published), read_only=True)) as published,
-        psycopg.connect(busy.url, row_factory=dict_row, autocommit=True) as source,
-    ):
-        data_through = busy.manifest().data_through.replace(tzinfo=None)
-        yield Both(Ground(published), source, data_through)
+    with both_of(busy) as found:
+        yield found
 
 
 ZERO = TIME_ZERO.replace(tzinfo=None)
@@ -329,3 +339,74 @@ def test_every_metric_is_what_postgresql_says(metric: str, both: Both) -> None:
             assert both.published.ask(metric, **arguments) == answer, (metric, arguments)
             zero += not any(isinstance(v, int) and v for row in answer for _, v in row)
     assert zero < len(WINDOWS) * len(variants) / 2
+
+
+installed = pytest.mark.skipif(
+    find_wheel("chitchat_dataset") is None, reason="the optional group `chitchat` is not installed"
+)
+
+
+@pytest.mark.parametrize("metric", PARAMETERS)
+@pytest.mark.parametrize("messenger", ["busy", pytest.param("chats", marks=installed)])
+def test_any_question_is_answered_as_postgresql_does(
+    messenger: str, metric: str, request: pytest.FixtureRequest
+) -> None:
+    """Random windows, filters, zones and viewers, on traffic and on real chats: equal in order."""
+    draw = random.Random(f"{messenger} {metric}")
+    with both_of(request.getfixturevalue(messenger)) as found:
+        subjects = drawn_from(found, draw)
+        answered = 0
+        for _ in range(QUESTIONS):
+            arguments = a_question(metric, subjects, draw)
+            answer = expected(found.by_hand(metric, arguments))
+            assert found.published.ask(metric, **arguments) == answer, (metric, arguments)
+            answered += any(isinstance(v, int) and v for row in answer for _, v in row)
+    # Chitchat has no events.
+    assert answered or (messenger == "chats" and metric.startswith("event"))
+
+
+QUESTIONS = 8
+ZONES = ("UTC", "Europe/Berlin", "America/St_Johns", "Pacific/Chatham", "Africa/Cairo")
+
+
+@dataclass(frozen=True, slots=True)
+class Subjects:
+    """Messages drawn at random, as (sender, conversation): busy ones are drawn more often."""
+
+    writings: list[tuple[int, UUID]]
+    first: datetime
+    last: datetime
+
+
+def drawn_from(found: Both, draw: random.Random) -> Subjects:
+    """Some people who wrote, where they did, and the time in which all of it happened."""
+    rows = found.source.execute(
+        "select sender_id, conversation_id from messages where sender_id is not null order by id"
+    ).fetchall()
+    times = found.source.execute("select min(created_at), max(created_at) from messages").fetchall()
+    first, last = (_bare(time) for time in times[0].values())
+    drawn = draw.sample(rows, 20)
+    return Subjects([(r["sender_id"], r["conversation_id"]) for r in drawn], first, last)
+
+
+def a_question(metric: str, subjects: Subjects, draw: random.Random) -> dict[str, Any]:
+    """Whoever asks is mostly somebody who may see what he asks for."""
+    person, room = draw.choice(subjects.writings)
+    days = draw.choice((0.1, 7, 30, 200, 1000))
+    span = (subjects.last - subjects.first) / timedelta(microseconds=1)
+    until = subjects.first + timedelta(microseconds=draw.randrange(round(span)))
+    asked: dict[str, Any] = {
+        "since": until - timedelta(days=days, microseconds=draw.randrange(10**10)),
+        "until": until if draw.random() < 0.8 else None,
+        "every": draw.choice(("daily", "weekly", "monthly", "hourly" if days < 30 else "daily")),
+        "tz": draw.choice(ZONES),
+        "for_conversation": room if draw.random() < 0.3 else None,
+        "for_user": person if draw.random() < 0.3 else None,
+        "visible_to": draw.choice((person, person, None, draw.choice(subjects.writings)[0])),
+        "include_bots": draw.random() < 0.7,
+        "sort_by": draw.choice(("messages", "participants", "activity")),
+        "top_n": draw.randrange(1, 30),
+        "engaged_from": draw.randrange(1, 9),
+    }
+    mandatory = {"for_user": person, "for_conversation": room}
+    return asking(metric, asked, mandatory)

@@ -1,0 +1,81 @@
+-- writer_window: who wrote in [from_at, to_at), and how much, as far as it is asked for and may be seen.
+-- Messages count that are neither deleted nor system messages.
+-- grain: several rows per person; their counts add up
+-- Where a conversation or a viewer is given it stands on message_rows; what is counted over the whole site
+-- comes from user_days, which is smaller.
+create or replace macro core.writer_window(from_at, to_at, conversation, viewer, with_bots) as table
+    with found as (
+        select
+            user_key,
+            sent_count as message_count
+        from core.user_days
+        where
+            conversation is null
+            and viewer is null
+            and sent_count > 0
+            and day >= core.first_whole_day(from_at)
+            and day < core.end_of_whole_days(from_at, to_at)
+        union all
+        select
+            sender_key as user_key,
+            1 as message_count
+        from core.messages
+        where
+            conversation is null
+            and viewer is null
+            and core.is_on_ragged_day(created_at, from_at, to_at)
+            and deleted_at is null
+            and message_type is distinct from 'system'
+        union all
+        select
+            scoped.sender_key as user_key,
+            scoped.message_count
+        from core.message_rows(from_at, to_at) as scoped
+        semi join core.conversations_in_scope(conversation, viewer) as scope
+            on scoped.conversation_key = scope.conversation_key
+        where (conversation is not null or viewer is not null) and not scoped.is_system
+    )
+
+    select
+        found.user_key,
+        found.message_count
+    from found
+    anti join core.bots_left_out(with_bots) as bots on found.user_key = bots.user_key
+    where found.user_key is not null and core.is_window(from_at, to_at);
+
+-- reader_window: who read in [from_at, to_at), and how much, whatever became of the messages.
+-- grain: several rows per person; their counts add up
+create or replace macro core.reader_window(from_at, to_at, viewer, with_bots) as table
+    with found as (
+        select
+            user_key,
+            read_count
+        from core.user_days
+        where
+            viewer is null
+            and read_count > 0
+            and day >= core.first_whole_day(from_at)
+            and day < core.end_of_whole_days(from_at, to_at)
+        union all
+        select
+            user_key,
+            1 as read_count
+        from core.read_receipts
+        where
+            viewer is null
+            and core.is_on_ragged_day(read_at, from_at, to_at)
+        union all
+        select
+            scoped.user_key,
+            scoped.read_count
+        from core.read_rows(from_at, to_at) as scoped
+        semi join core.conversations_of(viewer) as scope on scoped.conversation_key = scope.conversation_key
+        where viewer is not null
+    )
+
+    select
+        found.user_key,
+        found.read_count
+    from found
+    anti join core.bots_left_out(with_bots) as bots on found.user_key = bots.user_key
+    where found.user_key is not null and core.is_window(from_at, to_at);

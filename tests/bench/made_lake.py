@@ -1,0 +1,215 @@
+"""A large messenger generated straight into a lake, without a PostgreSQL in between.
+
+What metrics cost depends on the generation alone. Fifty million messages with their receipts and
+events take hours and a hundred gigabytes on the way through a server; here the generator's rows
+are staged as a cycle would stage them, a month or two at a time, and folded and published by the
+product's own code. So lake, rollups and generation are what they would have become.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from etl.sandbox.load import Chunk
+from etl.sandbox.traffic import TrafficPlan, generate
+from olap.days import EVERY_DAY, NO_DAY
+from olap.fold import fold
+from olap.layout import Layout
+from olap.manifest import SourceIdentity
+from olap.publish import publish
+from olap.reading import Reading, TableReading
+from olap.tables import TABLES
+from olap.timer import Timer
+from olap.warehouse import Warehouse, open_warehouse
+from tests.bench.source import Say
+
+# Rows of the messages whose receipts have not all arrived: a receipt comes days after its message.
+_REMEMBERED_STEPS = 3
+_STEP_MESSAGES = 2_000_000
+_THREADS, _MEMORY = 2, "8GB"
+
+_SELECTS = {
+    "users": "select id as user_id, username, is_bot, created_at, deleted_at from rows",
+    "conversations": """
+        select cast(id as uuid) as conversation_id, type as conversation_type, title, created_at
+        from rows
+    """,
+    "participants": """
+        select cast(conversation_id as uuid) as conversation_id, user_id, role, joined_at, left_at
+        from rows
+    """,
+    "messages": """
+        select
+            cast(id as uuid) as message_id, cast(conversation_id as uuid) as conversation_id,
+            sender_id, message_type, created_at, updated_at as edited_at, deleted_at,
+            content_length
+        from rows
+    """,
+    "read_receipts": """
+        select
+            cast(rows.message_id as uuid) as message_id, rows.user_id,
+            cast(known.conversation_id as uuid) as conversation_id, rows.read_at,
+            known.created_at as message_created_at
+        from rows
+        left join known on rows.message_id = known.id
+    """,
+    "events": """
+        select
+            cast(id as uuid) as event_id, event_type, user_id,
+            cast(conversation_id as uuid) as conversation_id, created_at
+        from rows
+    """,
+}
+_NAMES = {
+    "conversation_participants": "participants",
+    "message_read_receipts": "read_receipts",
+    "analytics_events": "events",
+}
+_DIMENSIONS = ("users", "conversations", "participants")
+
+Frames = Mapping[str, pl.DataFrame]
+
+
+def made_lake(plan: TrafficPlan, directory: Path, say: Say) -> Path:
+    """The `DATA_DIR` of the messenger that `plan` describes; made once per directory.
+
+    Args:
+        directory: becomes the `DATA_DIR`; it has its final name only when it is whole.
+        say: told how far it is.
+    """
+    if directory.exists():
+        return directory
+    draft = directory.with_name(f"{directory.name}-unfinished")
+    shutil.rmtree(draft, ignore_errors=True)
+    layout = Layout(draft)
+    with (
+        layout.locked(),
+        open_warehouse(layout, memory_limit=_MEMORY, threads=_THREADS) as warehouse,
+    ):
+        rows = 0
+        for number, frames in enumerate(_steps(_trimmed(generate(plan))), 1):
+            rows += sum(frame.height for name, frame in frames.items() if name != "known")
+            _stage(warehouse, frames)
+            fold(warehouse, _reading(frames, number, plan.until), Timer(), workers=_THREADS)
+            say(f"generated {rows:,} rows")
+        publish(warehouse, plan.until + timedelta(minutes=1))
+    draft.rename(directory)
+    return directory
+
+
+def _trimmed(chunks: Iterable[Chunk]) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Tables by our names, messages without their texts."""
+    for chunk in chunks:
+        rows = chunk.rows
+        if chunk.table == "messages":
+            length = pl.col("content").str.len_chars().cast(pl.Int32).alias("content_length")
+            rows = rows.with_columns(length).drop("content")
+        yield _NAMES.get(chunk.table, chunk.table), rows
+
+
+def _steps(tables: Iterable[tuple[str, pl.DataFrame]]) -> Iterator[Frames]:
+    """The rows in portions of a few million, each with the messages (`known`) it may speak of."""
+    waiting: dict[str, list[pl.DataFrame]] = {}
+    known: list[pl.DataFrame] = []
+
+    def taken() -> Frames:
+        frames = {name: pl.concat(parts) for name, parts in waiting.items()}
+        known.append(frames["messages"].select("id", "conversation_id", "created_at"))
+        del known[:-_REMEMBERED_STEPS]
+        waiting.clear()
+        return frames | {"known": pl.concat(known)}
+
+    for name, rows in tables:
+        waiting.setdefault(name, []).append(rows)
+        # A portion ends with a whole day: its events are the last to come.
+        messages = sum(frame.height for frame in waiting.get("messages", ()))
+        if name == "events" and messages >= _STEP_MESSAGES:
+            yield taken()
+    if waiting:
+        yield taken()
+
+
+def _stage(warehouse: Warehouse, frames: Frames) -> None:
+    warehouse.forget_staged()
+    connection = warehouse.connection
+    for table in TABLES:
+        rows = frames.get(table)
+        if rows is None:
+            rows = _NO_ROWS[table]
+        folder = f"{'dimensions' if table in _DIMENSIONS else 'facts'}/{table}"
+        connection.register("rows", rows.to_arrow())
+        connection.register("known", frames["known"].to_arrow())
+        connection.execute(f"create temporary view source_rows as {_SELECTS[table]}")
+        try:
+            warehouse.run(f"{folder}/stage")
+            if table in _DIMENSIONS and table in frames:
+                warehouse.run(f"{folder}/keys_of_full_read")
+        finally:
+            connection.execute("drop view source_rows")
+            connection.unregister("known")
+            connection.unregister("rows")
+
+
+_NO_ROWS = {
+    "users": pl.DataFrame(
+        schema={
+            "id": pl.Int64,
+            "username": pl.String,
+            "is_bot": pl.Boolean,
+            "created_at": pl.Datetime("us", "UTC"),
+            "deleted_at": pl.Datetime("us", "UTC"),
+        }
+    ),
+    "conversations": pl.DataFrame(
+        schema={
+            "id": pl.String,
+            "type": pl.String,
+            "title": pl.String,
+            "created_at": pl.Datetime("us", "UTC"),
+        }
+    ),
+    "participants": pl.DataFrame(
+        schema={
+            "conversation_id": pl.String,
+            "user_id": pl.Int64,
+            "role": pl.String,
+            "joined_at": pl.Datetime("us", "UTC"),
+            "left_at": pl.Datetime("us", "UTC"),
+        }
+    ),
+}
+
+
+def _reading(frames: Frames, number: int, until: datetime) -> Reading:
+    """What a cycle would say of such a batch."""
+    return Reading(
+        source=SourceIdentity(system_identifier="generated", timeline=1, database="generated"),
+        coverage=EVERY_DAY,
+        snapshot=f"{number}:{number}:",
+        base=number,
+        data_through=until,
+        held_back_by=None,
+        ms=0,
+        tables={table: _table_reading(table, frames) for table in TABLES},
+        sums={},
+    )
+
+
+def _table_reading(table: str, frames: Frames) -> TableReading:
+    rows = frames[table].height if table in frames else 0
+    return TableReading(
+        relation="generated",
+        columns="generated",
+        source_rows=rows,
+        outside_rows=0,
+        rows=rows,
+        bytes=0,
+        ms=0,
+        whole=NO_DAY,
+        has_keys=table in _DIMENSIONS and table in frames,
+    )
