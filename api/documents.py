@@ -6,10 +6,11 @@ catalogue, so that the document, the file an analyst opens and the number agree 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from litestar import Router
+from litestar import Router, get
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -27,7 +28,8 @@ from litestar.openapi.spec import (
 
 from api.identity import FOR_ANYBODY
 from api.pages import DocsPlugin
-from api.problems import MEDIA_TYPE, ProblemDocument
+from api.problems import MEDIA_TYPE as PROBLEM_JSON
+from api.problems import ProblemDocument
 from api.recipes import Recipe
 from olap.catalog import metrics
 
@@ -52,6 +54,16 @@ _HEADERS: Final = {
     "RateLimit-Limit": "requests a minute",
     "RateLimit-Remaining": "how many of them are left",
     "RateLimit-Reset": "seconds until they are renewed",
+}
+_PROBLEMS: Final = {
+    400: "A parameter cannot be used; `parameter` names it.",
+    401: "No token, or none that is good.",
+    403: "The token's role may not do this.",
+    404: "There is no such thing, or you may not see it.",
+    410: "The pinned generation cannot be asked any more.",
+    413: "The body is too large.",
+    429: "Too many requests, or too many computations; see `Retry-After`.",
+    503: "It cannot be done right now, or took too long; see `Retry-After`.",
 }
 EXPOSED_HEADERS: Final = (*_HEADERS, "Retry-After")
 
@@ -100,26 +112,34 @@ class TableRead(Read):
         answer.content["text/csv"] = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))
 
 
-def read_responses() -> dict[int, ResponseSpec]:
-    """What a read may answer besides 200."""
-    told = {
-        400: "A parameter cannot be used; `parameter` names it.",
-        401: "No token, or none that is good.",
-        403: "The token's role may not read.",
-        404: "There is no such thing, or you may not see it.",
-        410: "The pinned generation cannot be asked any more.",
-        429: "Too many requests, or too many computations; see `Retry-After`.",
-        503: "No generation can be asked right now, or it took too long; see `Retry-After`.",
-    }
+def problems_of(*statuses: int, told: Mapping[int, str] | None = None) -> dict[int, ResponseSpec]:
+    """The problems that an endpoint may answer; for the document.
+
+    Args:
+        told: what some of them mean at this endpoint.
+    """
+    meanings = {**_PROBLEMS, **(told or {})}
     return {
         status: ResponseSpec(
             data_container=ProblemDocument,
-            description=about,
-            media_type=MEDIA_TYPE,
+            description=meanings[status],
+            media_type=PROBLEM_JSON,
             generate_examples=False,
         )
-        for status, about in told.items()
+        for status in statuses
     }
+
+
+def read(path: str, recipe: Recipe, *, summary: str, tags: Sequence[str] | None = None) -> get:
+    """Like `get`, for an endpoint that answers by a recipe; documents all that it may answer."""
+    return get(
+        path,
+        summary=summary,
+        description=described(recipe),
+        operation_class=Read if recipe.table is None else TableRead,
+        responses=problems_of(400, 401, 403, 404, 410, 429, 503),
+        tags=tags,
+    )
 
 
 def config() -> OpenAPIConfig:
@@ -128,7 +148,9 @@ def config() -> OpenAPIConfig:
         title=TITLE,
         version=VERSION,
         description=_ABOUT,
-        openapi_router=Router("/docs", route_handlers=[], opt={FOR_ANYBODY: True}),
+        openapi_router=Router(
+            "/docs", route_handlers=[], opt={FOR_ANYBODY: True}, include_in_schema=False
+        ),
         components=Components(
             security_schemes={
                 _BEARER: SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")

@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 from litestar import Controller, Response, get
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.plugins.prometheus import PrometheusController
 
 from api import telemetry
@@ -55,7 +56,11 @@ class HealthController(Controller):
         """200 as long as the process can answer at all."""
         return Live("live")
 
-    @get("/ready", summary="Questions can be answered", raises=[])
+    @get(
+        "/ready",
+        summary="Questions can be answered",
+        responses={503: ResponseSpec(Ready, description="They cannot; it says why.")},
+    )
     async def ready(
         self, generations: NamedDependency[Generations], shared: NamedDependency[SharedCache]
     ) -> Response[Ready]:

@@ -147,7 +147,9 @@ class SharedCache:
         task.add_done_callback(self._writes.discard)
 
     async def _put(self, key: str, value: bytes) -> None:
-        await self._try(lambda: self._redis.set(key, value, ex=self._ttl))
+        if await self._try(lambda: self._redis.set(key, value, ex=self._ttl)) and self._is_full:
+            self._is_full = False
+            log.info("redis.accepts")
 
     async def _try(self, operation: Callable[[], Awaitable[T]], *, missing: Any = None) -> Any:
         """The operation's result; `missing` when Redis failed or is not asked."""

@@ -14,8 +14,8 @@ from __future__ import annotations
 import logging
 import re
 import time
+from secrets import token_hex
 from typing import Any
-from uuid import uuid4
 
 import structlog
 from litestar.enums import ScopeType
@@ -147,4 +147,4 @@ def _request_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
             return value.decode("ascii")
-    return uuid4().hex
+    return token_hex(16)

@@ -111,6 +111,15 @@ def test_one_event(client: TestClient[Any], settings: Settings) -> None:
     }
 
 
+def test_an_integer_may_be_written_with_a_point(
+    client: TestClient[Any], settings: Settings
+) -> None:
+    """7.0 is an integer in JSON, and user 7; what is beyond a float's precision is not guessed."""
+    assert post(client, b'{"event_type":"user.online","user_id":7.0}').status_code == 202
+    assert post(client, b'{"event_type":"user.online","user_id":1e17}').status_code == 400
+    assert [row["user_id"] for row in stored(settings)] == [7]
+
+
 def test_all_types_at_once(client: TestClient[Any], settings: Settings) -> None:
     """The ten types of the requirement are taken, with nothing but the type; ids are made."""
     answer = post(client, [{"event_type": kind.value} for kind in AnalyticsEventType], Role.ADMIN)

@@ -20,15 +20,15 @@ from olap.tables import MESSENGER_IDS, IdType
 METADATA_BYTES_MAX = 8192
 EVENTS_MAX = 1000
 
-# How an id of the source's type is written in JSON.
+# How an id of the source's type is written in JSON, where 7.0 is an integer, too.
 _JSON_TYPES: dict[IdType, Any] = {
-    IdType.INTEGER: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)],
+    IdType.INTEGER: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | float,
     IdType.UUID: UUID,
     IdType.STRING: Annotated[str, Meta(min_length=1, max_length=255)],
 }
 if TYPE_CHECKING:
-    UserId = int | UUID | str
-    ConversationId = int | UUID | str
+    UserId = int | float | UUID | str
+    ConversationId = int | float | UUID | str
 else:
     UserId = _JSON_TYPES[MESSENGER_IDS["user"]]
     ConversationId = _JSON_TYPES[MESSENGER_IDS["conversation"]]
@@ -50,6 +50,19 @@ class Event(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     user_id: UserId | None = None
     conversation_id: ConversationId | None = None
     metadata: dict[str, Any] = {}
+
+    def __post_init__(self) -> None:
+        if isinstance(self.user_id, float):
+            self.user_id = _whole("user_id", self.user_id)
+        if isinstance(self.conversation_id, float):
+            self.conversation_id = _whole("conversation_id", self.conversation_id)
+
+
+def _whole(name: str, value: float) -> int:
+    # Beyond 2^53 a float stands for several integers.
+    if not value.is_integer() or abs(value) > 2**53:
+        raise ValueError(f"{name} is no whole number")
+    return int(value)
 
 
 class UnusableError(ValueError):

@@ -25,6 +25,12 @@ log = get_logger(__name__)
 
 LENGTH = 10_000
 _STREAM = "analytics:recent-events"
+# One command for many events: to pack one for each takes redis-py 30 µs, all of it on our loop.
+_ADD = """
+for _, event in ipairs(ARGV) do
+    redis.call('XADD', KEYS[1], 'MAXLEN', %d, '*', 'event', event)
+end
+"""
 _TIMEOUT_SECONDS = 0.5
 _AWAY_SECONDS = 2.0
 _GROUP = 500
@@ -79,10 +85,7 @@ class Feed:
         some = [self._new.popleft() for _ in range(min(len(self._new), _GROUP))]
         was_away = self._is_away
         try:
-            async with self._redis.pipeline(transaction=False) as pipeline:
-                for content in some:
-                    pipeline.xadd(_STREAM, {"event": content}, maxlen=LENGTH, approximate=False)
-                await pipeline.execute()
+            await self._redis.eval(_ADD % LENGTH, 1, _STREAM, *some)
             self._is_away = False
         except (RedisError, OSError) as error:
             self._is_away = True

@@ -23,9 +23,15 @@ from olap.settings import Secret
 
 _WAITING = "analytics-events:waiting"
 _REFUSED = "analytics-events:refused"
-# With `appendfsync everysec` a second may pass until the file is written.
-_FSYNC_MILLISECONDS = 2000
-_TIMEOUT_SECONDS = 3.0
+# One command for many events: to pack one for each takes redis-py 30 µs, all of it on our loop.
+_ADD = """
+for place = 1, #ARGV, 2 do
+    redis.call('XADD', KEYS[1], '*', 'id', ARGV[place], 'content', ARGV[place + 1])
+end
+"""
+# With `appendfsync everysec` a second passes until the file is written, and a busy disk takes more.
+_FSYNC_MILLISECONDS = 4000
+_TIMEOUT_SECONDS = 5.0
 _CONNECT_SECONDS = 1.0
 
 
@@ -75,10 +81,10 @@ class Queue:
             NotKeptError: that is not certain.
         """
         await self.prove()
+        words = [word for row in rows for word in (row.id, row.content)]
         try:
             async with self._redis.pipeline(transaction=False) as pipeline:
-                for row in rows:
-                    pipeline.xadd(_WAITING, {"id": row.id, "content": row.content})
+                pipeline.eval(_ADD, 1, _WAITING, *words)
                 pipeline.execute_command("WAITAOF", 1, 0, _FSYNC_MILLISECONDS)
                 answers = await pipeline.execute()
         except (RedisError, OSError) as error:

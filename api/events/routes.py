@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, Response, Router, get, post
 from litestar.di import NamedDependency, Provide
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import (
     OpenAPIFormat,
     OpenAPIMediaType,
@@ -22,6 +21,7 @@ from litestar.params import QueryParameter
 from litestar.status_codes import HTTP_202_ACCEPTED
 
 from api.client import AnalyticsEventType
+from api.documents import problems_of
 from api.events.event import EVENTS_MAX, METADATA_BYTES_MAX, UnusableError
 from api.events.feed import LENGTH
 from api.events.service import Events
@@ -106,6 +106,13 @@ class RecentEvents(msgspec.Struct):
     available: bool
 
 
+_SECURITY: list[dict[str, list[str]]] = [{"bearer": []}]
+_PROBLEMS = {
+    400: "A part of the body or a parameter cannot be used; `parameter` names it.",
+    503: "It is not certain that the events are kept; send the same ones again.",
+}
+
+
 @post(
     "/",
     status_code=HTTP_202_ACCEPTED,
@@ -115,10 +122,9 @@ class RecentEvents(msgspec.Struct):
     summary="Track one event, or up to 1,000",
     description="Answered when the events are on a disk. An event that is sent again with its "
     "`id` is stored once. For the roles `service` and `admin`.",
-    responses={
-        413: ResponseSpec(None, description="The body is too large."),
-        503: ResponseSpec(None, description="Not confirmed; send the same events again."),
-    },
+    security=_SECURITY,
+    responses=problems_of(400, 401, 403, 413, 429, 503, told=_PROBLEMS),
+    tags=["events"],
 )
 async def post_events(
     request: Request[Asker, None, Any], events: NamedDependency[Events]
@@ -143,6 +149,9 @@ async def post_events(
     summary="The last events, the newest first",
     description=f"Of the last {LENGTH:,} that were taken; for administrators. Nothing is computed "
     "from them.",
+    security=_SECURITY,
+    responses=problems_of(400, 401, 403, 429, told=_PROBLEMS),
+    tags=["events"],
 )
 async def recent_events(
     events: NamedDependency[Events],
@@ -164,5 +173,5 @@ def events_router(events: Events) -> Router:
         "/events",
         route_handlers=[post_events, recent_events],
         dependencies={"events": Provide(lambda: events, sync_to_thread=False)},
-        tags=["Events"],
+        tags=["events"],
     )

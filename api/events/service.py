@@ -46,7 +46,6 @@ class Events:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Within the block events are taken; at its end what was taken is written."""
-        await self._writer.probe()
         async with AsyncExitStack() as stack:
             if self._queue is not None:
                 stack.push_async_callback(self._queue.close)

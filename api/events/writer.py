@@ -77,7 +77,7 @@ class Writer:
         self._tender = None if url is None else EventTable(url)
         self._queue = queue
         self._feed = feed
-        self._is_away: bool | None = None  # not known yet
+        self._is_away: bool | None = None  # not known yet: then it is tried
         self._queue_fault: str | None = "it was not asked yet"
         self._pending: deque[_Request] = deque()
         self._pending_events = 0
@@ -187,7 +187,7 @@ class Writer:
                     request.confirmed.set_result(None)
 
     async def _confirm(self, rows: list[Row]) -> None:
-        if self._is_away is False:
+        if self._is_away is not True:
             with suppress(AwayError):
                 await self._insert(rows)
                 return

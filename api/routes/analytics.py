@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from litestar import Controller, Request, get
+from litestar import Controller, Request
 from litestar.di import NamedDependency
 
 from api import answers, recipes
 from api.answers import Format
-from api.documents import Read, TableRead, described, read_responses
+from api.documents import read
 from api.identity import Asker, Role, only_for
 from api.ids import Id
 from api.questions import Asked
@@ -52,13 +52,9 @@ class AnalyticsController(Controller):
     path = "/"
     tags = ("analytics",)
     guards = (only_for(Role.ADMIN, Role.MEMBER), only_known_parameters)
-    responses = read_responses()
 
-    @get(
-        "/dashboard",
-        summary="Everything a dashboard shows, of one generation",
-        description=described(recipes.DASHBOARD),
-        operation_class=Read,
+    @read(
+        "/dashboard", recipes.DASHBOARD, summary="Everything a dashboard shows, of one generation"
     )
     async def dashboard(
         self,
@@ -79,12 +75,7 @@ class AnalyticsController(Controller):
         )
         return await answering.reply(request, asked, generation)
 
-    @get(
-        "/messages",
-        summary="Message statistics",
-        description=described(recipes.MESSAGES),
-        operation_class=Read,
-    )
+    @read("/messages", recipes.MESSAGES, summary="Message statistics")
     async def messages(
         self,
         request: HttpRequest,
@@ -105,12 +96,7 @@ class AnalyticsController(Controller):
         )
         return await answering.reply(request, asked, generation)
 
-    @get(
-        "/timeline",
-        summary="Messages over time",
-        description=described(recipes.TIMELINE),
-        operation_class=TableRead,
-    )
+    @read("/timeline", recipes.TIMELINE, summary="Messages over time")
     async def timeline(
         self,
         request: HttpRequest,
@@ -139,12 +125,7 @@ class AnalyticsController(Controller):
         )
         return await answering.reply(request, asked, generation)
 
-    @get(
-        "/top-senders",
-        summary="Who wrote the most",
-        description=described(recipes.TOP_SENDERS),
-        operation_class=TableRead,
-    )
+    @read("/top-senders", recipes.TOP_SENDERS, summary="Who wrote the most")
     async def top_senders(
         self,
         request: HttpRequest,
@@ -167,12 +148,7 @@ class AnalyticsController(Controller):
         )
         return await answering.reply(request, asked, generation)
 
-    @get(
-        "/user/{user_id:str}",
-        summary="What one person did",
-        description=described(recipes.USER),
-        operation_class=Read,
-    )
+    @read("/user/{user_id:str}", recipes.USER, summary="What one person did")
     async def user(
         self,
         request: HttpRequest,
@@ -192,12 +168,7 @@ class AnalyticsController(Controller):
         )
         return await answering.reply(request, asked, generation)
 
-    @get(
-        "/engagement",
-        summary="Which share of the people wrote",
-        description=described(recipes.ENGAGEMENT),
-        operation_class=Read,
-    )
+    @read("/engagement", recipes.ENGAGEMENT, summary="Which share of the people wrote")
     async def engagement(
         self,
         request: HttpRequest,
@@ -215,12 +186,7 @@ class AnalyticsController(Controller):
         )
         return await answering.reply(request, asked, generation)
 
-    @get(
-        "/active-users",
-        summary="Who was active in the last hours",
-        description=described(recipes.ACTIVE_USERS),
-        operation_class=Read,
-    )
+    @read("/active-users", recipes.ACTIVE_USERS, summary="Who was active in the last hours")
     async def active_users(
         self,
         request: HttpRequest,
@@ -240,12 +206,7 @@ class AnalyticsController(Controller):
         )
         return await answering.reply(request, asked, generation)
 
-    @get(
-        "/conversation/{conversation_id:str}",
-        summary="One conversation",
-        description=described(recipes.CONVERSATION),
-        operation_class=Read,
-    )
+    @read("/conversation/{conversation_id:str}", recipes.CONVERSATION, summary="One conversation")
     async def conversation(
         self,
         request: HttpRequest,
@@ -265,12 +226,7 @@ class AnalyticsController(Controller):
         )
         return await answering.reply(request, asked, generation)
 
-    @get(
-        "/top-conversations",
-        summary="The liveliest conversations",
-        description=described(recipes.TOP_CONVERSATIONS),
-        operation_class=TableRead,
-    )
+    @read("/top-conversations", recipes.TOP_CONVERSATIONS, summary="The liveliest conversations")
     async def top_conversations(
         self,
         request: HttpRequest,
@@ -293,13 +249,7 @@ class AnalyticsController(Controller):
         )
         return await answering.reply(request, asked, generation)
 
-    @get(
-        "/events/counts",
-        summary="Events by type",
-        description=described(recipes.EVENT_COUNTS),
-        operation_class=TableRead,
-        tags=("events",),
-    )
+    @read("/events/counts", recipes.EVENT_COUNTS, summary="Events by type", tags=("events",))
     async def event_counts(
         self,
         request: HttpRequest,
@@ -319,13 +269,7 @@ class AnalyticsController(Controller):
         )
         return await answering.reply(request, asked, generation)
 
-    @get(
-        "/events/timeline",
-        summary="Events over time",
-        description=described(recipes.EVENT_TIMELINE),
-        operation_class=TableRead,
-        tags=("events",),
-    )
+    @read("/events/timeline", recipes.EVENT_TIMELINE, summary="Events over time", tags=("events",))
     async def event_timeline(
         self,
         request: HttpRequest,

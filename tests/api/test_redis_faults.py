@@ -120,11 +120,11 @@ def test_redis_is_full(asking: Asking, valkey: OwnValkey) -> None:
         client.config_set("maxmemory", "1")
         with structlog.testing.capture_logs() as lines:
             asking.ask(4)
-        assert state(asking) == "closed"
-        client.config_set("maxmemory", "0")
-        asking.ask(1)
+            assert state(asking) == "closed"
+            client.config_set("maxmemory", "0")
+            asking.ask(2)
     told = [line["event"] for line in lines if line["event"].startswith("redis")]
-    assert told == ["redis.refuses"]
+    assert told == ["redis.refuses", "redis.accepts"]
 
 
 def test_redis_forgets(asking: Asking, valkey: OwnValkey) -> None:

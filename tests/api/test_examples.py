@@ -1,0 +1,132 @@
+"""The requirement's examples, adapted to the running server: a page's JavaScript, and Python."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from api.identity import Role
+from tests.api import team
+from tests.api.servers import Server, server
+from tests.api.tokens import token
+from tests.fix_pipeline import Pipeline
+
+# As in the requirement; `fetch` and the page's functions are all that is added.
+DASHBOARD_JS = """
+const [base, authToken] = process.argv.slice(2);
+const rendered = {};
+const renderChart = (timeline) => { rendered.buckets = timeline.length; };
+
+// Fetch 7-day dashboard
+const response = await fetch(base + '/api/v1/messenger/analytics/dashboard?days=7', {
+  headers: { 'Authorization': `Bearer ${authToken}` }
+});
+
+const dashboard = await response.json();
+
+// Display metrics
+console.log(`Total Messages: ${dashboard.message_stats.total_messages}`);
+console.log(`Engagement Rate: ${dashboard.engagement_metrics.engagement_rate}%`);
+console.log(`Active Users (24h): ${dashboard.active_users_24h.active_users}`);
+
+// Render timeline chart
+renderChart(dashboard.message_timeline);
+
+// Display top senders
+dashboard.top_senders.forEach(sender => {
+  console.log(`${sender.username}: ${sender.message_count} messages`);
+});
+console.log(`${rendered.buckets} buckets`);
+"""
+TIMELINE_JS = """
+const [base, token] = process.argv.slice(2);
+class Chart { constructor(ctx, options) { this.data = options.data; } }
+const ctx = null;
+
+// Fetch daily timeline for last 30 days
+const response = await fetch(
+  base + '/api/v1/messenger/analytics/timeline?interval=daily&days=30',
+  { headers: { 'Authorization': `Bearer ${token}` } }
+);
+
+const { timeline } = await response.json();
+
+// Format for Chart.js
+const chartData = {
+  labels: timeline.map(d => new Date(d.timestamp).toLocaleDateString()),
+  datasets: [{
+    label: 'Messages',
+    data: timeline.map(d => d.count),
+    borderColor: 'rgb(75, 192, 192)',
+    tension: 0.1
+  }]
+};
+
+// Render chart
+const chart = new Chart(ctx, {
+  type: 'line',
+  data: chartData,
+  options: { responsive: true }
+});
+console.log(chart.data.datasets[0].data.reduce((a, b) => a + b, 0));
+console.log(chart.data.labels.includes('Invalid Date'));
+"""
+ACTIVITY_PY = """
+import json
+import sys
+from urllib.request import Request, urlopen
+
+base, token, user = sys.argv[1:]
+
+# Get user activity for last 30 days
+request = Request(
+    f"{base}/api/v1/messenger/analytics/user/{user}?days=30",
+    headers={"Authorization": f"Bearer {token}"},
+)
+stats = json.load(urlopen(request))
+
+print(f"Messages sent: {stats['messages_sent']}")
+print(f"Average per day: {stats['avg_messages_per_day']}")
+print(f"Active conversations: {stats['active_conversations']}")
+"""
+
+
+@pytest.fixture(scope="module")
+def running(team_site: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """An API on the small messenger."""
+    with server(team_site.layout.root, tmp_path_factory.mktemp("examples") / "log") as made:
+        yield made
+
+
+def lines_of(*command: str) -> list[str]:
+    """What a program prints."""
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout.splitlines()
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node here")
+def test_the_javascript_examples(running: Server, tmp_path: Path) -> None:
+    """The requirement's page shows the dashboard of a member, and its chart has all messages."""
+    bearer = token(Role.MEMBER, team.ALICE)
+    for name, source in (("dashboard", DASHBOARD_JS), ("timeline", TIMELINE_JS)):
+        (tmp_path / f"{name}.mjs").write_text(source)
+    shown = lines_of("node", str(tmp_path / "dashboard.mjs"), running.url, bearer)
+    assert shown[0] == "Total Messages: 11"
+    assert shown[1] == "Engagement Rate: 100%"
+    assert shown[3:6] == ["alice: 5 messages", "bob: 4 messages", "charlie: 2 messages"]
+    assert shown[6] == "8 buckets"
+    chart = lines_of("node", str(tmp_path / "timeline.mjs"), running.url, bearer)
+    assert chart == ["11", "false"]
+
+
+def test_the_python_example(running: Server) -> None:
+    """The requirement's three lines about a user."""
+    bearer = token(Role.MEMBER, team.BOB)
+    shown = lines_of(sys.executable, "-c", ACTIVITY_PY, running.url, bearer, str(team.ALICE))
+    assert shown == ["Messages sent: 5", "Average per day: 0.17", "Active conversations: 1"]

@@ -1,0 +1,97 @@
+"""The OpenAPI document is true: whatever is asked, the answer is one that the document names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import nullcontext, suppress
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from api.identity import Role
+from etl.sandbox.server import create_database, drop_database
+from tests.api import team
+from tests.api.servers import Server, server
+from tests.api.tokens import token
+from tests.fix_pipeline import Pipeline
+
+CHECKS = [
+    schemathesis.checks.not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+TOKENS = [
+    {},
+    *({"Authorization": f"Bearer {token(role, team.ALICE)}"} for role in (Role.ADMIN, Role.MEMBER)),
+]
+FEW = settings(
+    max_examples=12,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.fixture(scope="module")
+def running(
+    team_site: Pipeline,
+    postgres_url: str,
+    template_database: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Server]:
+    """An API of its own, with a place for events."""
+    name = f"test_{os.getpid()}_schema"
+    url = create_database(postgres_url, name, template=template_database)
+    log = tmp_path_factory.mktemp("schema") / "log"
+    try:
+        with server(
+            team_site.layout.root, log, QUERY_TIMEOUT_SECONDS="60", EVENTS_DATABASE_URL=url
+        ) as made:
+            yield made
+    finally:
+        drop_database(postgres_url, name)
+
+
+def operations(running: Server) -> list[Any]:
+    """Everything the document has, as anybody gets it."""
+    schema = schemathesis.openapi.from_url(f"{running.url}/docs/openapi.json")
+    return [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode))
+def test_every_answer_is_documented(running: Server, mode: GenerationMode) -> None:
+    """With a token and without, sense or nonsense: no 5xx, and no status, type, header or body that
+    the document does not have."""
+    asked: set[str] = set()
+    for operation in operations(running):
+
+        @FEW
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def ask(case: Any) -> None:
+            for bearer in TOKENS:
+                found = case.call(headers=bearer)
+                case.validate_response(found, checks=CHECKS)
+                if not bearer and "/analytics/" in case.path:
+                    assert found.status_code == 401
+
+        # There is no nonsense to say where nothing can be said.
+        with suppress(Unsatisfiable) if mode is GenerationMode.NEGATIVE else nullcontext():
+            ask()
+            asked.add(operation.label)
+    assert len(asked) >= 12, asked
