@@ -288,7 +288,8 @@ def _crowd_text(crowd: Switches) -> str:
         )
     memory = "" if crowd.peak_bytes is None else f"; peak memory {crowd.peak_bytes / 1e6:,.0f} MB"
     return (
-        f"{_table(rows)}\n(waited: for a computation, their own or one under way.) {crowd.keys} keys, {crowd.switches} switches, each published in "
+        f"{_table(rows)}\nwaited: for a computation, their own or one under way\n"
+        f"{crowd.keys} keys, {crowd.switches} switches, each published in "
         f"{median(crowd.publish_seconds):.1f} s; {crowd.per_second:,.0f} answers a second, load "
         f"generator {crowd.generator_share:.2f} of a core{memory}"
     )
