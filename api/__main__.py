@@ -92,23 +92,36 @@ def _token(settings: Settings, options: argparse.Namespace) -> int:
 def _serve(settings: Settings, options: argparse.Namespace) -> int:
     Verifier.from_settings(settings)  # says once, and not from every worker, that there is no key
     state_directory(settings)
+    serve(
+        "api.__main__:app",
+        host=options.host,
+        port=options.port,
+        workers=options.workers,
+        root_path=options.root_path,
+    )
+    return 0
+
+
+def serve(
+    factory: str, *, port: int, host: str = "127.0.0.1", workers: int = 1, root_path: str = ""
+) -> None:
+    """Serve what a function makes, named as `module:function`, until told to stop."""
     # When it has stopped in order, uvicorn raises the signal once more, to end by it. That would
     # make a service that was stopped look like one that failed.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
     uvicorn.run(
-        "api.__main__:app",
+        factory,
         factory=True,
-        host=options.host,
-        port=options.port,
-        workers=options.workers,
-        root_path=options.root_path,
+        host=host,
+        port=port,
+        workers=workers,
+        root_path=root_path,
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    return 0
 
 
 if __name__ == "__main__":

@@ -24,9 +24,13 @@ from etl.sandbox.traffic import TrafficPlan, generate, load
 from olap.errors import AnalyticsError
 from olap.tables import TABLES
 from tests import contents
+from tests.api.servers import server
 from tests.bench import stopwatch
+from tests.bench.api_times import crowd_times, percentile
 from tests.bench.asked import EVERY_METRIC, Asker
+from tests.bench.askers import Answer, Askers
 from tests.bench.changes import CHANGES, make_changes
+from tests.bench.crowd import Crowd, dashboard
 from tests.bench.dlt_peer import DltLoad
 from tests.bench.etl_run import FOLD_STEPS, EtlRun
 from tests.bench.goals import GOALS, judge
@@ -49,6 +53,7 @@ class Smoke:
 
     text: str
     written: dict[str, Any]
+    home: Path
     generated: dict[str, contents.Rows]
     read: dict[str, contents.Rows]
 
@@ -64,7 +69,7 @@ def smoke() -> Iterator[Smoke]:
     """One small bench without peers, in a directory that the server's account can reach."""
     with tempfile.TemporaryDirectory(prefix="test-bench-") as directory:
         options = ["--messages", str(MESSAGES), "--rounds", "1", "--cycles", "1", "--times", "1"]
-        options += ["--no-peers"]
+        options += ["--seconds", "1", "--no-peers"]
         finished = subprocess.run(
             [sys.executable, "-W", "error", "-m", "tests.bench", *options, "--build", directory],
             cwd=ROOT,
@@ -78,6 +83,7 @@ def smoke() -> Iterator[Smoke]:
         yield Smoke(
             finished.stdout,
             written,
+            home,
             contents.of_core(home / f"lake_{MESSAGES}" / "analytics.duckdb"),
             # The last part of a run leaves the whole messenger as it was read.
             contents.of_core(home / "data" / "analytics.duckdb"),
@@ -134,6 +140,25 @@ def test_peers_answer_the_same_questions(smoke: Smoke) -> None:
     assert all(t["our_ms"] and t["postgresql_ms"] and t["chdb_ms"] is None for t in times)
 
 
+def test_the_api_is_asked_from_memory_uncached_and_through_a_change(smoke: Smoke) -> None:
+    """The JSON holds each round on both servers, every uncached dashboard, and a crowd that was
+    answered from the generation that was published meanwhile."""
+    found = smoke.part("api")["api"]
+    cached, crowd = found["cached"], found["crowd"]
+    (ours,), (bare,) = cached["ours"], cached["bare"]
+    assert min(one["throughput"]["requests"] for one in (ours, bare)) > cached["clients"]
+    assert [(some["days"], len(some["ms"])) for some in found["uncached"]] == [(7, 8), (30, 8)]
+    assert (crowd["clients"], crowd["keys"], crowd["switches"]) == (64, 50, 1)
+    groups = {(t["is_warmed"], t["is_around_switch"]): t for t in crowd["times"]}
+    assert len(groups) == 4
+    for is_warmed in (True, False):
+        near, always = groups[is_warmed, True], groups[is_warmed, False]
+        assert 0 < near["answers"] < always["answers"]
+    assert groups[False, True]["hits"] < groups[False, True]["answers"]
+    lake = smoke.home / f"lake_{MESSAGES}" / "generations"
+    assert [file.name for file in sorted(lake.glob("*.duckdb"))] == ["analytics-000001.duckdb"]
+
+
 def test_a_generated_lake_is_what_a_server_would_have_given(smoke: Smoke) -> None:
     """The messenger that went through PostgreSQL and the one that did not hold the same rows."""
     assert contents.differences(smoke.generated, smoke.read) == {}
@@ -172,6 +197,8 @@ def test_the_table_has_every_part(smoke: Smoke) -> None:
         assert count(start) == 1, start
     for start in ("Uncached, median of 1", "Same answer, times ours "):
         assert count(start) == 1, start
+    for start in ("Cached dashboard, ", "Uncached dashboard, ", "64 clients "):
+        assert count(start) == 1, start
     for goal in GOALS:
         assert count(f"{goal.about} ") == 1, goal.about
     assert lines[-1].endswith("bench.json")
@@ -186,6 +213,50 @@ def a_part(name: PartName, *, messages: int = 5_000_000, seconds: float = 1.0) -
         measured_at=UNTIL + timedelta(seconds=seconds),
         machine=describe_machine("18.4"),
     )
+
+
+def test_percentiles_are_values_that_were_measured() -> None:
+    """A percentile is the smallest value that so many percent do not exceed; never made up."""
+    values = [float(value) for value in range(40, 0, -1)]
+    assert [percentile(values, percent) for percent in (50, 95, 99, 100)] == [20, 38, 40, 40]
+    assert percentile([7.0], 1) == 7.0
+
+
+def test_answers_around_a_change_of_generation_are_judged_apart() -> None:
+    """What is asked within a second of a new generation's first answer is counted by itself, by
+    whether its key had been warmed; the first generation is no change."""
+    crowd = Crowd(paths=("warmed", "other"), weights=(1.0, 0.5), warmed=1)
+    answers = [
+        Answer(0, 0.1, 1.0, 200, True, 1),
+        Answer(1, 8.9, 2.0, 200, True, 1),
+        Answer(1, 9.5, 500.0, 200, False, 2),  # arrives at 10.0: that is the change
+        Answer(0, 10.5, 3.0, 200, True, 2),
+        Answer(1, 10.9, 4.0, 200, True, 2),
+        Answer(0, 11.1, 9.0, 200, True, 2),
+    ]
+    found = {(t.is_around_switch, t.is_warmed): t for t in crowd_times(crowd, answers)}
+    shown = {key: (t.answers, t.hits, t.p50_ms, t.worst_ms) for key, t in found.items()}
+    assert shown == {
+        (False, True): (3, 3, 3.0, 9.0),
+        (False, False): (3, 2, 4.0, 500.0),
+        (True, True): (1, 1, 3.0, 3.0),
+        (True, False): (2, 1, 4.0, 500.0),
+    }
+
+
+def test_a_load_that_is_not_answered_well_is_no_figure(tmp_path: Path) -> None:
+    """An answer other than 200 ends the bench: a refusal is quick, and would look like speed."""
+    body = tmp_path / "body"
+    body.write_bytes(b"{}")
+    with server(
+        tmp_path, tmp_path / "log", program="tests.bench.bare", BARE_BODY=str(body)
+    ) as bare:
+        askers = Askers(bare.port, "none", clients=2)
+        with pytest.raises(AnalyticsError, match="404"), askers.asking([dashboard(7), "/no"]):
+            pass
+        with askers.asking([dashboard(7)] * 3) as load:
+            pass
+    assert sorted(answer.path for answer in load.answers) == [0, 1, 2]
 
 
 def test_a_part_that_is_repeated_replaces_its_like_alone() -> None:

@@ -60,8 +60,13 @@ def free_port() -> int:
 
 
 @contextmanager
-def server(data_dir: Path, log: Path, *arguments: str, **variables: str) -> Iterator[Server]:
-    """An API on a DATA_DIR; `variables` are of the environment, `arguments` of the command line."""
+def server(
+    data_dir: Path, log: Path, *arguments: str, program: str = "api", **variables: str
+) -> Iterator[Server]:
+    """An API on a DATA_DIR; `variables` are of the environment, `arguments` of the command line.
+
+    Another `program` may stand in its place: a module that is told its `--port`.
+    """
     port = free_port()
     environment = {
         "JWT_SECRET": SECRET,
@@ -74,7 +79,7 @@ def server(data_dir: Path, log: Path, *arguments: str, **variables: str) -> Iter
     }
     with log.open("ab") as lines:
         process = subprocess.Popen(
-            [sys.executable, "-m", "api", "--port", str(port), *arguments],
+            [sys.executable, "-m", program, "--port", str(port), *arguments],
             cwd=ROOT,
             env={**os.environ, **environment},
             stdout=lines,

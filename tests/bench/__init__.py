@@ -8,6 +8,8 @@ other parts and sizes found stays in `build/bench.json`. Each question has its o
   `COPY … TO '/dev/null'` (no reader can be faster) and `dlt` (what one would otherwise take).
 * `backfills`: how fast are two readers, and does the memory stay the same at 20 million messages?
 * `changes`: how long does a cycle take that finds 10,000 changed rows in a full warehouse?
+* `api_times`: how fast is one worker of the API: from memory beside a bare Litestar handler,
+  uncached, and for a crowd while generations are published?
 * `proofs`: how long does a full verify take, beside a count and an md5 sum in PostgreSQL itself?
 * `goals`: what was promised, and at which size; a goal counts only at the size it names.
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from olap.errors import AnalyticsError
 from olap.layout import Layout
+from tests.bench.api_times import measure_api
 from tests.bench.backfills import measure_backfills
 from tests.bench.changes import measure_cycles
 from tests.bench.dlt_peer import DltPeer
@@ -44,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             rounds=options.rounds,
             cycles=options.cycles,
             times=options.times,
+            seconds=options.seconds,
             has_peers=options.peers,
             say=lambda line: print(line, file=sys.stderr, flush=True),
         ):
@@ -65,6 +67,7 @@ def measure(
     rounds: int,
     cycles: int,
     times: int,
+    seconds: float,
     has_peers: bool,
     say: Say,
 ) -> Iterator[Part]:
@@ -73,9 +76,10 @@ def measure(
     Args:
         home: what is made, once or for this run, lies below.
         messages: of each messenger.
-        rounds: how often each first load, backfill and verify runs.
-        cycles: how many cycles with changes.
+        rounds: how often each first load, backfill, verify and load of the API runs.
+        cycles: how many cycles with changes, or generations published under load.
         times: how often each question is asked.
+        seconds: how long each load of the API lasts.
         has_peers: whether dlt and chDB are installed and measured.
         say: told what is going on.
 
@@ -108,6 +112,19 @@ def measure(
                 lake = made_lake(plan, home / f"lake_{messages}", say)
                 yield replace(part, metrics=measure_metrics(Layout(lake).pointer, say, times=times))
                 continue
+            if name is PartName.API:
+                part = replace(described(name), shape=f"over {plan.days:,} days")
+                asked_of_api = measure_api(
+                    made_lake(plan, home / f"lake_{messages}", say),
+                    home / f"api_{messages}",
+                    say,
+                    rounds=rounds,
+                    times=times,
+                    switches=cycles,
+                    seconds=seconds,
+                )
+                yield replace(part, api=asked_of_api)
+                continue
             url = made.to_change() if name is PartName.CYCLES else made.everything()
             part = described(name)
             if name is PartName.LOADS:
@@ -138,10 +155,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--messages", type=_count, default=5_000_000, help="default 5000000")
     parser.add_argument(
-        "--rounds", type=_count, default=3, help="first loads, backfills, verifies; default 3"
+        "--rounds",
+        type=_count,
+        default=3,
+        help="first loads, backfills, verifies, loads of the API",
     )
-    parser.add_argument("--cycles", type=_count, default=5, help="cycles with 10,000 changes")
+    parser.add_argument(
+        "--cycles",
+        type=_count,
+        default=5,
+        help="cycles with 10,000 changes, or publications under load",
+    )
     parser.add_argument("--times", type=_count, default=5, help="each question; default 5")
+    parser.add_argument("--seconds", type=_count, default=5, help="each load of the API; default 5")
     parser.add_argument(
         "--no-peers", dest="peers", action="store_false", help="do not install or run dlt and chDB"
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from tests.bench.api_times import ApiTimes, percentile
 from tests.bench.asked import COUNTERS_AND_RANKINGS, EVERY_METRIC, Asker
 from tests.bench.loads import Loads
 from tests.bench.parts import Part, PartName
@@ -91,6 +92,35 @@ def _of_metrics(
     )
 
 
+def _of_api(
+    about: str,
+    figures: Callable[[ApiTimes], dict[str, float | None]],
+    *,
+    at_messages: int = 50_000_000,
+    limit: float,
+    unit: str,
+    is_minimum: bool = False,
+) -> Goal:
+    return Goal(
+        about=about,
+        part=PartName.API,
+        at_messages=at_messages,
+        limit=limit,
+        unit=unit,
+        is_minimum=is_minimum,
+        figures=lambda part: figures(part.api) if part.api else {"everything": None},
+    )
+
+
+def _around_a_switch(api: ApiTimes, *, is_warmed: bool) -> dict[str, float | None]:
+    found = [t for t in api.crowd.times if t.is_around_switch and t.is_warmed == is_warmed]
+    return {f"{api.crowd.clients} clients": found[0].p99_ms if found else None}
+
+
+def _in_gb(count: int | None) -> float | None:
+    return None if count is None else count / 1e9
+
+
 GOALS = (
     Goal(
         about="speed of a first load beside the server's COPY",
@@ -165,6 +195,38 @@ GOALS = (
     *(
         _of_metrics(f"{asker}, everything", asker, 60, lambda days: days <= 365, EVERY_METRIC)
         for asker in (Asker.ONE_CONVERSATION, Asker.ONE_USER, Asker.MEMBER)
+    ),
+    _of_api(
+        "cached dashboard beside a bare Litestar handler",
+        lambda api: {"requests a second": api.cached.beside_bare},
+        at_messages=5_000_000,
+        limit=0.6,
+        unit="times",
+        is_minimum=True,
+    ),
+    _of_api(
+        "uncached dashboard, one client, p95",
+        lambda api: {f"{some.days} days": percentile(some.ms, 95) for some in api.uncached},
+        limit=200,
+        unit="ms",
+    ),
+    _of_api(
+        "through a change of generation, warmed keys, p99",
+        lambda api: _around_a_switch(api, is_warmed=True),
+        limit=500,
+        unit="ms",
+    ),
+    _of_api(
+        "through a change of generation, other keys, p99",
+        lambda api: _around_a_switch(api, is_warmed=False),
+        limit=1500,
+        unit="ms",
+    ),
+    _of_api(
+        "peak memory of a worker of the API",
+        lambda api: {"after the crowd": _in_gb(api.crowd.peak_bytes)},
+        limit=1.0,
+        unit="GB",
     ),
 )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from tests.bench.api_times import ApiTimes
 from tests.bench.etl_run import EtlRun
 from tests.bench.loads import Loads
 from tests.bench.machine import Machine
@@ -23,6 +24,7 @@ class PartName(StrEnum):
     VERIFY = "verify"
     METRICS = "metrics"
     PEERS = "peers"
+    API = "api"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,3 +47,4 @@ class Part:
     proofs: Proofs | None = None
     metrics: MetricTimes | None = None
     peers: tuple[PeerTime, ...] = ()
+    api: ApiTimes | None = None

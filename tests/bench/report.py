@@ -9,6 +9,13 @@ from statistics import median
 
 import msgspec
 
+from tests.bench.api_times import (
+    CachedTimes,
+    Switches,
+    UncachedTimes,
+    per_second,
+    percentile,
+)
 from tests.bench.changes import CHANGES
 from tests.bench.etl_run import EtlRun
 from tests.bench.goals import NOT_MEASURED, Verdict, judge
@@ -153,6 +160,9 @@ def _part_texts(part: Part) -> list[str]:
         texts.append(_metrics_text(part.metrics))
     if part.peers:
         texts.append(_peers_text(part.peers))
+    if part.api:
+        texts += [_cached_text(part.api.cached), _uncached_text(part.api.uncached)]
+        texts.append(_crowd_text(part.api.crowd))
     return texts
 
 
@@ -234,6 +244,55 @@ def _peers_text(times: Sequence[PeerTime]) -> str:
         ours, postgresql = f"{median(time.our_ms):,.0f}", f"{time.beside_postgresql:.1f} x"
         rows.append((time.about, f"{time.days}", ours, postgresql, chdb))
     return _table(rows)
+
+
+def _cached_text(cached: CachedTimes) -> str:
+    head = f"Cached dashboard, median of {len(cached.ours)}"
+    rows: list[tuple[str, ...]] = [
+        (head, "a second", "server, us each", "load generator's share of a core")
+    ]
+    for who, times in (("bare Litestar handler", cached.bare), ("API with a token", cached.ours)):
+        taken = [time.processor_us for time in times if time.processor_us is not None]
+        share = median(time.throughput.generator_share for time in times)
+        us = f"{median(taken):,.0f}" if taken else NOT_MEASURED
+        rows.append((who, f"{per_second(times):,.0f}", us, f"{share:.2f}"))
+    return (
+        f"{_table(rows)}\n{cached.beside_bare:.2f} x bare; {cached.clients} clients, "
+        f"{cached.body_bytes:,} bytes, load by {cached.generator}"
+    )
+
+
+def _uncached_text(uncached: Sequence[UncachedTimes]) -> str:
+    rows: list[tuple[str, ...]] = [
+        ("Uncached dashboard, one client, no Redis", "times", "p50, ms", "p95", "worst")
+    ]
+    for some in uncached:
+        figures = (percentile(some.ms, 50), percentile(some.ms, 95), max(some.ms))
+        rows.append((f"{some.days} days", f"{len(some.ms)}", *(f"{ms:,.0f}" for ms in figures)))
+    return _table(rows)
+
+
+def _crowd_text(crowd: Switches) -> str:
+    rows: list[tuple[str, ...]] = [
+        (f"{crowd.clients} clients", "answers", "waited", "p50, ms", "p99", "worst")
+    ]
+    for some in crowd.times:
+        when = "around a switch" if some.is_around_switch else "all the time"
+        rows.append(
+            (
+                f"{when}, {'warmed keys' if some.is_warmed else 'other keys'}",
+                f"{some.answers:,}",
+                f"{some.answers - some.hits:,}",
+                *(f"{ms:,.1f}" for ms in (some.p50_ms, some.p99_ms, some.worst_ms)),
+            )
+        )
+    memory = "" if crowd.peak_bytes is None else f"; peak memory {crowd.peak_bytes / 1e6:,.0f} MB"
+    return (
+        f"{_table(rows)}\nwaited: for a computation, their own or one under way\n"
+        f"{crowd.keys} keys, {crowd.switches} switches, each published in "
+        f"{median(crowd.publish_seconds):.1f} s; {crowd.per_second:,.0f} answers a second, load "
+        f"generator {crowd.generator_share:.2f} of a core{memory}"
+    )
 
 
 def _proofs_text(proofs: Proofs) -> str:

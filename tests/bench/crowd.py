@@ -1,0 +1,86 @@
+"""What 64 clients ask of the API at the same time: 50 things, a few of them nearly always.
+
+How often each is asked follows Zipf's law: the second half as often as the first, the third a
+third as often. The three that are asked most are the administrator's dashboards of 1, 7 and 30
+days, which the API computes before a new generation answers; the other 47 come from every endpoint
+and have to be computed when somebody first asks a new generation.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+import httpx
+
+from api.app import PREFIX
+from api.warmup import DASHBOARD_DAYS
+
+CLIENTS = 64
+SEED = 5
+_SUBJECTS = 4
+
+_DAYS = {
+    "/dashboard": (2, 3, 5, 10, 14, 21, 45, 60, 90),
+    "/messages": (1, 7, 30, 90, 365),
+    "/timeline": (30, 90, 365),
+    "/timeline?interval=hourly": (7,),
+    "/timeline?interval=weekly": (365,),
+    "/top-senders": (7, 30, 90, 365),
+    "/engagement": (7, 30, 90),
+    "/top-conversations": (7, 30, 90),
+    "/top-conversations?sort_by=participants": (7, 30),
+    "/top-conversations?sort_by=activity": (7, 30),
+    "/events/counts": (7, 30),
+    "/events/timeline": (7, 30),
+}
+_HOURS = (24, 168)
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """The paths, the most wanted first, and how often each is asked beside the others."""
+
+    paths: tuple[str, ...]
+    weights: tuple[float, ...]
+    warmed: int
+
+    def is_warmed(self, path: int) -> bool:
+        """Whether the path at this place is computed before a generation answers."""
+        return path < self.warmed
+
+
+def crowd_of(url: str, token: str) -> Crowd:
+    """The paths, about the liveliest people and conversations of what is published at `url`."""
+
+    def liveliest(ranking: str, rows: str, field: str) -> list[str]:
+        found = httpx.get(
+            f"{url}{PREFIX}/{ranking}",
+            params={"days": 365, "limit": _SUBJECTS},
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=60,
+        )
+        return [str(row[field]) for row in found.raise_for_status().json()[rows]]
+
+    warmed = [dashboard(days) for days in DASHBOARD_DAYS]
+    others = [
+        f"{PREFIX}{path}{'&' if '?' in path else '?'}days={days}"
+        for path, all_days in _DAYS.items()
+        for days in all_days
+    ]
+    others += [f"{PREFIX}/active-users?hours={hours}" for hours in _HOURS]
+    others += [
+        f"{PREFIX}/user/{user}" for user in liveliest("top-senders", "top_senders", "user_id")
+    ]
+    others += [
+        f"{PREFIX}/conversation/{conversation}"
+        for conversation in liveliest("top-conversations", "conversations", "conversation_id")
+    ]
+    random.Random(SEED).shuffle(others)
+    paths = (*warmed, *others)
+    return Crowd(paths, tuple(1 / rank for rank in range(1, len(paths) + 1)), len(warmed))
+
+
+def dashboard(days: int, end: str | None = None) -> str:
+    """The path of a dashboard over so many days, which end now or at an instant."""
+    return f"{PREFIX}/dashboard?days={days}" + ("" if end is None else f"&end={end}")

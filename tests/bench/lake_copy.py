@@ -1,0 +1,30 @@
+"""A copy of a lake, from which generations can be published: the lake itself stays as it is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from olap.layout import Layout
+from olap.publish import current
+
+
+def lake_copy(lake: Path, directory: Path) -> Path:
+    """A `DATA_DIR` of its own with the newest generation of `lake`; replaces what was there.
+
+    Files that are never written again (the generation, the lake's own) are links and take no room;
+    the warehouse, in which each publication writes, is copied.
+    """
+    shutil.rmtree(directory, ignore_errors=True)
+    source, target = Layout(lake), Layout(directory)
+    target.create()
+    manifest = current(source)
+    assert manifest is not None, f"{lake} has no generation"
+    number = manifest.generation
+    os.link(source.generation(number), target.generation(number))
+    os.link(source.generation_manifest(number), target.generation_manifest(number))
+    shutil.copytree(source.lake, target.lake, copy_function=os.link, dirs_exist_ok=True)
+    shutil.copyfile(source.warehouse, target.warehouse)
+    target.pointer.symlink_to(target.generation(number).relative_to(target.root))
+    return directory
