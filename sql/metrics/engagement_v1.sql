@@ -15,8 +15,7 @@ create or replace macro metrics.engagement_v1(
 ) as table
     with people as (
         select users.user_key
-        from core.users as users
-        semi join core.people_in_scope(null, visible_to) as seen on users.user_key = seen.user_key
+        from core.people_in_scope(null, visible_to) as users
         anti join core.bots_left_out(include_bots) as bots on users.user_key = bots.user_key
         where
             users.in_source

@@ -22,14 +22,24 @@ create or replace macro metrics.top_senders_v1(
         group by found.user_key
     ),
 
+    named as (
+        select everybody.*
+        from counted as everybody
+        where visible_to is null
+        union all
+        select seen.*
+        from counted as seen
+        semi join core.people_present(for_conversation, visible_to) as present on seen.user_key = present.user_key
+        where visible_to is not null
+    ),
+
     answer as (
         select
             users.user_id,
             case when users.deleted_at is null then users.username end as username,
-            cast(counted.message_count as bigint) as message_count
-        from counted
-        inner join core.users as users on counted.user_key = users.user_key
-        semi join core.people_in_scope(for_conversation, visible_to) as people on counted.user_key = people.user_key
+            cast(named.message_count as bigint) as message_count
+        from named
+        inner join core.users as users on named.user_key = users.user_key
     )
 
     select *

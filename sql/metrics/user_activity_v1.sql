@@ -15,8 +15,7 @@ create or replace macro metrics.user_activity_v1(
 ) as table
     with person as (
         select users.user_id
-        from core.users as users
-        semi join core.people_in_scope(null, visible_to) as people on users.user_key = people.user_key
+        from core.people_in_scope(null, visible_to) as users
         where
             users.user_id = for_user
             and users.in_source
