@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 import uvicorn
 from litestar import Litestar
 
-from api.app import create_app
+from api.app import create_app, state_directory
 from api.identity import Role, Verifier, make_token
 from api.telemetry import forward_logging
 from olap import log as logs
@@ -91,6 +91,7 @@ def _token(settings: Settings, options: argparse.Namespace) -> int:
 
 def _serve(settings: Settings, options: argparse.Namespace) -> int:
     Verifier.from_settings(settings)  # says once, and not from every worker, that there is no key
+    state_directory(settings)
     serve(
         "api.__main__:app",
         host=options.host,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
@@ -33,6 +35,7 @@ from api.routes.parameters import period_90, period_365
 from api.runner import Runner
 from api.shared import SharedCache
 from api.telemetry import Telemetry
+from olap.disk import disk_errors
 from olap.layout import Layout
 from olap.reader import Reader
 from olap.settings import Settings
@@ -64,12 +67,12 @@ def create_app(settings: Settings) -> Litestar:
     )
     shared = SharedCache(settings.redis_url, ttl_seconds=settings.cache_ttl_seconds)
     cache = Cache(Memory(settings.cache_memory_mb * 1_000_000), shared)
-    generations = Generations(layout, reader, NEEDED_METRICS, directory=layout.root / "api")
+    generations = Generations(layout, reader, NEEDED_METRICS, directory=state_directory(settings))
     desk = Desk(generations, cache, runner, scope_max_age_seconds=settings.scope_max_age_seconds)
     generations.on_switch = cache.keep_only
-    generations.warm_up = warmup.warm_up_of(desk)
     events = Events(settings)
     front = Front()
+    generations.warm_up = warmup.warm_up_of(desk, front)
     answering = Answering(desk, front, limits)
 
     @asynccontextmanager
@@ -117,6 +120,20 @@ def create_app(settings: Settings) -> Litestar:
     # Around everything, also around what Litestar answers before any middleware.
     app.asgi_handler = Telemetry(app.asgi_handler)
     return app
+
+
+def state_directory(settings: Settings) -> Path:
+    """The directory that the workers share; made if need be.
+
+    Raises:
+        DataDirError, DiskFullError: it cannot be made or written.
+    """
+    directory = settings.api_dir or settings.data_dir / "api"
+    with disk_errors(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(directory))
+    return directory
 
 
 def _always(thing: Any) -> Provide:

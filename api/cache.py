@@ -17,6 +17,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import islice
 
 from api.shared import SharedCache
 
@@ -115,6 +116,11 @@ class Memory:
         while self._size > self._limit:
             self._drop(next(iter(self._entries)))
 
+    def recent(self, prefix: str, most: int) -> list[str]:
+        """The keys that begin so and were asked last, the latest first, without the prefix."""
+        keys = (key for key in reversed(self._entries) if key.startswith(prefix))
+        return [key.removeprefix(prefix) for key in islice(keys, most)]
+
     def keep_only(self, prefixes: tuple[str, ...]) -> None:
         """Forget what belongs to other generations than these."""
         for key in [key for key in self._entries if not key.startswith(prefixes)]:
@@ -141,6 +147,10 @@ class Cache:
         self._memory = memory
         self._shared = shared
         self._flights: dict[str, asyncio.Task[tuple[Entry, Source]]] = {}
+
+    def recent(self, prefix: str, most: int) -> list[str]:
+        """What of a generation was asked last of memory; see `Memory.recent`."""
+        return self._memory.recent(prefix, most)
 
     def keep_only(self, prefixes: tuple[str, ...]) -> None:
         """Forget in memory what belongs to other generations than these."""

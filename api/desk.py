@@ -77,6 +77,11 @@ class Desk:
         question = asked.of(generation)
         await self._cache.get(question.key, lambda: self._compute(question))
 
+    def asked_last(self, most: int) -> list[str]:
+        """The keys of the questions that were asked last, without the generation's prefix."""
+        serving = self._generations.serving
+        return [] if serving is None else self._cache.recent(serving.prefix, most)
+
     async def _generation(self, viewer: Id | None, pin: int | None) -> Generation:
         current = await self._generations.current()
         if self._is_too_old(current, viewer):

@@ -37,6 +37,10 @@ class Front:
         """The question of a request that was answered before."""
         return self._asked.get(_url_of(scope))
 
+    def by_key(self) -> dict[str, Asked]:
+        """The questions that are remembered, by their keys."""
+        return {asked.key: asked for asked in self._asked.values()}
+
     def put(self, scope: Scope, asked: Asked) -> None:
         """Remember what a request asked."""
         if len(self._asked) >= _URLS_MAX:

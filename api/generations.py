@@ -129,7 +129,6 @@ class Generations:
 
     async def start(self) -> None:
         """Open what the pointer names, or else the newest, and watch for the next one."""
-        self._pointer.parent.mkdir(parents=True, exist_ok=True)
         await self._follow()
         if self._current is not None:
             await self.warm_up(self._current)

@@ -26,6 +26,9 @@ log = get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
+# Parameters that go by another name in our code.
+_WRITTEN = {"form": "format"}
+
 
 class Problem(ProblemDetailsException):
     """An error that an asker gets to see.
@@ -128,7 +131,7 @@ def _from_validation(error: ValidationException) -> ProblemDetailsException:
     """Litestar's list of what does not fit: the first one is named."""
     faults = error.extra if isinstance(error.extra, list) else []
     first: dict[str, Any] = faults[0] if faults and isinstance(faults[0], dict) else {}
-    name = first.get("key")
+    name = _WRITTEN.get(str(first.get("key")), first.get("key"))
     if name is None:
         return Problem(HTTPStatus.BAD_REQUEST, first.get("message") or error.detail)
     fault = str(first["message"])

@@ -8,6 +8,7 @@ DATA_DIR/
 ├── staging/                  scratch of the running cycle; emptied by the next one
 ├── backfill/                 what an unfinished backfill has read so far
 ├── backfill.lock             held by the one backfill that reads
+├── api/                      the API's own: which generation its workers answer from
 └── etl.lock                  held by the one writer
 """
 

@@ -193,6 +193,10 @@ class Settings:
         "CACHE_MEMORY_MB", _whole(1, 100_000), 64, "`64`",
         "megabytes of answers that each worker of the API keeps in memory",
     )  # fmt: skip
+    api_dir: Path | None = _setting(
+        "API_DIR", Path, None, "`DATA_DIR/api`",
+        "where the workers of the API keep the file that says which generation answers",
+    )  # fmt: skip
     api_threads: int = _setting(
         "API_THREADS", _whole(1, 256), 4, "`4`",
         "how many metrics each worker of the API asks at a time",

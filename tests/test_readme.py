@@ -11,10 +11,12 @@ from pathlib import Path
 import duckdb
 import psycopg
 import pytest
+from prometheus_client import REGISTRY, Metric
 from psycopg.conninfo import make_conninfo
 
+from api.app import PREFIX, create_app
 from api.events.service import Events
-from olap.settings import Secret, Settings
+from olap.settings import Hidden, Secret, Settings
 from tests.fix_pipeline import Pipeline
 from tests.world import World
 
@@ -135,3 +137,32 @@ def test_every_block_that_is_filled_in_is_filled() -> None:
     for name in ("make etl", "settings", "disk", "bench"):
         block = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", README, re.DOTALL)
         assert block is not None and len(block[1].strip()) > 100, name
+
+
+def test_the_endpoints_of_the_readme_are_those_of_the_api(tmp_path: Path) -> None:
+    """The README's table names exactly the questions that the OpenAPI document has, and each of
+    their own parameters is a parameter there."""
+    settings = Settings(jwt_secret=Hidden("x" * 32), data_dir=tmp_path)
+    document = create_app(settings).openapi_schema.to_schema()
+    reads = {
+        path.removeprefix(PREFIX): {one["name"] for one in methods["get"].get("parameters", ())}
+        for path, methods in document["paths"].items()
+        if path.startswith(PREFIX) and "get" in methods and not path.endswith("/recent")
+    }
+    told = dict(re.findall(r"^\| `(/[^`]+)` \| [^|]+ \|([^|]*)\|$", README, re.MULTILINE))
+    assert set(told) == set(reads)
+    for path, text in told.items():
+        assert set(re.findall(r"`(\w+)`", text)) <= reads[path], path
+
+
+def test_the_alerts_of_the_readme_are_about_numbers_there_are() -> None:
+    """Every name in the README's alert rules is one that `/metrics` has."""
+    block = re.search(r"<!-- alerts -->\n(.*?)<!-- /alerts -->", README, re.DOTALL)
+    assert block is not None
+    known = {sample for family in REGISTRY.collect() for sample in _names(family)}
+    assert set(re.findall(r"\banalytics_\w+", block[1])) <= known
+
+
+def _names(family: Metric) -> set[str]:
+    endings = ("", "_total", "_count", "_bucket", "_sum")
+    return {f"{family.name}{ending}" for ending in endings}

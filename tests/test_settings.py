@@ -44,6 +44,7 @@ DEFAULTS: dict[str, Any] = {
     "jwt_issuer": None,
     "cache_ttl_seconds": 300,
     "cache_memory_mb": 64,
+    "api_dir": None,
     "api_threads": 4,
     "api_memory_limit": "400MB",
     "query_timeout_seconds": 10,
@@ -87,6 +88,7 @@ READ = [
     ("JWT_ISSUER", "https://login", "jwt_issuer", "https://login"),
     ("CACHE_TTL_SECONDS", "60", "cache_ttl_seconds", 60),
     ("CACHE_MEMORY_MB", "8", "cache_memory_mb", 8),
+    ("API_DIR", "/run/analytics", "api_dir", Path("/run/analytics")),
     ("API_THREADS", "2", "api_threads", 2),
     ("API_MEMORY_LIMIT", "1GB", "api_memory_limit", "1GB"),
     ("QUERY_TIMEOUT_SECONDS", "3", "query_timeout_seconds", 3),
@@ -184,7 +186,7 @@ def test_every_checked_variable_has_a_bad_value_here() -> None:
     """The two lists above speak of every variable there is; only free texts are never refused."""
     documented = set(re.findall(r"^\| `([A-Z_]+)` ", settings_table(), re.MULTILINE))
     assert {row[0] for row in READ} == documented
-    free = {"DATABASE_URL", "DATA_DIR", "REDIS_URL", "REDIS_HOST", "SANDBOX_DIR"}
+    free = {"DATABASE_URL", "DATA_DIR", "API_DIR", "REDIS_URL", "REDIS_HOST", "SANDBOX_DIR"}
     free |= {"EVENTS_DATABASE_URL", "EVENTS_REDIS_URL", "JWT_SECRET", "JWT_PUBLIC_KEY"}
     free |= {"JWT_JWKS_FILE", "JWT_AUDIENCE", "JWT_ISSUER"}
     assert {row[0] for row in REFUSED} == documented - free

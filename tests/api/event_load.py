@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import cycle, islice
 from uuid import uuid4
 
 import httpx
@@ -23,7 +24,7 @@ _MOVED_SECONDS = 30.0
 
 
 class Load:
-    """Clients of one API, each of which sends the same batch until it is told 202.
+    """Clients of one API or several, each of which sends the same batch until it is told 202.
 
     Attributes:
         sent: the number of each event that was sent, by uuid.
@@ -32,8 +33,8 @@ class Load:
         slowest: seconds that the slowest answer took.
     """
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, *urls: str) -> None:
+        self.urls = urls
         self.sent: dict[str, int] = {}
         self.accepted: set[str] = set()
         self.answers: Counter[int | str] = Counter()
@@ -88,11 +89,12 @@ class Load:
         headers = {"Authorization": Signer.new("HS256").bearer(role="service", sub="load")}
         limits = httpx.Limits(max_connections=_CLIENTS)
         async with httpx.AsyncClient(
-            base_url=self.url, headers=headers, timeout=_LATE_SECONDS, limits=limits
+            headers=headers, timeout=_LATE_SECONDS, limits=limits
         ) as client:
-            await asyncio.gather(*(self._one(client) for _ in range(_CLIENTS)))
+            urls = islice(cycle(self.urls), _CLIENTS)
+            await asyncio.gather(*(self._one(client, f"{url}/events") for url in urls))
 
-    async def _one(self, client: httpx.AsyncClient) -> None:
+    async def _one(self, client: httpx.AsyncClient, url: str) -> None:
         while not self._is_over.is_set():
             batch = {str(uuid4()): len(self.sent) + n for n in range(_BATCH)}
             self.sent |= batch
@@ -100,17 +102,19 @@ class Load:
                 {"id": identity, "event_type": "message.sent", "metadata": {"n": n}}
                 for identity, n in batch.items()
             ]
-            while await self._post(client, events) != 202:
+            while await self._post(client, url, events) != 202:
                 if self._is_over.is_set():
                     return
                 await asyncio.sleep(0.02)
             self.accepted |= batch.keys()
 
-    async def _post(self, client: httpx.AsyncClient, events: list[dict[str, object]]) -> int | str:
+    async def _post(
+        self, client: httpx.AsyncClient, url: str, events: list[dict[str, object]]
+    ) -> int | str:
         began = time.monotonic()
         answer: int | str
         try:
-            answer = (await client.post("/events", json=events)).status_code
+            answer = (await client.post(url, json=events)).status_code
             self.slowest = max(self.slowest, time.monotonic() - began)
         except httpx.TimeoutException:
             answer = "late"

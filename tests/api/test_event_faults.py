@@ -75,6 +75,17 @@ def new_api(database: str, valkey_url: str) -> Iterator[NewApi]:
         api.close()
 
 
+def require_emptied(durable: OwnValkey) -> None:
+    """A moment after its events were stored the queue is empty, and none was put aside."""
+    with redis.Redis.from_url(durable.url) as client:
+        for _ in range(500):
+            if client.xlen("analytics-events:waiting") == 0:
+                break
+            time.sleep(0.02)
+        assert client.xlen("analytics-events:waiting") == 0
+        assert client.xlen("analytics-events:refused") == 0
+
+
 Fault = Callable[[OwnPostgres], AbstractContextManager[None]]
 
 
@@ -119,8 +130,22 @@ def test_postgresql_is_away_and_the_queue_is_durable(
         load.require_stored(database)
     load.require_stored(database)
     assert set(load.answers) == {202}
-    with redis.Redis.from_url(durable.url) as client:
-        assert client.xlen("analytics-events:waiting") == 0
+    require_emptied(durable)
+
+
+def test_two_processes_move_one_queue(
+    postgres: OwnPostgres, durable: OwnValkey, database: str, new_api: NewApi
+) -> None:
+    """Several processes fill one queue and empty it, each for itself, and no event is doubled."""
+    load = Load(new_api(durable).url, new_api(durable).url)
+    with load.running():
+        for _ in range(2):
+            with stopped(postgres):
+                load.go_on(1000)
+            load.go_on()
+    load.require_stored(database)
+    assert set(load.answers) == {202}
+    require_emptied(durable)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -137,13 +162,10 @@ def test_postgresql_is_away_and_nothing_else_keeps_events(
     assert set(load.answers) == {202, 503}
 
 
-@pytest.mark.parametrize("option", [{"appendonly": "no"}, {"maxmemory-policy": "allkeys-lru"}])
-def test_a_cache_is_no_queue(
-    option: dict[str, str], postgres: OwnPostgres, database: str, new_api: NewApi, tmp_path: Path
-) -> None:
+def test_a_cache_is_no_queue(postgres: OwnPostgres, database: str, new_api: NewApi) -> None:
     """A Redis that may forget is given nothing: 503, as if there were none."""
     with tempfile.TemporaryDirectory(prefix="t-") as directory:
-        cache = OwnValkey(Path(directory), option)
+        cache = OwnValkey(Path(directory), {"maxmemory-policy": "allkeys-lru"})
         cache.start()
         load = Load(new_api(cache).url)
         with load.running(), stopped(postgres):
@@ -171,8 +193,6 @@ def test_both_are_away(
             with paused(durable.pid):
                 load.wait_for(503)
             load.go_on()
-            durable.end(signal.SIGKILL)
-            durable.start()
         load.go_on()
     load.require_stored(database)
     assert set(load.answers) == {202, 503}
@@ -201,7 +221,7 @@ def test_the_api_is_killed(
     with load.running():
         if is_away:
             postgres.stop()
-        for _ in range(3):
+        for _ in range(2):
             load.go_on()
             assert api.end(signal.SIGKILL) == -signal.SIGKILL
             api.start()

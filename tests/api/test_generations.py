@@ -116,16 +116,19 @@ def total(answer: Response) -> int:
 def test_a_new_generation_answers_warm_and_the_one_before_can_be_pinned(
     shelf: Shelf, new_api: Callable[..., Api]
 ) -> None:
-    """After a publication the dashboards of 1, 7 and 30 days are hits; the generation before
-    answers, pinned, the bytes it answered; older and unknown ones are 410."""
+    """After a publication the dashboards of 1, 7 and 30 days are hits, and so is what was asked
+    last; the generation before answers, pinned, the bytes it answered; others are 410."""
     shelf.publish(BASE)
     api = new_api(shelf.pipeline)
     admin = api.admin()
     before = admin.get("/dashboard")
+    api.member(ALICE).get("/timeline", interval="hourly")
     shelf.publish(ONE_MORE_MESSAGE)
     wait_for(api, 2)
     for days in (1, 7, 30):
         assert admin.get("/dashboard", days=days).headers["x-cache"] == "hit"
+    asked_before = api.member(ALICE).get("/timeline", interval="hourly")
+    assert (asked_before.headers["x-cache"], asked_before.json()["generation"]) == ("hit", 2)
     assert total(admin.get("/dashboard")) == total(before) + 1
     assert admin.get("/dashboard", generation=1).content == before.content
     assert admin.get("/dashboard", generation=2).content == admin.get("/dashboard").content
@@ -271,6 +274,7 @@ def test_the_pointer_moves_when_the_generation_is_warm_and_never_back(
             spill_directory=tmp_path / "spill",
         )
         directory = shelf.root / "api"
+        directory.mkdir()
         first, second = (
             Generations(
                 shelf.layout, reader, NEEDED_METRICS, directory=directory, poll_seconds=3600

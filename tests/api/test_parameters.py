@@ -1,0 +1,178 @@
+"""What may be asked: limits, windows and zones, and an error that names the parameter to blame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from api.problems import Problem
+from api.windows import Window, period
+from tests.api import team
+from tests.api.fix_api import Api
+from tests.fix_pipeline import Pipeline
+
+THROUGH = datetime(2026, 11, 20, 10, 30, tzinfo=UTC)
+
+
+def window(
+    *,
+    days: int | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    tz: str = "UTC",
+    days_max: int = 365,
+) -> Window:
+    """What is asked, in a generation through THROUGH."""
+    asked = period(days=days, start=start, end=end, tz=tz, default=7, days_max=days_max)
+    return asked.window(THROUGH)
+
+
+def utc(text: str) -> datetime:
+    """An instant."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("asked", "since", "until"),
+    [
+        ({}, "2026-11-13T10:30", "2026-11-20T10:30"),
+        ({"days": 1}, "2026-11-19T10:30", "2026-11-20T10:30"),
+        ({"start": "2026-11-01T08:00:00+01:00"}, "2026-11-01T07:00", "2026-11-20T10:30"),
+        # A plus sign that nobody wrote as %2B has become a blank.
+        ({"start": "2026-11-01T08:00:00 01:00"}, "2026-11-01T07:00", "2026-11-20T10:30"),
+        ({"start": "2026-11-01", "end": "2026-11-02"}, "2026-11-01T00:00", "2026-11-03T00:00"),
+        (
+            {"start": "2026-11-01", "end": "2026-11-02", "tz": "America/New_York"},
+            "2026-11-01T04:00",  # the day has 25 hours:
+            "2026-11-03T05:00",  # the clock went back in between
+        ),
+        ({"end": "2026-11-10T00:00:00Z", "days": 2}, "2026-11-08T00:00", "2026-11-10T00:00"),
+        ({"end": "2026-12-24"}, "2026-11-13T10:30", "2026-11-20T10:30"),  # nothing lies after it
+        # The day begins at 1 o'clock where midnight is skipped (2018, Sao Paulo).
+        (
+            {"start": "2018-11-04", "end": "2018-11-04", "tz": "America/Sao_Paulo"},
+            "2018-11-04T03:00",
+            "2018-11-05T02:00",
+        ),
+        ({"start": "2024-01-01", "end": "2024-12-31"}, "2024-01-01T00:00", "2025-01-01T00:00"),
+    ],
+)
+def test_windows(asked: dict[str, str], since: str, until: str) -> None:
+    """Days count back from the end; dates are whole days of the zone, the last one included."""
+    assert window(**asked) == Window(utc(since), utc(until))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("asked", "blamed"),
+    [
+        ({"days": 3, "start": "2026-11-01"}, "days"),
+        ({"start": "2026-11-02", "end": "2026-11-01T00:00:00Z"}, "start"),
+        ({"start": "2026-12-01"}, "start"),  # after data_through
+        ({"start": "2025-11-01"}, "start"),  # too long ago
+        ({"start": "2026-11-01T08:00:00"}, "start"),  # no offset
+        ({"start": "tomorrow"}, "start"),
+        ({"start": "2026-02-30"}, "start"),
+        ({"end": "9999-12-31"}, "end"),
+        ({"start": "0001-01-01T00:00:00+14:00"}, "start"),
+        ({"tz": "Mars/Phobos"}, "tz"),
+        ({"tz": "../../etc/passwd"}, "tz"),
+        ({"tz": "utc"}, "tz"),
+    ],
+)
+def test_a_window_that_is_none_names_its_parameter(asked: dict[str, str], blamed: str) -> None:
+    """A contradiction, a reversed, too long or future period, a strange time or zone: 400."""
+    with pytest.raises(Problem) as caught:
+        window(**asked)  # type: ignore[arg-type]
+    assert caught.value.status_code == 400
+    assert caught.value.extra == {"parameter": blamed}
+
+
+def test_one_period_has_one_key_however_it_is_written() -> None:
+    """An instant in another offset, or as the local midnight that it is, is the same question."""
+    written = [
+        {"start": "2026-11-01T00:00:00+01:00", "tz": "UTC"},
+        {"start": "2026-10-31T23:00:00Z", "tz": "UTC"},
+        {"start": "2026-11-01", "tz": "Europe/Berlin"},
+    ]
+    keys = {period(days=None, end=None, default=7, days_max=90, **one).key for one in written}
+    assert len(keys) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "blamed"),
+    [
+        ("/dashboard?days=0", "days"),
+        ("/dashboard?days=91", "days"),
+        ("/engagement?days=91", "days"),
+        ("/messages?days=366", "days"),
+        ("/messages?days=x", "days"),
+        ("/messages?days=", "days"),
+        ("/messages?days=1&days=2", "days"),
+        ("/messages?dayz=1", "dayz"),
+        ("/messages?conversation_id=7", "conversation_id"),
+        ("/messages?user_id_filter=0x7", "user_id_filter"),
+        ("/timeline?interval=yearly", "interval"),
+        ("/timeline?format=xml", "format"),
+        ("/timeline?tz=Nowhere", "tz"),
+        ("/active-users?tz=Nowhere", "tz"),
+        ("/active-users?hours=0", "hours"),
+        ("/active-users?hours=8761", "hours"),
+        ("/top-senders?limit=0", "limit"),
+        ("/top-senders?limit=101", "limit"),
+        ("/top-conversations?limit=51", "limit"),
+        ("/top-conversations?sort_by=size", "sort_by"),
+        ("/dashboard?format=csv", "format"),
+        ("/dashboard?include_bots=perhaps", "include_bots"),
+        ("/dashboard?generation=0", "generation"),
+        ("/user/x", "user_id"),
+        ("/user/99999999999999999999", "user_id"),
+        ("/conversation/x", "conversation_id"),
+    ],
+)
+def test_what_is_out_of_range_is_400_and_named(team_api: Api, path: str, blamed: str) -> None:
+    """Each limit and each form is checked, and the problem names the parameter and how it is."""
+    for caller in (team_api.admin(), team_api.member(team.ALICE)):
+        found = caller.get(path)
+        assert found.status_code == 400
+        assert found.headers["content-type"] == "application/problem+json"
+        assert found.json()["parameter"] == blamed
+        assert found.json()["detail"].startswith(blamed)
+
+
+def test_a_limit_is_not_off_by_one(team_api: Api) -> None:
+    """The largest values that are allowed are answered."""
+    for path in (
+        "/dashboard?days=90",
+        "/messages?days=365",
+        "/active-users?hours=8760",
+        "/top-senders?limit=100",
+        "/top-conversations?limit=50",
+    ):
+        assert team_api.admin().get(path).status_code == 200
+
+
+def test_computations_are_limited_and_cached_answers_are_not(
+    team_site: Pipeline, new_api: Callable[..., Api]
+) -> None:
+    """Who has used up his computations gets 429 for what must be computed, with a time to come
+    back, and still gets what is kept; nobody else is concerned."""
+    api = new_api(team_site, compute_limit=2)
+    one = api.admin("one")
+    assert [one.get("/engagement", days=days).status_code for days in (51, 52)] == [200, 200]
+    refused = one.get("/engagement", days=53)
+    assert refused.status_code == 429
+    assert int(refused.headers["retry-after"]) >= 1
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert one.get("/engagement", days=51).headers["x-cache"] == "hit"
+    assert api.admin("two").get("/engagement", days=53).status_code == 200
+    assert one.get("/engagement", days=53).headers["x-cache"] == "hit"
+
+
+def test_bots_can_be_left_out(team_api: Api) -> None:
+    """`include_bots` is part of the question: both answers are kept side by side."""
+    with_bots = team_api.admin().get("/dashboard", include_bots="true")
+    without = team_api.admin().get("/dashboard", include_bots="false")
+    assert with_bots.headers["etag"] != without.headers["etag"]
+    assert timedelta(days=7).days == with_bots.json()["period_days"]
