@@ -10,7 +10,7 @@ select
             ''
         )
     ) as circle
-from core.conversations_of($viewer) as mine
+from (select conversation_key from core.conversations_of($viewer)) as mine
 inner join core.conversations as conversations on mine.conversation_key = conversations.conversation_key
 inner join core.participants as participants on mine.conversation_key = participants.conversation_key
 inner join core.users as users on participants.user_key = users.user_key

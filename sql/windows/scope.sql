@@ -43,30 +43,28 @@ create or replace macro core.conversations_in_scope(conversation, viewer) as tab
 
 -- people_in_scope: who may be named: for a viewer himself and those present now in a conversation in
 -- scope; else everybody
--- grain: one row per person
+-- grain: one or more rows per person: it is joined by SEMI JOIN, for which nothing need be distinct
 create or replace macro core.people_in_scope(conversation, viewer) as table
     select users.user_key
     from core.users as users
     where viewer is null
     union all
-    (
-        select participants.user_key
-        from core.participants as participants
-        semi join core.conversations_in_scope(conversation, viewer) as scope
-            on participants.conversation_key = scope.conversation_key
-        where
-            viewer is not null
-            and core.is_present(participants.joined_at, participants.left_at, core.data_through())
-        union
-        select users.user_key
-        from core.users as users
-        where viewer is not null and conversation is null and users.user_id = viewer
-    );
+    select participants.user_key
+    from core.participants as participants
+    semi join core.conversations_in_scope(conversation, viewer) as scope
+        on participants.conversation_key = scope.conversation_key
+    where
+        viewer is not null
+        and core.is_present(participants.joined_at, participants.left_at, core.data_through())
+    union all
+    select users.user_key
+    from core.users as users
+    where viewer is not null and conversation is null and users.user_id = viewer;
 
 -- the key of a user whom a viewer may see; null where there is none, so that both are the same
 create or replace macro core.key_of_seen(person, viewer) as (
     (
-        select seen.user_key
+        select max(seen.user_key) as user_key
         from core.people_in_scope(null, viewer) as seen
         where person is not null and seen.user_key = core.key_of_user(person)
     )

@@ -103,8 +103,8 @@ def test_no_byte_of_one_is_in_the_others_answer(
     """Every endpoint, every cache filled by the other: nothing of one comes to the other, and each
     is answered as if he were alone; also by a second worker that has everything from Redis."""
     url = Secret(valkey_url) if with_redis else NOWHERE
-    assert suite(new_api(team_site, redis_url=url), expected) == {ALICE: [], DORA: []}
-    assert suite(new_api(team_site, redis_url=url), expected) == {ALICE: [], DORA: []}
+    for _ in range(2 if with_redis else 1):
+        assert suite(new_api(team_site, redis_url=url), expected) == {ALICE: [], DORA: []}
     # It would notice: the two do get answers, and different ones.
     statuses = {question: expected[ALICE][question][0] for question in QUESTIONS}
     assert sum(status == 200 for status in statuses.values()) > 15

@@ -95,12 +95,22 @@ def test_every_request_is_one_line(running: Server) -> None:
     ]
     ids = [answer.headers["x-request-id"] for answer in answers]
     assert ids[0] == "mine-1" and len(set(ids)) == 4 and "{" not in ids[3]
-    lines = [json.loads(line) for line in running.log.read_text().splitlines()]
-    told = {line["request_id"]: line for line in lines if line.get("event") == "request"}
+    deadline = time.monotonic() + 30
+    # A line is written when the answer has been sent, so perhaps after it was read.
+    while not set(ids) <= set(told := logged(running)):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     assert [told[one]["status"] for one in ids] == [200, 404, 401, 200]
     assert told["mine-1"]["path"] == f"{PREFIX}/engagement"
     assert told["mine-1"]["query"] == "days=5"
     assert told["mine-1"]["role"] == "admin"
+
+
+def logged(running: Server) -> dict[str, dict[str, Any]]:
+    """The lines about requests, by their ids."""
+    whole = running.log.read_text().rpartition("\n")[0]
+    lines = [json.loads(line) for line in whole.splitlines()]
+    return {line["request_id"]: line for line in lines if line.get("event") == "request"}
 
 
 def test_a_page_elsewhere_may_ask_and_see_the_headers(running: Server) -> None:
