@@ -9,33 +9,18 @@ create or replace macro metrics.active_users_v1(
     visible_to := null,
     include_bots := true
 ) as table
-    with active as (
+    with people as (
         select
-            wrote.user_key,
-            1 as has_written,
-            0 as has_read
-        from
-            core.writer_window(since, coalesce(until, core.data_through()), null, visible_to, include_bots) as wrote
-        union all
-        select
-            seen.user_key,
-            0 as has_written,
-            1 as has_read
-        from core.reader_window(since, coalesce(until, core.data_through()), visible_to, include_bots) as seen
-    ),
-
-    people as (
-        select
-            max(active.has_written) as has_written,
-            max(active.has_read) as has_read
-        from active
+            max(active.sent_count) > 0 as has_written,
+            max(active.read_count) > 0 as has_read
+        from core.activity_window(since, coalesce(until, core.data_through()), visible_to, include_bots) as active
         group by active.user_key
     ),
 
     answer as (
         select
-            count(*) filter (where people.has_written = 1) as active_users,
-            count(*) filter (where people.has_read = 1) as active_readers,
+            count(*) filter (where people.has_written) as active_users,
+            count(*) filter (where people.has_read) as active_readers,
             count(*) as active_any
         from people
     )
