@@ -279,7 +279,7 @@ def _uncached_text(uncached: Sequence[UncachedTimes]) -> str:
 
 def _crowd_text(crowd: Switches) -> str:
     rows: list[tuple[str, ...]] = [
-        (f"{crowd.clients} clients", "answers", "waited", "p50, ms", "p99", "worst")
+        (f"{crowd.clients} clients", "answers", "waited", "503", "p50, ms", "p99", "worst")
     ]
     for some in crowd.times:
         when = "around a switch" if some.is_around_switch else "all the time"
@@ -288,6 +288,7 @@ def _crowd_text(crowd: Switches) -> str:
                 f"{when}, {'warmed keys' if some.is_warmed else 'other keys'}",
                 f"{some.answers:,}",
                 f"{some.answers - some.hits:,}",
+                f"{some.refused:,}",
                 *(f"{ms:,.1f}" for ms in (some.p50_ms, some.p99_ms, some.worst_ms)),
             )
         )
