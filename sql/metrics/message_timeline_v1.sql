@@ -45,5 +45,10 @@ create or replace macro metrics.message_timeline_v1(
     from answer
     union all by name
     select null as "timestamp"
-    from core.refused(core.is_window(since, coalesce(until, core.data_through())) and core.is_interval(every))
+    from
+        core.refused(
+            core.is_window(since, coalesce(until, core.data_through()))
+            and core.is_interval(every)
+            and core.is_zone(tz)
+        )
     order by "timestamp";

@@ -19,14 +19,15 @@ create or replace macro core.is_zone(zone) as (
 -- zone_spans: when a time zone had which offset, as far as a window meets it
 -- grain: one row per span of constant offset
 create or replace macro core.zone_spans(from_at, to_at, zone) as table
--- The one row of `asked` is there so that an unknown zone is an error where nothing else has a row.
     select
         spans.from_utc,
         spans.to_utc,
         to_minutes(spans.offset_minutes) as shift
-    from (select core.is_zone(zone) as is_known) as asked
-    inner join core.tz_spans as spans on asked.is_known and spans.tz_name = zone
-    where spans.from_utc < to_at + interval 40 days and spans.to_utc > from_at - interval 40 days;
+    from core.tz_spans as spans
+    where
+        spans.tz_name = zone
+        and spans.from_utc < to_at + interval 40 days
+        and spans.to_utc > from_at - interval 40 days;
 
 -- buckets: those that a window meets, without a gap
 -- grain: one row per bucket

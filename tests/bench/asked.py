@@ -75,8 +75,7 @@ def subjects_of(published: duckdb.DuckDBPyConnection) -> Subjects:
     """Choose them from a generation."""
 
     def row(question: str, **values: Any) -> tuple[Any, ...]:
-        found = published.execute(question, values).fetchone()
-        assert found is not None
+        (found,) = published.execute(question, values).fetchall()
         return tuple(found)
 
     (data_through,) = row("select core.data_through()")

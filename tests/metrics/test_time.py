@@ -163,6 +163,15 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
         for metric in ("message_timeline", "event_timeline")
         for name, wrong in (("every", "yearly"), ("tz", "Europe/Nowhere"), ("tz", "UTC+1"))
     ),
+    *(
+        (metric, {name: None}, f"unknown {name}")
+        for metric in ("message_timeline", "event_timeline")
+        for name in ("every", "tz")
+    ),
+    *(
+        (metric, {"tz": "Mars", "since": GOOD["until"]}, "unknown tz")
+        for metric in ("message_timeline", "event_timeline")
+    ),
     ("top_conversations", {"sort_by": "size"}, "unknown sort_by"),
 ]
 
