@@ -122,6 +122,8 @@ class Generations:
         self._current: Generation | None = None
         self._seen: tuple[int, int] | None = None
         self._opening = asyncio.Lock()
+        self._following: asyncio.Task[None] | None = None
+        self._closing: set[asyncio.Task[None]] = set()
         self._watcher: asyncio.Task[None] | None = None
         self.warm_up: Callable[[Generation], Awaitable[None]] = _warm_nothing
         self.on_switch: Callable[[tuple[str, ...]], None] = lambda prefixes: None
@@ -140,6 +142,7 @@ class Generations:
         if self._watcher is not None:
             self._watcher.cancel()
             await asyncio.gather(self._watcher, return_exceptions=True)
+        await asyncio.gather(*self._closing, return_exceptions=True)
 
     @property
     def serving(self) -> Generation | None:
@@ -159,8 +162,11 @@ class Generations:
         Raises:
             Problem: 503, there is none yet.
         """
-        if self.peek() is None:
-            await self._follow()
+        # Twice at most: the look that is under way may have begun before the pointer moved once
+        # more. The next one has not.
+        for _ in range(2):
+            if self.peek() is None:
+                await self._follow_together()
         if self._current is None:
             reason = "is published yet" if self.refused is None else "can be used"
             raise unavailable(f"No generation {reason}.", retry_after=10)
@@ -223,6 +229,23 @@ class Generations:
             log.error("generation.refused", generation=number, reason=reason)
         self.refused = Refused(number, reason)
 
+    async def _follow_together(self) -> None:
+        """Follow the pointer once for all who ask meanwhile.
+
+        One after the other through the lock they would go on one per turn of the event loop. While
+        a new generation is asked everything at once a turn takes tens of milliseconds, and the last
+        of 64 clients waited for seconds.
+        """
+        if self._following is None:
+            self._following = asyncio.create_task(self._follow(), name="follow")
+            self._following.add_done_callback(self._followed)
+        await asyncio.shield(self._following)
+
+    def _followed(self, task: asyncio.Task[None]) -> None:
+        self._following = None
+        if not task.cancelled():
+            task.exception()  # looked at, also when all who waited have hung up
+
     async def _follow(self, *, again: bool = False) -> None:
         """Answer from what the pointer names; `again`: also if it could not be opened before."""
         async with self._opening:
@@ -242,15 +265,23 @@ class Generations:
                 self._seen = seen
                 return
             if generation.tag == pointer.tag and not generation.missing:
-                await self._switch(generation)
+                self._switch(generation)
             self._seen = seen
 
-    async def _switch(self, generation: Generation) -> None:
+    async def _close(self, tag: str) -> None:
+        """Let a generation go, while others are answered; unless it was opened again."""
+        async with self._opening:
+            if tag not in self._open:
+                await asyncio.to_thread(self._reader.detach, _schema(tag))
+
+    def _switch(self, generation: Generation) -> None:
         before, self._current = self._current, generation
         kept = {generation.tag} | ({before.tag} if before else set())
         for tag in set(self._open) - kept:
             del self._open[tag]
-            await asyncio.to_thread(self._reader.detach, _schema(tag))
+            closing = asyncio.create_task(self._close(tag), name="close")
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
         self.on_switch(tuple(one.prefix for one in self._open.values()))
         log.info(
             "generation.serves",

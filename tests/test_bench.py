@@ -233,14 +233,15 @@ def test_answers_around_a_change_of_generation_are_judged_apart() -> None:
         Answer(0, 10.5, 3.0, 200, True, 2),
         Answer(1, 10.9, 4.0, 200, True, 2),
         Answer(0, 11.1, 9.0, 200, True, 2),
+        Answer(1, 20.0, 10_000.0, 503, False, 0),  # says no generation, and is no change to one
     ]
     found = {(t.is_around_switch, t.is_warmed): t for t in crowd_times(crowd, answers)}
-    shown = {key: (t.answers, t.hits, t.p50_ms, t.worst_ms) for key, t in found.items()}
+    shown = {key: (t.answers, t.hits, t.refused, t.p50_ms, t.worst_ms) for key, t in found.items()}
     assert shown == {
-        (False, True): (3, 3, 3.0, 9.0),
-        (False, False): (3, 2, 4.0, 500.0),
-        (True, True): (1, 1, 3.0, 3.0),
-        (True, False): (2, 1, 4.0, 500.0),
+        (False, True): (3, 3, 0, 3.0, 9.0),
+        (False, False): (4, 2, 1, 4.0, 10_000.0),
+        (True, True): (1, 1, 0, 3.0, 3.0),
+        (True, False): (2, 1, 0, 4.0, 500.0),
     }
 
 

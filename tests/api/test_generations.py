@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -259,6 +260,28 @@ def test_members_are_not_answered_when_membership_is_old(
     assert api.admin().get("/dashboard").status_code == 200
 
 
+@asynccontextmanager
+async def two_workers(shelf: Shelf, spill: Path) -> AsyncIterator[tuple[Generations, Generations]]:
+    """The generations as two workers see them; both look only when told to."""
+    reader = Reader(
+        shelf.layout.generations, memory_limit="200MB", threads=1, spill_directory=spill
+    )
+    directory = shelf.root / "api"
+    directory.mkdir()
+    first, second = (
+        Generations(shelf.layout, reader, NEEDED_METRICS, directory=directory, poll_seconds=3600)
+        for _ in range(2)
+    )
+    try:
+        await first.start()
+        await second.start()
+        yield first, second
+    finally:
+        await first.stop()
+        await second.stop()
+        reader.close()
+
+
 def test_the_pointer_moves_when_the_generation_is_warm_and_never_back(
     shelf: Shelf, tmp_path: Path
 ) -> None:
@@ -267,29 +290,13 @@ def test_the_pointer_moves_when_the_generation_is_warm_and_never_back(
     shelf.publish(BASE)
 
     async def play() -> None:
-        reader = Reader(
-            shelf.layout.generations,
-            memory_limit="200MB",
-            threads=1,
-            spill_directory=tmp_path / "spill",
-        )
-        directory = shelf.root / "api"
-        directory.mkdir()
-        first, second = (
-            Generations(
-                shelf.layout, reader, NEEDED_METRICS, directory=directory, poll_seconds=3600
-            )
-            for _ in range(2)
-        )
-        seen: list[tuple[int, int]] = []
+        async with two_workers(shelf, tmp_path / "spill") as (first, second):
+            seen: list[tuple[int, int]] = []
 
-        async def warm_up(generation: Generation) -> None:
-            serving = await second.current()
-            seen.append((generation.number, serving.number))
+            async def warm_up(generation: Generation) -> None:
+                serving = await second.current()
+                seen.append((generation.number, serving.number))
 
-        try:
-            await first.start()
-            await second.start()
             first.warm_up = warm_up
             shelf.publish(ONE_MORE_MESSAGE)
             await first.look()
@@ -300,9 +307,37 @@ def test_the_pointer_moves_when_the_generation_is_warm_and_never_back(
             shelf.point(1)
             await second.look()
             assert (await second.current()).number == (await first.current()).number == 2
-        finally:
-            await first.stop()
-            await second.stop()
-            reader.close()
+
+    asyncio.run(play())
+
+
+def test_all_who_ask_while_the_pointer_moves_go_on_at_once(shelf: Shelf, tmp_path: Path) -> None:
+    """However many ask when the pointer has moved, one look is for all: they go on in the same turn
+    of the event loop, not one after the other."""
+    shelf.publish(BASE)
+
+    async def play() -> None:
+        async with two_workers(shelf, tmp_path / "spill") as (first, second):
+            shelf.publish(ONE_MORE_MESSAGE)
+            await first.look()
+            turns = 0
+            answered: list[tuple[int, int]] = []
+
+            async def count() -> None:
+                nonlocal turns
+                while True:
+                    turns += 1
+                    await asyncio.sleep(0)
+
+            async def ask() -> None:
+                generation = await second.current()
+                answered.append((generation.number, turns))
+
+            counting = asyncio.create_task(count())
+            await asyncio.gather(*(ask() for _ in range(64)))
+            counting.cancel()
+            numbers, at = zip(*answered, strict=True)
+            assert numbers == (2,) * 64
+            assert max(at) - min(at) <= 2
 
     asyncio.run(play())

@@ -21,6 +21,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from http import HTTPStatus
 from math import ceil
 from pathlib import Path
 from statistics import median
@@ -80,13 +81,26 @@ class CachedTimes:
         """Our answers a second as a share of the bare handler's, by medians."""
         return per_second(self.ours) / per_second(self.bare)
 
+    @property
+    def beside_bare_by_processor(self) -> float | None:
+        """The same by what each answer took of a processor, which others' work disturbs less."""
+        ours, bare = processor_us(self.ours), processor_us(self.bare)
+        return None if ours is None or bare is None else bare / ours
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UncachedTimes:
-    """Dashboards that nobody had asked before, in milliseconds, in the order they were asked."""
+    """Dashboards that nobody had asked before.
+
+    Attributes:
+        ms: until each was there, in the order they were asked.
+        processor_ms: of the server for each, of all processors together; None where the system
+            does not tell.
+    """
 
     days: int
     ms: tuple[float, ...]
+    processor_ms: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,12 +111,14 @@ class CrowdTimes:
         is_warmed: those the API computes before a generation answers, or all others.
         is_around_switch: those asked in the second before and after a change alone.
         hits: how many came from a cache; the others waited for a computation.
+        refused: how many were told 503 because it took too long; their times are among the others.
     """
 
     is_warmed: bool
     is_around_switch: bool
     answers: int
     hits: int
+    refused: int
     p50_ms: float
     p99_ms: float
     worst_ms: float
@@ -158,6 +174,8 @@ def measure_api(
     home.mkdir(parents=True, exist_ok=True)
     bearer = token(Role.ADMIN, "bench")
     data_dir = lake_copy(lake, home / "data")
+    # Once before anything is measured: whoever made the lake, it is now of this version.
+    say(f"a copy of the lake was published in {_publish(data_dir):.1f} s")
     log = home / "api.log"
     log.unlink(missing_ok=True)
     with (
@@ -177,6 +195,12 @@ def measure_api(
 def per_second(times: Sequence[CachedTime]) -> float:
     """The median of some rounds."""
     return median(time.per_second for time in times)
+
+
+def processor_us(times: Sequence[CachedTime]) -> float | None:
+    """The median of some rounds; None where the system does not tell."""
+    taken = [time.processor_us for time in times if time.processor_us is not None]
+    return median(taken) if taken else None
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
@@ -243,8 +267,10 @@ def _uncached(
     assert manifest is not None
     ends = (manifest.data_through - number * _STEP for number in range(1, times + 1))
     paths = [dashboard(days, f"{end:%Y-%m-%dT%H:%M:%SZ}") for end in ends]
+    before = _processor_seconds(api)
     with Askers(api.port, bearer, clients=1).asking(paths) as load:
         pass
+    after = _processor_seconds(api)
     if any(answer.is_hit for answer in load.answers):
         raise AnalyticsError(
             "some dashboards had been asked before, so this is no figure of uncached ones",
@@ -255,7 +281,10 @@ def _uncached(
         f"uncached dashboard, {days} days, {times} times: p50 {percentile(ms, 50):.0f} ms, "
         f"p95 {percentile(ms, 95):.0f} ms"
     )
-    return UncachedTimes(days=days, ms=ms)
+    taken = None if before is None or after is None else after - before
+    return UncachedTimes(
+        days=days, ms=ms, processor_ms=None if taken is None else taken * 1000 / times
+    )
 
 
 def _crowd(
@@ -264,7 +293,11 @@ def _crowd(
     crowd = crowd_of(api.url, bearer)
     publish_seconds: list[float] = []
     askers = Askers(api.port, bearer, CLIENTS)
-    with askers.asking(crowd.paths, weights=crowd.weights, seed=SEED) as load:
+    # It has been there for a while: what is measured is a change of generation, not a cold start.
+    with Askers(api.port, bearer, clients=1).asking(crowd.paths):
+        pass
+    good = (HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE)
+    with askers.asking(crowd.paths, weights=crowd.weights, seed=SEED, good=good) as load:
         time.sleep(seconds)
         for number in range(1, switches + 1):
             publish_seconds.append(_publish(data_dir))
@@ -279,7 +312,7 @@ def _crowd(
     return Switches(
         clients=CLIENTS,
         keys=len(crowd.paths),
-        switches=len({answer.generation for answer in load.answers}) - 1,
+        switches=len({answer.generation for answer in load.answers} - {0}) - 1,
         publish_seconds=tuple(publish_seconds),
         per_second=len(load.answers) / load.seconds,
         generator_share=load.processor_seconds / load.seconds,
@@ -293,7 +326,8 @@ def crowd_times(crowd: Crowd, answers: Sequence[Answer]) -> list[CrowdTimes]:
     arrived: dict[int, float] = {}
     for answer in answers:
         at = answer.begun + answer.ms / 1000
-        arrived[answer.generation] = min(at, arrived.get(answer.generation, at))
+        if answer.generation:
+            arrived[answer.generation] = min(at, arrived.get(answer.generation, at))
     changes = sorted(arrived.values())[1:]  # the first generation was there from the beginning
 
     def is_near(answer: Answer) -> bool:
@@ -313,6 +347,7 @@ def crowd_times(crowd: Crowd, answers: Sequence[Answer]) -> list[CrowdTimes]:
                     is_around_switch=is_around_switch,
                     answers=len(some),
                     hits=sum(answer.is_hit for answer in some),
+                    refused=sum(answer.status != HTTPStatus.OK for answer in some),
                     p50_ms=percentile(ms, 50),
                     p99_ms=percentile(ms, 99),
                     worst_ms=max(ms),

@@ -84,14 +84,19 @@ class Askers:
 
     @contextmanager
     def asking(
-        self, paths: Sequence[str], *, weights: Sequence[float] | None = None, seed: int = 0
+        self,
+        paths: Sequence[str],
+        *,
+        weights: Sequence[float] | None = None,
+        seed: int = 0,
+        good: Sequence[int] = (HTTPStatus.OK,),
     ) -> Iterator[Load]:
         """Ask during the block; `weights` by which paths are drawn, or else each is asked once.
 
         The load that is yielded is filled at the end of the block.
 
         Raises:
-            AnalyticsError: an answer was not 200, or the server hung up.
+            AnalyticsError: an answer's status is not among the good ones, or the server hung up.
         """
         order = {
             "port": self.port,
@@ -125,7 +130,7 @@ class Askers:
         found = json.loads(written)
         load.answers = [Answer(*answer) for answer in found["answers"]]
         load.seconds, load.processor_seconds = found["seconds"], found["processor_seconds"]
-        _require_good(load.answers, paths)
+        _require_good(load.answers, paths, good)
 
     def throughput(self, path: str, seconds: float) -> Throughput:
         """Ask one thing as often as possible for some seconds.
@@ -169,11 +174,11 @@ class Askers:
         )
 
 
-def _require_good(answers: Sequence[Answer], paths: Sequence[str]) -> None:
-    bad = [answer for answer in answers if answer.status != HTTPStatus.OK]
+def _require_good(answers: Sequence[Answer], paths: Sequence[str], good: Sequence[int]) -> None:
+    bad = [answer for answer in answers if answer.status not in good]
     if bad:
         raise AnalyticsError(
-            f"{len(bad):,} of {len(answers):,} answers were not 200, such as {bad[0].status} to "
+            f"{len(bad):,} of {len(answers):,} answers were no good, such as {bad[0].status} to "
             f"{paths[bad[0].path]}",
             hint="Look at the server's log; its figures would say nothing.",
         )

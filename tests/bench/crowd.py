@@ -2,8 +2,9 @@
 
 How often each is asked follows Zipf's law: the second half as often as the first, the third a
 third as often. The three that are asked most are the administrator's dashboards of 1, 7 and 30
-days, which the API computes before a new generation answers; the other 47 come from every endpoint
-and have to be computed when somebody first asks a new generation.
+days, which the API always computes before a new generation answers. The other 47 come from every
+endpoint; the API computes those that were asked last as well, as far as its five seconds go, and
+the rest when somebody first asks the new generation.
 """
 
 from __future__ import annotations

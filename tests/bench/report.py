@@ -15,6 +15,7 @@ from tests.bench.api_times import (
     UncachedTimes,
     per_second,
     percentile,
+    processor_us,
 )
 from tests.bench.changes import CHANGES
 from tests.bench.etl_run import EtlRun
@@ -252,29 +253,33 @@ def _cached_text(cached: CachedTimes) -> str:
         (head, "a second", "server, us each", "load generator's share of a core")
     ]
     for who, times in (("bare Litestar handler", cached.bare), ("API with a token", cached.ours)):
-        taken = [time.processor_us for time in times if time.processor_us is not None]
+        us = processor_us(times)
         share = median(time.throughput.generator_share for time in times)
-        us = f"{median(taken):,.0f}" if taken else NOT_MEASURED
-        rows.append((who, f"{per_second(times):,.0f}", us, f"{share:.2f}"))
+        each = NOT_MEASURED if us is None else f"{us:,.0f}"
+        rows.append((who, f"{per_second(times):,.0f}", each, f"{share:.2f}"))
+    by_processor = cached.beside_bare_by_processor
+    also = "" if by_processor is None else f", by processor time {by_processor:.2f} x"
     return (
-        f"{_table(rows)}\n{cached.beside_bare:.2f} x bare; {cached.clients} clients, "
+        f"{_table(rows)}\n{cached.beside_bare:.2f} x bare{also}; {cached.clients} clients, "
         f"{cached.body_bytes:,} bytes, load by {cached.generator}"
     )
 
 
 def _uncached_text(uncached: Sequence[UncachedTimes]) -> str:
     rows: list[tuple[str, ...]] = [
-        ("Uncached dashboard, one client, no Redis", "times", "p50, ms", "p95", "worst")
+        ("Uncached dashboard, one client, no Redis", "times", "p50, ms", "p95", "worst", "server")
     ]
     for some in uncached:
         figures = (percentile(some.ms, 50), percentile(some.ms, 95), max(some.ms))
-        rows.append((f"{some.days} days", f"{len(some.ms)}", *(f"{ms:,.0f}" for ms in figures)))
-    return _table(rows)
+        each = NOT_MEASURED if some.processor_ms is None else f"{some.processor_ms:,.0f}"
+        cells = (f"{len(some.ms)}", *(f"{ms:,.0f}" for ms in figures), each)
+        rows.append((f"{some.days} days", *cells))
+    return f"{_table(rows)}\nserver: what each took of all processors together, ms"
 
 
 def _crowd_text(crowd: Switches) -> str:
     rows: list[tuple[str, ...]] = [
-        (f"{crowd.clients} clients", "answers", "waited", "p50, ms", "p99", "worst")
+        (f"{crowd.clients} clients", "answers", "waited", "503", "p50, ms", "p99", "worst")
     ]
     for some in crowd.times:
         when = "around a switch" if some.is_around_switch else "all the time"
@@ -283,6 +288,7 @@ def _crowd_text(crowd: Switches) -> str:
                 f"{when}, {'warmed keys' if some.is_warmed else 'other keys'}",
                 f"{some.answers:,}",
                 f"{some.answers - some.hits:,}",
+                f"{some.refused:,}",
                 *(f"{ms:,.1f}" for ms in (some.p50_ms, some.p99_ms, some.worst_ms)),
             )
         )
