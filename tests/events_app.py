@@ -1,12 +1,7 @@
-"""The events' part of the API as a process of its own: `python -m tests.events_app <fd>`."""
+"""The events' part of the API alone, for the tests that ask nothing else."""
 
 from __future__ import annotations
 
-import os
-import socket
-import sys
-
-import uvicorn
 from litestar import Litestar
 
 from api import problems
@@ -25,11 +20,3 @@ def app(settings: Settings) -> Litestar:
         plugins=[problems.plugin()],
         lifespan=[lambda _: events.running()],
     )
-
-
-if __name__ == "__main__":
-    config = uvicorn.Config(
-        app(Settings.from_env(os.environ)), log_level="warning", access_log=False
-    )
-    # Not `fd=`: uvicorn takes that for a Unix socket, and answers then wait 40 ms for each other.
-    uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(sys.argv[1]))])

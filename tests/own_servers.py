@@ -15,6 +15,7 @@ from pathlib import Path
 
 import redis
 
+from api.app import PREFIX
 from etl.sandbox import valkey
 from etl.sandbox.cluster import Cluster, PostgresServer
 
@@ -124,19 +125,23 @@ class OwnValkey:
 
 
 class ApiProcess:
-    """The API on a socket that outlives it: a client waits while it is restarted."""
+    """The API on a socket that outlives it: a client waits while it is restarted.
+
+    Attributes:
+        url: below which all its questions and events are.
+    """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.environment = {**os.environ, **environment}
         self.socket = socket.create_server(("127.0.0.1", 0), backlog=512)
-        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
+        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}{PREFIX}"
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it; requests that come before it is ready wait in the backlog."""
         number = self.socket.fileno()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.events_app", str(number)],
+            [sys.executable, "-m", "tests.api.on_socket", str(number)],
             cwd=ROOT,
             env=self.environment,
             pass_fds=[number],

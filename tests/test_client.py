@@ -85,9 +85,10 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     found.thread.join()
 
 
-def test_what_is_tracked_is_stored(database: str, valkey_url: str) -> None:
+def test_what_is_tracked_is_stored(database: str, valkey_url: str, tmp_path: Path) -> None:
     """Events of the real client, by the real API, are in PostgreSQL as they were tracked."""
-    api = ApiProcess({"JWT_SECRET": SECRET, "DATABASE_URL": database, "REDIS_URL": valkey_url})
+    environment = {"JWT_SECRET": SECRET, "DATABASE_URL": database, "REDIS_URL": valkey_url}
+    api = ApiProcess(environment | {"DATA_DIR": str(tmp_path)})  # nothing is published there
     api.start()
     token = Signer.new("HS256").token(role="service", sub="messenger")
     client = start_analytics_service(api.url, token)

@@ -13,13 +13,17 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 import redis
 
+from api.identity import Role
 from etl.sandbox.load import create_schema
 from etl.sandbox.server import create_database
 from tests.api.event_load import Load
+from tests.api.tokens import token
+from tests.fix_pipeline import Pipeline
 from tests.own_servers import ApiProcess, OwnPostgres, OwnValkey, paused
 from tests.tokens import SECRET
 
@@ -59,12 +63,19 @@ NewApi = Callable[..., ApiProcess]
 
 
 @pytest.fixture
-def new_api(database: str, valkey_url: str) -> Iterator[NewApi]:
-    """Starts an API on that database, with the durable Redis or without."""
+def new_api(database: str, valkey_url: str, team_site: Pipeline) -> Iterator[NewApi]:
+    """Starts the whole API: events to that database, with the durable Redis or without."""
     started: list[ApiProcess] = []
 
     def start(queue: OwnValkey | None = None) -> ApiProcess:
-        environment = {"JWT_SECRET": SECRET, "DATABASE_URL": database, "REDIS_URL": valkey_url}
+        environment = {
+            "JWT_SECRET": SECRET,
+            "DATABASE_URL": database,
+            "REDIS_URL": valkey_url,
+            "DATA_DIR": str(team_site.layout.root),
+            "RATE_LIMIT_PER_MINUTE": "1000000000",
+            "COMPUTE_LIMIT_PER_MINUTE": "1000000000",
+        }
         api = ApiProcess(environment | ({"EVENTS_REDIS_URL": queue.url} if queue else {}))
         started.append(api)
         api.start()
@@ -160,6 +171,27 @@ def test_postgresql_is_away_and_nothing_else_keeps_events(
         load.go_on()
     load.require_stored(database)
     assert set(load.answers) == {202, 503}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_reads_do_not_notice_that_postgresql_is_away(
+    fault: Fault, postgres: OwnPostgres, durable: OwnValkey, database: str, new_api: NewApi
+) -> None:
+    """While it is gone or hangs, and events are posted, each question is answered, in time."""
+    api = new_api(durable)
+    caller = {"Authorization": f"Bearer {token(Role.ADMIN, 'boss')}"}
+    question = f"{api.url}/engagement"
+    load = Load(api.url)
+    with httpx.Client(headers=caller, timeout=5.0) as client, load.running():
+        before = [client.get(question, params={"days": days}) for days in range(1, 11)]
+        with fault(postgres):
+            # Days that were not asked before are computed; others come from a cache.
+            during = [client.get(question, params={"days": days}) for days in range(1, 41)]
+            load.go_on()
+        after = client.get(question, params={"days": 41})
+    assert {found.status_code for found in (*before, *during, after)} == {200}
+    assert [found.content for found in during[:10]] == [found.content for found in before]
+    load.require_stored(database)
 
 
 def test_a_cache_is_no_queue(postgres: OwnPostgres, database: str, new_api: NewApi) -> None:
