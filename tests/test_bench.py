@@ -26,7 +26,7 @@ from olap.tables import TABLES
 from tests import contents
 from tests.api.servers import server
 from tests.bench import stopwatch
-from tests.bench.api_times import crowd_times, percentile
+from tests.bench.api_figures import crowd_times, percentile
 from tests.bench.asked import EVERY_METRIC, Asker
 from tests.bench.askers import Answer, Askers
 from tests.bench.changes import CHANGES, make_changes

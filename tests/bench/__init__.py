@@ -1,4 +1,4 @@
-"""`make bench`: how fast the ETL is, beside what else reads the same rows on the same machine.
+"""`make bench`: how fast the ETL, the metrics and the API are, beside what else does the same here.
 
 Its parts can be measured by themselves and at any size (`--only cycles --messages 50000000`); what
 other parts and sizes found stays in `build/bench.json`. Each question has its own module:
@@ -8,6 +8,9 @@ other parts and sizes found stays in `build/bench.json`. Each question has its o
   `COPY … TO '/dev/null'` (no reader can be faster) and `dlt` (what one would otherwise take).
 * `backfills`: how fast are two readers, and does the memory stay the same at 20 million messages?
 * `changes`: how long does a cycle take that finds 10,000 changed rows in a full warehouse?
+* `metric_times`: how long do metrics take, for whom, over how many days? They are asked of a lake
+  that is generated (`made_lake`), and of no cache.
+* `peer_times`: how long do PostgreSQL and chDB take to give the same answers?
 * `api_times`: how fast is one worker of the API: from memory beside a bare Litestar handler,
   uncached, and for a crowd while generations are published?
 * `proofs`: how long does a full verify take, beside a count and an md5 sum in PostgreSQL itself?

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from tests.bench.api_times import ApiTimes, percentile
+from tests.bench.api_figures import ApiTimes, percentile
 from tests.bench.asked import COUNTERS_AND_RANKINGS, EVERY_METRIC, Asker
 from tests.bench.loads import Loads
 from tests.bench.parts import Part, PartName

@@ -1,7 +1,7 @@
 """A large messenger generated straight into a lake, without a PostgreSQL in between.
 
-What metrics cost depends on the generation alone. Fifty million messages with their receipts and
-events take hours and a hundred gigabytes on the way through a server; here the generator's rows
+What metrics cost depends on the generation alone, so no server has to hold fifty million messages
+with all their receipts and events (the bench's own keeps sixty days of them). The generator's rows
 are staged as a cycle would stage them, a month or two at a time, and folded and published by the
 product's own code. So lake, rollups and generation are what they would have become.
 """

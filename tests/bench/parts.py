@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from tests.bench.api_times import ApiTimes
+from tests.bench.api_figures import ApiTimes
 from tests.bench.etl_run import EtlRun
 from tests.bench.loads import Loads
 from tests.bench.machine import Machine

@@ -9,7 +9,7 @@ from statistics import median
 
 import msgspec
 
-from tests.bench.api_times import (
+from tests.bench.api_figures import (
     CachedTimes,
     Switches,
     UncachedTimes,
