@@ -7,8 +7,8 @@ minute. What is refused is not counted: whoever keeps knocking gets the rate, an
 Each charge is a few additions. The library `limits` defines the limits and keeps the shared
 counters; its own in-process storage is not used, for a charge and its headers took 20 µs there and
 it starts a thread every 10 ms. Once a second each process adds what it counted to Redis and learns
-what the others did; so several processes together overshoot by one second's worth at most, and a
-Redis that is away costs that knowledge and nothing else.
+what the others did, for every subject that came to it in this minute, so several processes together
+overshoot by what one second brings. A Redis that is away costs that knowledge and nothing else.
 """
 
 from __future__ import annotations
@@ -66,6 +66,11 @@ class _Count:
     # What the window before had, ours and others'.
     previous: int = 0
 
+    def learn(self, total: int) -> None:
+        """Take over what Redis has counted in this window, ours included."""
+        # Redis may have lost the key in between, or evicted it.
+        self.others = max(0, total - self.sent)
+
 
 @dataclass(slots=True)
 class RateLimit:
@@ -106,22 +111,35 @@ class RateLimit:
             headers={"Retry-After": str(wait), **headers},
         )
 
-    async def share(self, storage: RedisStorage, now: float) -> None:
+    async def share(self, storage: RedisStorage, client: Redis, now: float) -> None:
         """Tell Redis what was counted here since the last time, and learn what others counted.
+
+        Args:
+            storage: the counters, of which each is told and asked in one step.
+            client: the same Redis, for the subjects of whom there is nothing to tell: all of them
+                are asked for at once.
+            now: seconds since 1970.
 
         Raises:
             RedisError, OSError: it does not answer.
         """
         seconds = self.item.get_expiry()
         self._forget(int(now // seconds) - 1)
+        quiet: list[tuple[str, _Count]] = []
         for subject, count in list(self._counts.items()):
+            key = f"{self.name}/{count.window}/{subject}"
             new = count.own - count.sent
             if new:
-                key = f"{self.name}/{count.window}/{subject}"
                 total = await storage.incr(key, 2 * seconds, new)
                 count.sent += new
-                # Redis may have lost the key in between, or evicted it.
-                count.others = max(0, total - count.sent)
+                count.learn(total)
+            else:
+                # So the storage spells its keys.
+                quiet.append((f"{_KEY_PREFIX}:{key}", count))
+        if quiet:
+            totals = await client.mget([key for key, _ in quiet])
+            for (_, count), counted in zip(quiet, totals, strict=True):
+                count.learn(int(counted or 0))
 
     def _forget(self, oldest: int) -> None:
         for subject in [s for s, count in self._counts.items() if count.window < oldest]:
@@ -216,7 +234,7 @@ class Limits:
             was_away = is_away
             try:
                 for limit in (self._requests, self._computations):
-                    await limit.share(storage, self._clock())
+                    await limit.share(storage, client, self._clock())
                 is_away = False
             except (RedisError, OSError) as error:
                 is_away = True
