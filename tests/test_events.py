@@ -210,7 +210,7 @@ def test_who_may_post_and_look(client: TestClient[Any], settings: Settings) -> N
 
 def until_recent(client: TestClient[Any], number: int) -> list[dict[str, Any]]:
     """The feed, as soon as it has so many events."""
-    for _ in range(200):
+    for _ in range(3000):
         found: list[dict[str, Any]] = recent(client, limit=10_000).json()["events"]
         if len(found) >= number:
             return found
@@ -225,7 +225,7 @@ def test_the_feed(client: TestClient[Any], monkeypatch: pytest.MonkeyPatch) -> N
     for number in range(6):
         events = [SENT | {"user_id": number * 10 + n, "metadata": {"n": n}} for n in range(10)]
         assert post(client, events).status_code == 202
-    for _ in range(200):
+    for _ in range(3000):
         found = recent(client, limit=1000).json()["events"]
         if found and found[0]["user_id"] == 59:
             break
@@ -447,7 +447,7 @@ def test_a_redis_that_may_forget_keeps_nothing(
 
 def until_stored(settings: Settings, number: int) -> list[dict[str, Any]]:
     """What the table holds, as soon as it has so many rows."""
-    for _ in range(1000):
+    for _ in range(3000):
         found = stored(settings)
         if len(found) >= number:
             return found

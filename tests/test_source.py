@@ -335,7 +335,7 @@ def _wait_until_blocked(connection: psycopg.Connection) -> None:
         "select count(*) from pg_stat_activity"
         " where datname = current_database() and wait_event_type = 'Lock'"
     )
-    for _ in range(500):
+    for _ in range(3000):
         row = connection.execute(query).fetchone()
         if row and row[0]:
             return

@@ -30,7 +30,6 @@ class Load:
         sent: the number of each event that was sent, by uuid.
         accepted: the uuids that were answered with 202.
         answers: how often each status came; `lost` is a connection that ended without one.
-        slowest: seconds that the slowest answer took.
     """
 
     def __init__(self, *urls: str) -> None:
@@ -38,7 +37,6 @@ class Load:
         self.sent: dict[str, int] = {}
         self.accepted: set[str] = set()
         self.answers: Counter[int | str] = Counter()
-        self.slowest = 0.0
         self._is_over = threading.Event()
 
     @contextmanager
@@ -111,11 +109,9 @@ class Load:
     async def _post(
         self, client: httpx.AsyncClient, url: str, events: list[dict[str, object]]
     ) -> int | str:
-        began = time.monotonic()
         answer: int | str
         try:
             answer = (await client.post(url, json=events)).status_code
-            self.slowest = max(self.slowest, time.monotonic() - began)
         except httpx.TimeoutException:
             answer = "late"
         except httpx.TransportError:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from api import shared as shared_module
 from api.cache import Cache, Entry, Memory, NotStartedError, Source
 from api.shared import SharedCache
 from olap.settings import Secret
@@ -108,8 +109,11 @@ def test_who_hangs_up_does_not_stop_the_others() -> None:
     play(story)
 
 
-def test_two_processes_compute_once_while_redis_answers(valkey_url: str) -> None:
+def test_two_processes_compute_once_while_redis_answers(
+    valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A second process that asks while the first one computes waits for its answer in Redis."""
+    monkeypatch.setattr(shared_module, "LIMIT_SECONDS", 5.0)
     key = f"{KEY}:two-processes"
     computed: list[int] = []
 

@@ -89,7 +89,7 @@ def new_api(database: str, valkey_url: str, team_site: Pipeline) -> Iterator[New
 def require_emptied(durable: OwnValkey) -> None:
     """A moment after its events were stored the queue is empty, and none was put aside."""
     with redis.Redis.from_url(durable.url) as client:
-        for _ in range(500):
+        for _ in range(3000):
             if client.xlen("analytics-events:waiting") == 0:
                 break
             time.sleep(0.02)

@@ -162,7 +162,7 @@ def test_it_stops_in_order(team_site: Pipeline, valkey_url: str, tmp_path: Path)
         with server(team_site.layout.root, tmp_path / "log", REDIS_URL=valkey_url) as one:
             asking = threading.Thread(target=lambda: found.append(get(one, slow).status_code))
             asking.start()
-            time.sleep(0.7)
+            time.sleep(1.2)
             assert one.stop() == 0
             asking.join()
     assert found == [200]
