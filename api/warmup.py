@@ -1,7 +1,9 @@
 """What is computed of a new generation before it answers anybody: what will be asked first.
 
-That is the administrator's dashboards, and then whatever was asked last of the generation before,
-as far as five seconds go. Otherwise all first questions would come at once.
+That is the administrator's dashboards, for five seconds at most, and then whatever was asked last
+of the generation before, for ten more at most. Otherwise all first questions would come at once:
+sixty-four clients who ask fifty things waited up to five seconds then. Meanwhile the generation
+before goes on answering, so what it costs is that the new one comes seconds later, of five minutes.
 """
 
 from __future__ import annotations
@@ -21,26 +23,39 @@ from olap.log import get_logger
 
 log = get_logger(__name__)
 
-LIMIT_SECONDS = 5.0
 DASHBOARD_DAYS = (1, 7, 30)
+_DASHBOARDS_SECONDS = 5.0
+_ASKED_LAST_SECONDS = 10.0
 _ASKED_LAST = 50
+# While one is planned, which takes one processor, another is computed. More of them would be in the
+# way of whoever asks something that the old generation has not answered yet.
+_AT_A_TIME = 2
 
 
 def warm_up_of(desk: Desk, front: Front) -> Callable[[Generation], Awaitable[None]]:
-    """Computes what will be asked first; in five seconds at most."""
+    """Computes what will be asked first; in fifteen seconds at most."""
 
     async def warm_up(generation: Generation) -> None:
+        async def compute(wanted: Iterator[Asked]) -> None:
+            for asked in wanted:
+                try:
+                    await desk.compute_into_cache(asked, generation)
+                except Problem:
+                    continue  # a period that is none in this generation, or one too slow
+
+        async def compute_all(wanted: Iterator[Asked], seconds: float) -> None:
+            async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
+                for _ in range(_AT_A_TIME):
+                    group.create_task(compute(wanted))
+
         try:
-            async with asyncio.timeout(LIMIT_SECONDS):
-                for asked in [*_dashboards(), *_asked_last(desk, front)]:
-                    try:
-                        await desk.compute_into_cache(asked, generation)
-                    except Problem:
-                        continue  # a period that is none in this generation, or one too slow
-        except TimeoutError:
+            await compute_all(_dashboards(), _DASHBOARDS_SECONDS)
+            await compute_all(_asked_last(desk, front), _ASKED_LAST_SECONDS)
+        except* TimeoutError:
             log.info("generation.not_all_warm", generation=generation.number)
-        except AnalyticsError as error:
-            log.warning("generation.not_warm", generation=generation.number, error=error.message)
+        except* AnalyticsError as errors:
+            error = str(errors.exceptions[0])
+            log.warning("generation.not_warm", generation=generation.number, error=error)
 
     return warm_up
 

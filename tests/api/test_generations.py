@@ -12,13 +12,17 @@ from pathlib import Path
 
 import duckdb
 import pytest
+import structlog
 from httpx import Response
 
+from api import warmup
+from api.desk import Desk
 from api.generations import Generation, Generations
-from api.recipes import NEEDED_METRICS
+from api.questions import Asked
+from api.recipes import DASHBOARD, NEEDED_METRICS
 from etl.sandbox.server import create_database, drop_database
 from olap.layout import Layout
-from olap.reader import Reader
+from olap.reader import GenerationUnreadableError, Reader
 from olap.settings import Secret, Settings
 from tests.api import team
 from tests.api.fix_api import Api
@@ -141,6 +145,41 @@ def test_a_new_generation_answers_warm_and_the_one_before_can_be_pinned(
         assert refused.status_code == 410
         assert refused.json()["parameter"] == "generation"
         assert "3 and 2 can be asked" in refused.json()["detail"]
+
+
+@pytest.mark.parametrize("is_dashboard", [True, False], ids=["dashboards", "asked last"])
+@pytest.mark.parametrize("hangs", [True, False], ids=["hangs", "fails"])
+def test_what_cannot_be_made_warm_does_not_keep_a_generation_from_answering(
+    shelf: Shelf,
+    new_api: Callable[..., Api],
+    monkeypatch: pytest.MonkeyPatch,
+    is_dashboard: bool,
+    hangs: bool,
+) -> None:
+    """Dashboards that take too long or fail, and other questions that do, are left; it is said in
+    one line, and the new generation answers."""
+    monkeypatch.setattr(warmup, "_DASHBOARDS_SECONDS", 0.5)
+    monkeypatch.setattr(warmup, "_ASKED_LAST_SECONDS", 0.5)
+    shelf.publish(BASE)
+    api = new_api(shelf.pipeline)
+    api.admin().get("/timeline", interval="hourly")
+    tried: list[bool] = []
+
+    async def compute(_: Desk, asked: Asked, generation: Generation) -> None:
+        tried.append(asked.subject is DASHBOARD)
+        if tried[-1] is is_dashboard:
+            if hangs:
+                await asyncio.Event().wait()
+            raise GenerationUnreadableError("it is torn", hint="")
+
+    monkeypatch.setattr(Desk, "compute_into_cache", compute)
+    with structlog.testing.capture_logs() as lines:
+        shelf.publish(ONE_MORE_MESSAGE)
+        wait_for(api, 2)
+    assert is_dashboard in tried and (not is_dashboard or set(tried) == {True})
+    told = [line["event"] for line in lines if line["event"].startswith("generation.not")]
+    assert told == ["generation.not_all_warm" if hangs else "generation.not_warm"]
+    assert api.admin().get("/dashboard").json()["generation"] == 2
 
 
 def test_an_erased_generation_cannot_be_pinned(shelf: Shelf, new_api: Callable[..., Api]) -> None:

@@ -3,8 +3,8 @@
 How often each is asked follows Zipf's law: the second half as often as the first, the third a
 third as often. The three that are asked most are the administrator's dashboards of 1, 7 and 30
 days, which the API always computes before a new generation answers. The other 47 come from every
-endpoint; the API computes those that were asked last as well, as far as its five seconds go, and
-the rest when somebody first asks the new generation.
+endpoint; the API computes those that were asked last as well, as far as its ten seconds go, and the
+rest when somebody first asks the new generation.
 """
 
 from __future__ import annotations
