@@ -25,10 +25,17 @@ create or replace macro metrics.message_timeline_v1(
             buckets.bucket_at,
             sum(found.message_count) as message_count
         from
-            core.message_quarter_window(
-                since, coalesce(until, core.data_through()), for_conversation, for_user, visible_to, include_bots
+            core.message_bucket_window(
+                since,
+                coalesce(until, core.data_through()),
+                every,
+                tz,
+                for_conversation,
+                for_user,
+                visible_to,
+                include_bots
             ) as found
-        asof inner join buckets on found.quarter_at >= buckets.bucket_at
+        asof inner join buckets on found.counted_at >= buckets.bucket_at
         group by buckets.bucket_at
     ),
 

@@ -16,6 +16,11 @@ create or replace macro core.is_zone(zone) as (
     end
 );
 
+-- whether a bucket is made of whole UTC days
+create or replace macro core.are_utc_days(every, tz) as (
+    coalesce(tz = 'UTC' and every in ('daily', 'weekly', 'monthly'), false)
+);
+
 -- zone_spans: when a time zone had which offset, as far as a window meets it
 -- grain: one row per span of constant offset
 create or replace macro core.zone_spans(from_at, to_at, zone) as table

@@ -51,7 +51,8 @@ def test_rollup_is_raw(busy: Pipeline, tmp_path: Path) -> None:
 
 
 def test_whole_days_come_from_rollups(busy: Pipeline, tmp_path: Path) -> None:
-    """Over whole days the counters and rankings need no fact: they answer when there is none."""
+    """Over whole days the counters and rankings need no fact, nor do timelines of somebody or of a
+    conversation by UTC days, weeks or months: they answer when there is none."""
     whole = {"message_stats", "top_senders", "user_activity", "active_users", "engagement"}
     whole |= {"top_conversations", "event_counts"}
     with (
@@ -62,8 +63,13 @@ def test_whole_days_come_from_rollups(busy: Pipeline, tmp_path: Path) -> None:
             rollups.execute(f"delete from core.{fact.name}")
         compared = 0
         for metric, arguments in questions(Ground(published)):
-            if metric in whole and arguments["since"] == WINDOWS[1]["since"]:
+            is_by_utc_day = (
+                metric == "message_timeline"
+                and arguments.keys() & {"for_user", "for_conversation"}
+                and "tz" not in arguments
+            )
+            if (metric in whole or is_by_utc_day) and arguments["since"] == WINDOWS[1]["since"]:
                 answer = Ground(published).ask(metric, **arguments)
                 assert Ground(rollups).ask(metric, **arguments) == answer, (metric, arguments)
                 compared += 1
-        assert compared == 6 * len(whole)
+        assert compared == 6 * len(whole) + 3

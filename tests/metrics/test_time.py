@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from olap.warehouse import Warehouse
 from tests.metrics import oracle
 from tests.metrics.ground import Ground, expected, ground_of
-from tests.metrics.oracle import Event, Message, World
+from tests.metrics.oracle import Conversation, Event, Message, Participant, User, World
 from tests.metrics.worlds import INTERVALS, PARAMETERS, ROOMS, asking
 
 MICROSECOND = timedelta(microseconds=1)
@@ -61,6 +62,39 @@ def test_changes_of_the_clock(tz: str, empty_warehouse: Warehouse) -> None:
                         answer = expected(getattr(oracle, metric)(world, **asked))
                         assert ground.ask(metric, **asked) == answer, (metric, asked)
                         assert answer
+
+
+@pytest.mark.parametrize("tz", [*CHANGES, "UTC"])
+def test_whatever_is_counted_is_in_its_bucket(tz: str, empty_warehouse: Warehouse) -> None:
+    """What somebody wrote, what a conversation holds, what a viewer sees and what is left without
+    bots has the oracle's buckets, when people write day and night on both sides of midnight."""
+    change = CHANGES.get(tz, CHANGES["Europe/Berlin"])[0]
+    instants = [change + timedelta(minutes=20 * n, microseconds=-(n % 2)) for n in range(-250, 251)]
+    long_ago = change - timedelta(days=99)
+    world = replace(
+        busy(*instants),
+        users=[User(1, "ann", False, long_ago, None)],
+        conversations=[Conversation(ROOMS[0], "group", None, long_ago)],
+        participants=[Participant(ROOMS[0], 1, long_ago, None)],
+    )
+    all_of_it: list[dict[str, Any]] = [
+        {"for_user": 1},
+        {"for_conversation": ROOMS[0]},
+        {"visible_to": 1},
+        {"visible_to": 1, "for_user": 1},
+        {"include_bots": False},
+        {},
+    ]
+    window = {"since": instants[20] + MICROSECOND, "until": instants[-20], "tz": tz}
+    with ground_of(empty_warehouse, world) as ground:
+        for every in INTERVALS:
+            answers = []
+            for filters in all_of_it:
+                asked = {**window, "every": every, **filters}
+                answers.append(ground.ask("message_timeline", **asked))
+                assert answers[-1] == expected(oracle.message_timeline(world, **asked)), asked
+            assert answers.count(answers[0]) == len(answers)
+            assert sum(dict(row)["count"] for row in answers[0]) == 460
 
 
 def hours(ground: Ground, first: datetime, last: datetime, tz: str) -> list[timedelta]:
