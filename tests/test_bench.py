@@ -154,7 +154,8 @@ def test_the_api_is_asked_from_memory_uncached_and_through_a_change(smoke: Smoke
     for is_warmed in (True, False):
         near, always = groups[is_warmed, True], groups[is_warmed, False]
         assert 0 < near["answers"] < always["answers"]
-    assert groups[False, True]["hits"] < groups[False, True]["answers"]
+        # What was asked before is computed before the change, so most or all of these are hits.
+        assert 0 < near["hits"] <= near["answers"]
     lake = smoke.home / f"lake_{MESSAGES}" / "generations"
     assert [file.name for file in sorted(lake.glob("*.duckdb"))] == ["analytics-000001.duckdb"]
 
