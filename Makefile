@@ -55,7 +55,7 @@ check: setup  ## run the checks of sql/checks on the published file
 	@$(RUN) -m olap check
 
 catalog: setup  ## make sql/README.md anew from the metrics' files
-	@$(RUN) -m olap catalog > build/catalog.md && mv build/catalog.md sql/README.md
+	@mkdir -p build && $(RUN) -m olap catalog > build/catalog.md && mv build/catalog.md sql/README.md
 
 rebuild: setup  ## make the warehouse anew from the lake alone
 	@$(RUN) -m etl rebuild

@@ -249,7 +249,7 @@ def _verify(settings: Settings, options: argparse.Namespace) -> int:
             may_remove=options.yes,
         )
     print(verification_text(found, Layout(settings.data_dir)))
-    return 0 if found.caught_up.is_settled else 1
+    return 0 if found.reconciled.is_settled else 1
 
 
 def _erase(settings: Settings, options: argparse.Namespace) -> int:

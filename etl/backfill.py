@@ -3,13 +3,13 @@
 The tables are read in ranges of blocks, by several readers at once, in **rounds**. The readers of a
 round share one exported snapshot, and a round lasts no longer than a minute or so, so that the
 source's vacuum is not held back for hours. What a range brought is on disk before the next one
-begins (`olap.pieces`): after a kill, the same command goes on where it was.
+begins (`olap.backfill_chunks`): after a kill, the same command goes on where it was.
 
 Ranges of different rounds do not fit together by themselves. A row may have been changed, or moved
 to another block, after its range was read; but then its new version's xmin is at or after that
-snapshot's. So the backfill ends with a cycle whose base is the lowest xmin of all rounds: what that
-reads stands above the pieces, its counts tell what was hard-deleted meanwhile, and its one commit
-makes all of it part of the warehouse and of the coverage. Nothing is published before.
+snapshot's. So the backfill ends with a cycle whose watermark is the lowest xmin of all rounds. What
+that cycle reads replaces the same rows in the chunks, its counts reveal hard deletes, and its one
+commit adds all of it to the warehouse and to the coverage. Nothing is published before.
 
 Cycles go on while ranges are read; only that last cycle needs the lock of the `DATA_DIR`.
 """
@@ -23,28 +23,28 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from etl.cycle import Clock, CycleReport, has_left_pieces, run_cycle
-from etl.guards import base_to_read_from, require_later_snapshot, require_same_source
+from etl.cycle import Clock, CycleReport, has_left_chunks, run_cycle
+from etl.guards import require_later_snapshot, require_same_source, watermark_to_read_from
 from etl.range_reader import range_reader
 from etl.source import SourceTransaction, open_source, replica_lag_bytes
+from olap.backfill_chunks import (
+    BackfillPlan,
+    BlockRange,
+    Chunk,
+    Chunks,
+    PlannedTable,
+    block_ranges,
+    discard_chunks,
+    forget_chunk,
+    read_chunks,
+    write_plan,
+)
 from olap.days import NO_DAY, DayRange, DaySet, day_set
 from olap.erasures import read_erasures
 from olap.errors import BackfillError
 from olap.layout import Layout
 from olap.log import get_logger
 from olap.manifest import Manifest, read_manifest
-from olap.pieces import (
-    BackfillPlan,
-    BlockRange,
-    Piece,
-    Pieces,
-    PlannedTable,
-    block_ranges,
-    discard_pieces,
-    forget_piece,
-    read_pieces,
-    write_plan,
-)
 from olap.settings import Secret, Settings
 
 log = get_logger(__name__)
@@ -126,40 +126,40 @@ def backfill(
     stop = stop or threading.Event()
     with layout.backfill_locked():
         if restart:
-            discard_pieces(layout)
+            discard_chunks(layout)
         before = read_manifest(layout.lake_manifest) if layout.lake_manifest.exists() else None
-        if has_left_pieces(layout, before):
-            discard_pieces(layout)
-        pieces = read_pieces(layout)
+        if has_left_chunks(layout, before):
+            discard_chunks(layout)
+        chunks = read_chunks(layout)
         wanted = day_set(days) - (before.coverage if before else NO_DAY)
-        _require_same_days(pieces, wanted)
-        resumed = pieces.blocks_done if pieces else 0
+        _require_same_days(chunks, wanted)
+        resumed = chunks.blocks_done if chunks else 0
         if wanted:
             rounds = _Rounds(layout, settings, url, before, jobs, pause_above_lag_mb, show, stop)
-            pieces = rounds.read(pieces, wanted)
-        progress = _progress_of(pieces)
+            chunks = rounds.read(chunks, wanted)
+        progress = _progress_of(chunks)
         read_ms = round((time.monotonic() - started) * 1000)
         cycle = None
-        if pieces is not None and not pieces.waiting and not stop.is_set():
-            cycle = run_cycle(settings, url, clock, pieces=pieces, wait_seconds=LOCK_WAIT_SECONDS)
+        if chunks is not None and not chunks.waiting and not stop.is_set():
+            cycle = run_cycle(settings, url, clock, chunks=chunks, wait_seconds=LOCK_WAIT_SECONDS)
     return BackfillReport(
         days=wanted, progress=progress, resumed_blocks=resumed, read_ms=read_ms, cycle=cycle
     )
 
 
-def _require_same_days(pieces: Pieces | None, wanted: DaySet) -> None:
-    if pieces is not None and pieces.days != wanted:
+def _require_same_days(chunks: Chunks | None, wanted: DaySet) -> None:
+    if chunks is not None and chunks.days != wanted:
         raise BackfillError(
-            f"a backfill of other days is unfinished: {pieces.days}, not {wanted}",
+            f"a backfill of other days is unfinished: {chunks.days}, not {wanted}",
             hint="Finish it with its own days first, or throw away what it has read by --restart.",
         )
 
 
-def _progress_of(pieces: Pieces | None, lag_bytes: int | None = None) -> Progress:
+def _progress_of(chunks: Chunks | None, lag_bytes: int | None = None) -> Progress:
     return Progress(
-        blocks=pieces.blocks if pieces else 0,
-        blocks_done=pieces.blocks_done if pieces else 0,
-        rows=pieces.rows if pieces else 0,
+        blocks=chunks.blocks if chunks else 0,
+        blocks_done=chunks.blocks_done if chunks else 0,
+        rows=chunks.rows if chunks else 0,
         lag_bytes=lag_bytes,
     )
 
@@ -177,18 +177,18 @@ class _Rounds:
     show: Callable[[Progress], None]
     stop: threading.Event
 
-    def read(self, pieces: Pieces | None, wanted: DaySet) -> Pieces | None:
-        """Read what is missing; the pieces, some still waiting when it was stopped."""
-        while (pieces is None or pieces.waiting) and not self.stop.is_set():
+    def read(self, chunks: Chunks | None, wanted: DaySet) -> Chunks | None:
+        """Read what is missing; the chunks, some still waiting when it was stopped."""
+        while (chunks is None or chunks.waiting) and not self.stop.is_set():
             lag = self._lag_above_limit()
             if lag is not None:
-                self.show(_progress_of(pieces, lag))
+                self.show(_progress_of(chunks, lag))
                 self.stop.wait(LAG_POLL_SECONDS)
                 continue
             with self._transaction() as source:
-                pieces = self._planned(source, pieces, wanted)
-                pieces = self._round(source.export_snapshot(), pieces)
-        return pieces
+                chunks = self._planned(source, chunks, wanted)
+                chunks = self._round(source.export_snapshot(), chunks)
+        return chunks
 
     @contextmanager
     def _transaction(self, snapshot_name: str | None = None) -> Iterator[SourceTransaction]:
@@ -200,21 +200,21 @@ class _Rounds:
         ) as source:
             yield source
 
-    def _planned(self, source: SourceTransaction, pieces: Pieces | None, wanted: DaySet) -> Pieces:
-        """The pieces by a plan that fits what the source is now."""
+    def _planned(self, source: SourceTransaction, chunks: Chunks | None, wanted: DaySet) -> Chunks:
+        """The chunks by a plan that fits what the source is now."""
         require_same_source(self.before, source.snapshot)
-        stale = self._stale(source, pieces)
-        if pieces is not None and not stale:
-            return pieces
+        stale = self._stale(source, chunks)
+        if chunks is not None and not stale:
+            return chunks
         heaps = source.heaps()
         ranges: list[BlockRange] = []
         for table in ORDER:
-            if pieces is not None and table not in stale:
-                ranges += [planned for planned in pieces.plan.ranges if planned.table == table]
+            if chunks is not None and table not in stale:
+                ranges += [planned for planned in chunks.plan.ranges if planned.table == table]
             else:
                 ranges += block_ranges(table, heaps.get(table, []), at_most=RANGE_BLOCKS)
-        for piece in (piece for table in stale for piece in pieces.of(table)) if pieces else ():
-            forget_piece(self.layout.backfill, piece.name)
+        for chunk in (chunk for table in stale for chunk in chunks.of(table)) if chunks else ():
+            forget_chunk(self.layout.backfill, chunk.name)
         snapshot = source.snapshot
         return write_plan(
             self.layout,
@@ -232,13 +232,13 @@ class _Rounds:
             ),
         )
 
-    def _stale(self, source: SourceTransaction, pieces: Pieces | None) -> set[str]:
+    def _stale(self, source: SourceTransaction, chunks: Chunks | None) -> set[str]:
         """The tables that were swapped or made anew since their ranges were planned."""
-        if pieces is None:
+        if chunks is None:
             return set(ORDER)
         require_later_snapshot(
-            pieces.plan.source,
-            pieces.xmax,
+            chunks.plan.source,
+            chunks.xmax,
             source.snapshot,
             way_out="If this is meant, begin the backfill anew with --restart. "
             "If not, correct DATABASE_URL.",
@@ -246,15 +246,15 @@ class _Rounds:
         stale: set[str] = set()
         for table in ORDER:
             relation = source.relations[table]
-            _, reason = base_to_read_from(pieces.state(table), relation, source.snapshot)
+            _, reason = watermark_to_read_from(chunks.state(table), relation, source.snapshot)
             if reason:
                 log.warning("backfill.read_again", table=table, reason=reason)
                 stale.add(table)
         return stale | {"read_receipts"} if "messages" in stale else stale
 
-    def _round(self, snapshot_name: str, pieces: Pieces) -> Pieces:
+    def _round(self, snapshot_name: str, chunks: Chunks) -> Chunks:
         """Read ranges until none is left, the time is over, or it must pause."""
-        queue = _Queue(pieces, self.stop, deadline=time.monotonic() + ROUND_SECONDS)
+        queue = _Queue(chunks, self.stop, deadline=time.monotonic() + ROUND_SECONDS)
 
         def work(number: int) -> None:
             with (
@@ -266,23 +266,23 @@ class _Rounds:
             ):
                 while (planned := queue.take()) is not None:
                     self.layout.require_space(
-                        planned.blocks * BLOCK_BYTES, "a piece of the backfill"
+                        planned.blocks * BLOCK_BYTES, "a chunk of the backfill"
                     )
-                    queue.finish(planned, reader.read(planned, pieces.days))
+                    queue.finish(planned, reader.read(planned, chunks.days))
 
         with ThreadPoolExecutor(self.jobs) as pool:
             running = {pool.submit(work, number) for number in range(self.jobs)}
             try:
                 while running:
-                    self.show(_progress_of(queue.pieces()))
+                    self.show(_progress_of(queue.chunks()))
                     _, running = wait(running, LAG_POLL_SECONDS / 4, FIRST_EXCEPTION)
                     if self._lag_above_limit() is not None:
                         queue.end()
             finally:
                 queue.end()
         queue.raise_failure()
-        self.show(_progress_of(queue.pieces()))
-        return queue.pieces()
+        self.show(_progress_of(queue.chunks()))
+        return queue.chunks()
 
     def _lag_above_limit(self) -> int | None:
         """How far replicas are behind, in bytes, if that is too far."""
@@ -295,13 +295,13 @@ class _Rounds:
 class _Queue:
     """The ranges of a round: who reads which, what has been read, and whether to go on."""
 
-    def __init__(self, pieces: Pieces, stop: threading.Event, *, deadline: float) -> None:
-        self._pieces = pieces
+    def __init__(self, chunks: Chunks, stop: threading.Event, *, deadline: float) -> None:
+        self._chunks = chunks
         self._stop = stop
         self._deadline = deadline
         self._changed = threading.Condition()
-        self._waiting = sorted(pieces.waiting, key=lambda found: ORDER.index(found.table))
-        self._done = dict(pieces.done)
+        self._waiting = sorted(chunks.waiting, key=lambda found: ORDER.index(found.table))
+        self._done = dict(chunks.done)
         self._reading: set[str] = set()
         self._is_over = False
         self._failure: BaseException | None = None
@@ -318,11 +318,11 @@ class _Queue:
                 return planned
             return None
 
-    def finish(self, planned: BlockRange, piece: Piece) -> None:
+    def finish(self, planned: BlockRange, chunk: Chunk) -> None:
         """Note that a range has been read."""
         with self._changed:
             self._reading.remove(planned.name)
-            self._done[planned.name] = piece
+            self._done[planned.name] = chunk
             self._changed.notify_all()
 
     def end(self) -> None:
@@ -346,15 +346,15 @@ class _Queue:
         if self._failure is not None:
             raise self._failure
 
-    def pieces(self) -> Pieces:
+    def chunks(self) -> Chunks:
         """What has been read so far."""
         with self._changed:
-            return Pieces(self._pieces.home, self._pieces.plan, dict(self._done))
+            return Chunks(self._chunks.home, self._chunks.plan, dict(self._done))
 
     def _reads(self, table: str) -> bool:
         return any(
             planned.table == table and planned.name in self._reading
-            for planned in self._pieces.plan.ranges
+            for planned in self._chunks.plan.ranges
         )
 
     def _must_end(self) -> bool:

@@ -1,7 +1,7 @@
 """Reading one batch: everything that may have changed, under one snapshot, into staging.
 
-The window of each table is its base. Three things widen it. A table whose base is worth nothing any
-more (see `guards`) is read whole. Days that were found to differ are read whole: a row that was
+Each table is read from its watermark on. Three things widen that. A table with an unusable
+watermark (see `guards`) is read whole. Days that were found to differ are read whole: a row that was
 hard-deleted, or whose event time was changed, leaves no version behind that a reader could find,
 only a count that does not add up. And what hangs on a changed row is read with it: receipts carry
 their message's conversation and time, so those of changed and of removed messages are read again.
@@ -17,17 +17,17 @@ from datetime import date
 import msgspec
 import pyarrow as pa
 
-from etl.guards import base_to_read_from, require_same_source
+from etl.guards import require_same_source, watermark_to_read_from
 from etl.source import SourceTransaction, Window, open_source
+from olap.backfill_chunks import Chunk, Chunks
 from olap.days import EVERY_DAY, NO_DAY, DaySet, days_of
 from olap.erasures import Erasures, read_erasures
+from olap.extract import Extract, TableExtract, TakenSums
 from olap.log import get_logger
 from olap.manifest import Manifest, Places
-from olap.pieces import Piece, Pieces
 from olap.proofs import FACT_NAMES, Tier, differing, recent_days, sums_here
-from olap.reading import Reading, TableReading, TakenSums
-from olap.scratch import Scratch
 from olap.settings import Secret, Settings
+from olap.staging import Staging
 from olap.tables import TABLES
 from olap.warehouse import Warehouse
 
@@ -36,7 +36,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchPlan:
-    """What a batch reads besides the rows since the base.
+    """What a batch reads besides the rows since the watermark.
 
     Attributes:
         coverage: the days that are kept.
@@ -45,7 +45,7 @@ class BatchPlan:
         whole: days to read whole in any case; a dimension can only be read whole.
         lost: places in the lake whose files cannot be used: read whole, and written anew.
         prove: days to add up in full, for comparison after the fold.
-        pieces: what a backfill has read of days that are new to the coverage; this batch brings
+        chunks: what a backfill has read of days that are new to the coverage; this batch brings
             what has changed since, and makes one state of it all.
         removal_max_percent: when days that are read whole lack more of a table's rows than this,
             its rows stay and are reported as refused.
@@ -57,7 +57,7 @@ class BatchPlan:
     whole: Mapping[str, DaySet] = field(default_factory=dict)
     lost: Places = frozenset()
     prove: Mapping[str, DaySet] = field(default_factory=dict)
-    pieces: Pieces | None = None
+    chunks: Chunks | None = None
     removal_max_percent: float = 5
 
 
@@ -67,7 +67,7 @@ def read_batch(
     settings: Settings,
     url: Secret,
     plan: BatchPlan,
-) -> Reading:
+) -> Extract:
     """Read a batch into staging.
 
     The source's transaction ends before anything is made of the rows, so that the source's vacuum
@@ -89,11 +89,11 @@ def read_batch(
         tables = {table: reader.read(table) for table in TABLES}
         sums = reader.sums()
         snapshot = source.snapshot
-    return Reading(
+    return Extract(
         source=snapshot.identity,
         coverage=plan.coverage,
         snapshot=snapshot.text,
-        base=snapshot.xmin,
+        watermark=snapshot.xmin,
         data_through=snapshot.seen_at,
         held_back_by=snapshot.held_back_by,
         ms=round((time.perf_counter() - started) * 1000),
@@ -120,42 +120,45 @@ class _BatchReader:
         self._erasures = committed_erasures(warehouse)
         self._lost_messages = "{}"
         self._is_messages_full = False
-        self._pieces = self._usable_pieces()
+        self._chunks = self._usable_chunks()
 
-    def read(self, table: str) -> TableReading:
+    def read(self, table: str) -> TableExtract:
         """Stage one table."""
         started, tally = time.perf_counter(), Tally(self._erasures)
         is_fact = table in FACT_NAMES
         folder = f"{'facts' if is_fact else 'dimensions'}/{table}"
         relation = self._source.relations[table]
         source_rows, outside_rows = self._counts[table]
-        base = self._base(table)
-        pieces = self._pieces if base is not None and is_fact else None
+        watermark = self._watermark(table)
+        chunks = self._chunks if watermark is not None and is_fact else None
         lost = frozenset(d for name, d in self._plan.lost if name == table and d is not None)
-        days = self._days_to_read_whole(table) if base is not None and is_fact else NO_DAY
+        days = self._days_to_read_whole(table) if watermark is not None and is_fact else NO_DAY
         window = Window(
-            base=base, days=days, coverage=self._plan.coverage, lost_messages=self._lost_messages
+            watermark=watermark,
+            days=days,
+            coverage=self._plan.coverage,
+            lost_messages=self._lost_messages,
         )
         stream = tally.count(self._source.rows(table, window))
         stage_stream(self._warehouse, self._source, f"{folder}/stage", stream)
-        if pieces is not None:
-            self._warehouse.set_variable(f"{table}_pieces", pieces.files(table))
-            self._warehouse.run(f"{folder}/join_pieces")
-            tally.add(pieces.of(table))
+        if chunks is not None:
+            self._warehouse.set_variable(f"{table}_chunks", chunks.files(table))
+            self._warehouse.run(f"{folder}/join_chunks")
+            tally.add(chunks.of(table))
         refused = self._refused_rows(table, days) if days else 0
-        whole = EVERY_DAY if base is None else days_of(lost) if refused else days
-        has_keys = not is_fact and (base is None or self._lacks_keys(folder, source_rows))
-        if has_keys and base is None:
+        whole = EVERY_DAY if watermark is None else days_of(lost) if refused else days
+        has_keys = not is_fact and (watermark is None or self._lacks_keys(folder, source_rows))
+        if has_keys and watermark is None:
             self._warehouse.run(f"{folder}/keys_of_full_read")
         elif has_keys:
             keys = Tally(self._erasures).count(self._source.keys(table))
             stage_stream(self._warehouse, self._source, f"{folder}/keys", keys)
         if table == "messages":
             # Which of a lost day's messages are gone cannot be told, so neither can their receipts.
-            self._is_messages_full = base is None or bool(lost)
+            self._is_messages_full = watermark is None or bool(lost)
             if days and not refused and not self._is_messages_full and self._files(table, days):
                 self._lost_messages = self._warehouse.run("facts/messages/lost_ids")[0][0]
-        return TableReading(
+        return TableExtract(
             relation=relation.relation,
             columns=relation.columns,
             source_rows=source_rows,
@@ -163,7 +166,7 @@ class _BatchReader:
             rows=tally.rows,
             bytes=tally.bytes,
             ms=round((time.perf_counter() - started) * 1000),
-            whole=whole | pieces.days if pieces is not None else whole,
+            whole=whole | chunks.days if chunks is not None else whole,
             refused_rows=refused,
             lost=lost,
             is_lost=(table, None) in self._plan.lost,
@@ -202,42 +205,44 @@ class _BatchReader:
     def _is_covered(self, day: date | None) -> bool:
         return day is None or day in self._plan.coverage
 
-    def _base(self, table: str) -> int | None:
+    def _watermark(self, table: str) -> int | None:
         known = self._before.tables.get(table) if self._before else None
-        if self._pieces is not None and table in FACT_NAMES:
-            known = known or self._pieces.state(table)
-            known = msgspec.structs.replace(known, base=min(known.base, self._pieces.base))
+        if self._chunks is not None and table in FACT_NAMES:
+            known = known or self._chunks.state(table)
+            known = msgspec.structs.replace(
+                known, watermark=min(known.watermark, self._chunks.watermark)
+            )
         relation = self._source.relations[table]
-        base, reason = base_to_read_from(known, relation, self._source.snapshot)
+        watermark, reason = watermark_to_read_from(known, relation, self._source.snapshot)
         if self._plan.is_full:
-            base, reason = None, "asked for"
-        elif table == "read_receipts" and self._is_messages_full and base is not None:
-            base, reason = None, "its messages are read whole"
+            watermark, reason = None, "asked for"
+        elif table == "read_receipts" and self._is_messages_full and watermark is not None:
+            watermark, reason = None, "its messages are read whole"
         elif table not in FACT_NAMES and self._plan.whole.get(table):
-            base, reason = None, "it differs from the source"
+            watermark, reason = None, "it differs from the source"
         elif (table, None) in self._plan.lost:
-            base, reason = None, "its lake file is damaged"
+            watermark, reason = None, "its lake file is damaged"
         if reason and self._before:
             log.info("table.full_read", table=table, reason=reason)
-        return base
+        return watermark
 
-    def _usable_pieces(self) -> Pieces | None:
-        """The plan's pieces, unless a table was swapped or made anew after they were read."""
-        pieces = self._plan.pieces
-        if pieces is None:
+    def _usable_chunks(self) -> Chunks | None:
+        """The plan's chunks, unless a table was swapped or made anew after they were read."""
+        chunks = self._plan.chunks
+        if chunks is None:
             return None
-        for table in pieces.plan.tables:
+        for table in chunks.plan.tables:
             relation = self._source.relations[table]
-            _, reason = base_to_read_from(pieces.state(table), relation, self._source.snapshot)
+            _, reason = watermark_to_read_from(chunks.state(table), relation, self._source.snapshot)
             if reason:
                 log.warning("backfill.pieces_unusable", table=table, reason=reason)
                 return None
-        return pieces
+        return chunks
 
     def _days_to_read_whole(self, table: str) -> DaySet:
         days = self._plan.whole.get(table, NO_DAY)
-        if self._plan.pieces is not None and self._pieces is None:
-            days |= self._plan.pieces.days
+        if self._plan.chunks is not None and self._chunks is None:
+            days |= self._plan.chunks.days
         days |= days_of(day for name, day in self._plan.lost if name == table and day is not None)
         if table in self._plan.suspects:
             assert self._before is not None
@@ -284,11 +289,11 @@ class Tally:
     rows: int = 0
     bytes: int = 0
 
-    def add(self, pieces: Iterable[Piece]) -> None:
-        """Count what flowed before, into pieces."""
-        for piece in pieces:
-            self.rows += piece.rows
-            self.bytes += piece.bytes
+    def add(self, chunks: Iterable[Chunk]) -> None:
+        """Count what flowed before, into chunks."""
+        for chunk in chunks:
+            self.rows += chunk.rows
+            self.bytes += chunk.bytes
 
     def count(self, reader: pa.RecordBatchReader) -> pa.RecordBatchReader:
         def batches() -> Iterator[pa.RecordBatch]:
@@ -301,11 +306,11 @@ class Tally:
 
 
 def stage_stream(
-    scratch: Scratch, source: SourceTransaction, name: str, rows: pa.RecordBatchReader
+    staging: Staging, source: SourceTransaction, name: str, rows: pa.RecordBatchReader
 ) -> None:
     """Stage a stream; an error of the source is raised as itself, not as DuckDB shows it."""
     try:
-        scratch.stage(name, rows)
+        staging.stage(name, rows)
     except Exception:
         if source.failure is not None:
             raise source.failure from None

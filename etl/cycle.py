@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from etl.batch import BatchPlan
-from etl.catch_up import CaughtUp, catch_up
+from etl.reconcile import Reconciled, reconcile
+from olap.backfill_chunks import Chunks, discard_chunks, read_chunks
 from olap.damage import lake_manifest, missing, unreadable
 from olap.days import EVERY_DAY, NO_DAY
 from olap.errors import BackfillError
+from olap.extract import Extract
 from olap.heal import healing
 from olap.layout import Layout, write_durably
 from olap.log import get_logger
 from olap.manifest import Manifest, Places, read_manifest
-from olap.pieces import Pieces, discard_pieces, read_pieces
 from olap.proofs import due
 from olap.publish import collect, is_due, publish
-from olap.reading import Reading
 from olap.recovery import lake_error, recover, restore
 from olap.settings import Secret, Settings
 from olap.timer import Timer
@@ -35,49 +35,49 @@ class CycleReport:
 
     Attributes:
         manifest: the state after it.
-        caught_up: what was read and folded, batch by batch.
+        reconciled: what was read and folded, batch by batch.
         is_published: whether it made a new generation.
         steps_ms: milliseconds of each step, in order.
         bytes_freed: what collection removed.
     """
 
     manifest: Manifest
-    caught_up: CaughtUp
+    reconciled: Reconciled
     is_published: bool
     steps_ms: dict[str, int]
     bytes_freed: int
 
     @property
-    def reading(self) -> Reading:
+    def extract(self) -> Extract:
         """What the first batch read; others only put right what it found to differ."""
-        return self.caught_up.readings[0]
+        return self.reconciled.extracts[0]
 
     @property
     def rows_changed(self) -> int:
         """Rows that were new or different."""
-        return self.caught_up.rows_changed
+        return self.reconciled.rows_changed
 
     @property
     def days_rebuilt(self) -> int:
         """(table, day) pairs rebuilt."""
-        return self.caught_up.days_rebuilt
+        return self.reconciled.days_rebuilt
 
 
 def plan_of(
-    settings: Settings, before: Manifest | None, *, is_full: bool, pieces: Pieces | None
+    settings: Settings, before: Manifest | None, *, is_full: bool, chunks: Chunks | None
 ) -> BatchPlan:
     """What a cycle reads: the news, and the proofs that are due."""
-    coverage = before.coverage if before else NO_DAY if pieces is not None else EVERY_DAY
+    coverage = before.coverage if before else NO_DAY if chunks is not None else EVERY_DAY
     proofs = (
         due(before, hour=settings.verify_hour, rows_max=settings.verify_budget_rows)
         if before
         else {}
     )
     return BatchPlan(
-        coverage=coverage | pieces.days if pieces is not None else coverage,
+        coverage=coverage | chunks.days if chunks is not None else coverage,
         is_full=is_full,
         prove=proofs,
-        pieces=pieces,
+        chunks=chunks,
         removal_max_percent=settings.repair_max_percent,
     )
 
@@ -88,7 +88,7 @@ def run_cycle(
     clock: Clock,
     *,
     is_full: bool = False,
-    pieces: Pieces | None = None,
+    chunks: Chunks | None = None,
     wait_seconds: float = 0,
 ) -> CycleReport:
     """Bring the warehouse up to the source's present state and publish it if there is news.
@@ -97,7 +97,7 @@ def run_cycle(
         url: the source.
         clock: gives the present, UTC; a generation is dated with the moment it is published.
         is_full: read every table whole and accept another source than last time.
-        pieces: a backfill that has read all its ranges: this cycle makes it part of the warehouse.
+        chunks: a backfill that has read all its ranges: this cycle makes it part of the warehouse.
         wait_seconds: how long to wait for another writer to end.
 
     Raises:
@@ -106,7 +106,7 @@ def run_cycle(
     layout = Layout(settings.data_dir)
 
     def attempt(lost: Places) -> CycleReport:
-        return _attempt(settings, url, clock, lost, is_full=is_full, pieces=pieces)
+        return _attempt(settings, url, clock, lost, is_full=is_full, chunks=chunks)
 
     with layout.locked(wait_seconds=wait_seconds):
         report = healing(settings, layout, attempt)
@@ -121,24 +121,24 @@ def _attempt(
     lost: Places,
     *,
     is_full: bool,
-    pieces: Pieces | None,
+    chunks: Chunks | None,
 ) -> CycleReport:
     layout, timer = Layout(settings.data_dir), Timer()
     with open_warehouse(
         layout, memory_limit=settings.memory_limit, threads=settings.threads
     ) as warehouse:
         before, lost = restore(warehouse, lost)
-        if before is None and pieces is None:
+        if before is None and chunks is None:
             _require_no_backfill(layout)
         if before:
             # A crash after the last commit may have left the lake's manifest behind the ledger;
             # it must not name a file that is removed now.
             write_durably(layout.lake_manifest, before.to_json())
             _collect(settings, layout, before, clock())
-        plan = replace(plan_of(settings, before, is_full=is_full, pieces=pieces), lost=lost)
-        caught_up = catch_up(warehouse, before, settings, url, timer, plan)
-        manifest = caught_up.manifest
-        is_published = bool(caught_up.proved) or is_due(
+        plan = replace(plan_of(settings, before, is_full=is_full, chunks=chunks), lost=lost)
+        reconciled = reconcile(warehouse, before, settings, url, timer, plan)
+        manifest = reconciled.manifest
+        is_published = bool(reconciled.proved) or is_due(
             layout, manifest, clock(), idle_seconds=settings.publish_idle_seconds
         )
         if is_published:
@@ -147,12 +147,12 @@ def _attempt(
             with timer.step("publish"):
                 manifest = publish(warehouse, clock())
         with timer.step("collect"):
-            if has_left_pieces(layout, manifest):
-                discard_pieces(layout)
+            if has_left_chunks(layout, manifest):
+                discard_chunks(layout)
             freed = _collect(settings, layout, manifest, clock())
     return CycleReport(
         manifest=manifest,
-        caught_up=caught_up,
+        reconciled=reconciled,
         is_published=is_published,
         steps_ms=timer.steps,
         bytes_freed=freed,
@@ -208,18 +208,18 @@ def _require_lake(layout: Layout) -> None:
         raise lake_error(layout, lost)
 
 
-def has_left_pieces(layout: Layout, manifest: Manifest | None) -> bool:
-    """Whether a finished backfill has left its pieces: all their days are in the coverage."""
+def has_left_chunks(layout: Layout, manifest: Manifest | None) -> bool:
+    """Whether a finished backfill has left its chunks: all their days are in the coverage."""
     try:
-        pieces = read_pieces(layout)
+        chunks = read_chunks(layout)
     except BackfillError:
         return False
-    return pieces is not None and manifest is not None and not pieces.days - manifest.coverage
+    return chunks is not None and manifest is not None and not chunks.days - manifest.coverage
 
 
 def _require_no_backfill(layout: Layout) -> None:
     """Stop a first load beside an unfinished one, which may be of fewer days."""
-    if read_pieces(layout) is not None:
+    if read_chunks(layout) is not None:
         raise BackfillError(
             f"a backfill into {layout.root} is unfinished, and nothing else has been loaded yet",
             hint="Finish it (`python -m etl backfill`, with the same days), or remove "
@@ -249,12 +249,12 @@ def _collect(settings: Settings, layout: Layout, manifest: Manifest, now: dateti
 
 def _log(report: CycleReport) -> None:
     """The cycle's one canonical line, and one error per table that could not be put right."""
-    batch, caught_up = report.manifest.last_batch, report.caught_up
-    tables = report.reading.tables
+    batch, reconciled = report.manifest.last_batch, report.reconciled
+    tables = report.extract.tables
     log.info(
         "cycle",
         batch=batch.batch,
-        batches=len(caught_up.readings),
+        batches=len(reconciled.extracts),
         generation=report.manifest.generation,
         is_published=report.is_published,
         data_through=batch.data_through.isoformat(),
@@ -263,15 +263,15 @@ def _log(report: CycleReport) -> None:
         read_ms={name: table.ms for name, table in tables.items()},
         full_reads=[name for name, table in tables.items() if table.is_full],
         rows_changed=report.rows_changed,
-        dimensions_changed={k: n for f in caught_up.folds for k, n in f.dimensions.items()},
+        dimensions_changed={k: n for f in reconciled.folds for k, n in f.dimensions.items()},
         days_rebuilt=report.days_rebuilt,
-        files_proved=caught_up.proved,
-        lake_bytes_written=sum(c.file.bytes for f in caught_up.folds for c in f.days if c.file),
+        files_proved=reconciled.proved,
+        lake_bytes_written=sum(c.file.bytes for f in reconciled.folds for c in f.days if c.file),
         bytes_freed=report.bytes_freed,
         step_ms=report.steps_ms,
         held_back_by=batch.held_back_by,
     )
-    for table, rows in caught_up.refused.items():
+    for table, rows in reconciled.refused.items():
         log.error(
             "repair.refused",
             table=table,

@@ -23,13 +23,13 @@ import msgspec
 import redis
 
 from olap import ledger, sqlfiles
+from olap.backfill_chunks import forget_chunk, read_chunks
 from olap.erasures import PERSON_COLUMNS, read_erasures
 from olap.errors import ErasureError
 from olap.heal import damage_named
 from olap.lake import rewrite_day, write_dimension
 from olap.layout import Layout, write_durably
 from olap.manifest import LakeFile, Manifest
-from olap.pieces import forget_piece, read_pieces
 from olap.publish import collect, generation_numbers, publish
 from olap.recovery import recover
 from olap.settings import Settings
@@ -48,7 +48,7 @@ class ErasureReceipt:
 
     Attributes:
         lake_files: day files that were written anew.
-        pieces: ranges of an unfinished backfill that it reads again.
+        chunks: ranges of an unfinished backfill that it reads again.
         generation: the one that was published; all older ones were removed.
         generations_removed: how many.
         files_searched, bytes_searched: everything below `DATA_DIR`.
@@ -59,7 +59,7 @@ class ErasureReceipt:
     """
 
     lake_files: int
-    pieces: int
+    chunks: int
     generation: int
     generations_removed: int
     files_searched: int
@@ -95,7 +95,7 @@ def erase(settings: Settings, user_id: int, clock: Callable[[], datetime]) -> Er
         erasures = read_erasures(layout)
         files = _mask(warehouse, before, user_id, erasures.begin(user_id))
         erasures.finish(user_id)
-        pieces = _forget_pieces(warehouse, user_id)
+        chunks = _forget_chunks(warehouse, user_id)
         warehouse.rewrite()
         manifest = publish(warehouse, clock())
         older = len(generation_numbers(layout)) - 1
@@ -108,7 +108,7 @@ def erase(settings: Settings, user_id: int, clock: Callable[[], datetime]) -> Er
     searched = _require_no_bytes(layout, telling)
     return ErasureReceipt(
         lake_files=files,
-        pieces=pieces,
+        chunks=chunks,
         generation=manifest.generation,
         generations_removed=older,
         files_searched=len(searched),
@@ -176,19 +176,19 @@ def _mask(warehouse: Warehouse, before: Manifest, user_id: int, pseudonym: int) 
     return day_files
 
 
-def _forget_pieces(warehouse: Warehouse, user_id: int) -> int:
+def _forget_chunks(warehouse: Warehouse, user_id: int) -> int:
     """Have an unfinished backfill read again what mentions the person; how many ranges that is."""
-    pieces = read_pieces(warehouse.layout)
-    if pieces is None:
+    chunks = read_chunks(warehouse.layout)
+    if chunks is None:
         return 0
     forgotten = 0
     for fact in FACTS:
-        names = {path: Path(path).stem for path in pieces.files(fact.name)}
+        names = {path: Path(path).stem for path in chunks.files(fact.name)}
         if not names:
             continue
         rows = warehouse.run(f"facts/{fact.name}/mentions", files=list(names), user_id=user_id)
         for (path,) in rows:
-            forget_piece(pieces.home, names[path])
+            forget_chunk(chunks.home, names[path])
             forgotten += 1
     return forgotten
 

@@ -1,10 +1,10 @@
 """Guards: is it still the database we read last time, and which tables must be read whole?
 
-The base is only worth something on the cluster that gave it. So another cluster, another timeline
+A watermark is valid only on the cluster that it comes from. So another cluster, another timeline
 (a failover or a point-in-time recovery may have lost transactions) and an older replica are each a
 clear stop. A table that was swapped, rewritten or got a partition holds rows with old xmins; a
-column that was made anew holds values that no row version tells of; and a base more than 2^31 xids
-old cannot be compared on the circle of 32-bit xids. Each of these means one full read of the table.
+recreated column holds values that no new row version announces; and a watermark older than 2^31 xids
+cannot be compared on the circle of 32-bit xids. Each of these means one full read of the table.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from olap.errors import SourceChangedError
 from olap.manifest import Manifest, SourceIdentity, TableState
 
 # age() counts from an xid a little after the snapshot's xmax; a million is more than a little.
-BASE_AGE_MAX = 2**31 - 2**20
+WATERMARK_AGE_MAX = 2**31 - 2**20
 
 
 def require_same_source(before: Manifest | None, snapshot: Snapshot) -> None:
@@ -64,16 +64,16 @@ def require_later_snapshot(
         )
 
 
-def base_to_read_from(
+def watermark_to_read_from(
     state: TableState | None, relation: Relation, snapshot: Snapshot
 ) -> tuple[int | None, str | None]:
-    """The base to read a table from, or None for a full read, and the reason for a full read."""
+    """The watermark to read a table from; or None and the reason for a full read."""
     if state is None:
         return None, "first load"
     if state.relation != relation.relation:
         return None, "table swapped, rewritten or partitioned"
     if state.columns != relation.columns:
         return None, "columns changed"
-    if snapshot.xmax - state.base >= BASE_AGE_MAX:
-        return None, "base too old"
-    return state.base, None
+    if snapshot.xmax - state.watermark >= WATERMARK_AGE_MAX:
+        return None, "watermark too old"
+    return state.watermark, None

@@ -21,7 +21,7 @@ from olap.status import Status
 def cycle_text(report: CycleReport, layout: Layout) -> str:
     """What a cycle read and what it published."""
     rows = [("table", "rows read", "MB", "ms", "rows now", "days")]
-    for name, table in report.reading.tables.items():
+    for name, table in report.extract.tables.items():
         state = report.manifest.tables[name]
         days = report.manifest.days(name)
         rows.append(
@@ -92,21 +92,21 @@ def few_numbers(generation: Path) -> list[str]:
 
 def verification_text(found: Verification, layout: Layout) -> str:
     """What was proved, and what differed."""
-    caught_up, manifest = found.caught_up, found.manifest
+    reconciled, manifest = found.reconciled, found.manifest
     rows = [("table", "rows compared", "files proved", "all proved since")]
-    for table, taken in caught_up.readings[0].sums.items():
+    for table, taken in reconciled.extracts[0].sums.items():
         proof = manifest.proof(table)
         compared = sum(day.rows for day in taken.sums.values())
         since = _instant(proof.proved_at) if proof.proved_at else "not yet"
         rows.append((table, f"{compared:,}", f"{proof.proved_files:,}/{proof.files:,}", since))
     lines = [*_columns(rows), ""]
-    for difference in caught_up.differences:
+    for difference in reconciled.differences:
         lines.append(
             f"{difference.table} {difference.day or '(whole)'}: the source has "
             f"{difference.source.rows:,} rows, here are {difference.here.rows:,}"
             + ("" if difference.source.rows != difference.here.rows else ", not the same")
         )
-    if not caught_up.is_settled:
+    if not reconciled.is_settled:
         lines.append("These differ from the source. `--repair` reads them again.")
     elif found.is_repaired:
         lines.append("All of it was read again, and is now proved equal to the source.")
@@ -126,8 +126,8 @@ def receipt_text(receipt: ErasureReceipt, layout: Layout) -> str:
         f"{receipt.bytes_searched:,} bytes as they lie and {receipt.values_searched:,} values "
         "decoded: neither the id nor a name was found.",
     ]
-    if receipt.pieces:
-        lines.insert(1, f"{receipt.pieces:,} ranges of an unfinished backfill are read again.")
+    if receipt.chunks:
+        lines.insert(1, f"{receipt.chunks:,} ranges of an unfinished backfill are read again.")
     if receipt.shared_names:
         lines.append(f"{receipt.shared_names} of the names another user has too; it stays theirs.")
     if receipt.plain_texts:
@@ -151,13 +151,13 @@ def status_text(status: Status) -> str:
         ]
     if status.lag_seconds is not None:
         lines.append(f"lag           {status.lag_seconds:,.0f} s since the last batch")
-    if status.base is not None:
-        base = status.base
+    if status.watermark is not None:
+        watermark = status.watermark
         lines.append(
-            f"base          xid {base.xid}, {base.age_xids:,} transactions and "
-            f"{base.age_seconds:,.0f} s behind the last snapshot"
+            f"watermark     xid {watermark.xid}, {watermark.age_xids:,} transactions and "
+            f"{watermark.age_seconds:,.0f} s behind the last snapshot"
         )
-        lines.append(f"held back by  {base.held_back_by or 'nobody'}")
+        lines.append(f"held back by  {watermark.held_back_by or 'nobody'}")
     disk = status.disk
     lines.append(
         f"disk          lake {_mb(disk.lake)}, warehouse {_mb(disk.warehouse)}, "

@@ -4,7 +4,7 @@ A timestamp cursor loses rows: a transaction that began earlier commits after th
 it. The cursor used here is the row version's own `xmin`, fenced by the reading snapshot. A version
 that snapshot S cannot see was written by a transaction still running or not yet begun, so its
 `xmin >= pg_snapshot_xmin(S)`; the next cycle therefore reads every visible row whose `xmin` is at
-or after that number, the *base*. Rows near it are read again; the merge makes nothing of that.
+or after that number, the *watermark*. Rows near it are read again; the merge makes nothing of that.
 It needs no column, no index, no clock and no privilege but SELECT.
 
 The order of statements matters. `LOCK TABLE` comes first and takes no snapshot: a rewrite or a
@@ -30,10 +30,10 @@ import pyarrow as pa
 
 from etl.watchdog import Watchdog, connected, with_time_limits
 from olap import sqlfiles
+from olap.backfill_chunks import BlockRange
 from olap.days import EVERY_DAY, NO_DAY, DaySet
 from olap.errors import SourceError, SourceSilentError
 from olap.manifest import SourceIdentity, utc
-from olap.pieces import BlockRange
 from olap.proofs import DaySum, Sums, Tier
 from olap.settings import Secret
 from olap.tables import TABLES
@@ -100,13 +100,13 @@ class Window:
     """Which rows of a table to read.
 
     Attributes:
-        base: xid8 of the last snapshot's xmin: rows whose version is at or after it; None = all.
+        watermark: xid8; reads row versions at or after it; None = all rows.
         days: whole days besides, whatever the version of their rows.
         coverage: no row of another day.
         lost_messages: ids, as PostgreSQL's uuid[], whose receipts are to be read besides.
     """
 
-    base: int | None
+    watermark: int | None
     days: DaySet = NO_DAY
     coverage: DaySet = EVERY_DAY
     lost_messages: str = "{}"
@@ -161,7 +161,7 @@ class SourceTransaction:
 
     def counts(self, coverage: DaySet) -> Mapping[str, tuple[int, int]]:
         """How many rows each table has, inside the coverage and outside it."""
-        self._set(Window(base=None, coverage=coverage))
+        self._set(Window(watermark=None, coverage=coverage))
         rows = self._fetch(f"{MAPPING}/counts")
         return {row["table_name"]: (row["source_rows"], row["outside_rows"]) for row in rows}
 
@@ -181,9 +181,9 @@ class SourceTransaction:
 
     def _set(self, window: Window) -> None:
         # An xid on a row has 32 bits; age() compares on the circle, so the low half is enough.
-        base = "" if window.base is None else str(window.base & 0xFFFF_FFFF)
+        watermark = "" if window.watermark is None else str(window.watermark & 0xFFFF_FFFF)
         days, coverage = window.days.to_multirange(), window.coverage.to_multirange()
-        self._fetch("source/set_window", (base, days, coverage, window.lost_messages))
+        self._fetch("source/set_window", (watermark, days, coverage, window.lost_messages))
 
     def _read_snapshot(self) -> Snapshot:
         row = self._fetch("source/snapshot")[0]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from etl.batch import BatchPlan
-from etl.catch_up import CaughtUp, catch_up
+from etl.reconcile import Reconciled, reconcile
 from olap import sqlfiles
 from olap.agreement import disagreements
 from olap.days import DayRange, day_set
@@ -35,13 +35,13 @@ class Verification:
     """What was compared and found.
 
     Attributes:
-        caught_up: the batches; its `differences` are what differed before a repair.
+        reconciled: the batches; its `differences` are what differed before a repair.
         is_repaired: whether all is equal now although something was not.
         manifest: the generation that carries the proofs.
         steps_ms: milliseconds of each step.
     """
 
-    caught_up: CaughtUp
+    reconciled: Reconciled
     is_repaired: bool
     manifest: Manifest
     steps_ms: dict[str, int]
@@ -104,14 +104,14 @@ def _attempt(
             prove=dict.fromkeys(TABLES, day_set(days)),
             removal_max_percent=100 if may_remove else settings.repair_max_percent,
         )
-        caught_up = catch_up(warehouse, before, settings, url, timer, plan, repair=repair)
+        reconciled = reconcile(warehouse, before, settings, url, timer, plan, repair=repair)
         offences = [
             f"{name.removeprefix('checks/')}: {row}"
             for name in sqlfiles.names("checks")
             for row in warehouse.run(name)
         ]
         with timer.step("agree"):
-            offences += disagreements(warehouse, caught_up.manifest, day_set(days))
+            offences += disagreements(warehouse, reconciled.manifest, day_set(days))
         if offences:
             raise VerifyError(
                 f"the warehouse contradicts itself: {'; '.join(offences[:5])}",
@@ -119,19 +119,19 @@ def _attempt(
             )
         with timer.step("publish"):
             manifest = publish(warehouse, clock())
-    if caught_up.refused:
+    if reconciled.refused:
         raise RepairRefusedError(
             "the repair would remove "
             + ", ".join(
                 f"{rows:,} of {before.tables[table].rows:,} rows of {table}"
-                for table, rows in caught_up.refused.items()
+                for table, rows in reconciled.refused.items()
             )
             + f", more than {settings.repair_max_percent} %",
             hint="If the source is right, run it again with `--repair --yes`.",
         )
     return Verification(
-        caught_up=caught_up,
-        is_repaired=bool(caught_up.differences or caught_up.miscounted) and caught_up.is_settled,
+        reconciled=reconciled,
+        is_repaired=bool(reconciled.differences or reconciled.miscounted) and reconciled.is_settled,
         manifest=manifest,
         steps_ms=timer.steps,
     )

@@ -8,9 +8,9 @@ The words, everywhere the same:
 
 * **batch**: all rows one cycle read, under one snapshot, so a consistent cut across all tables.
 * **lake**: immutable Parquet files, one per fact and UTC day, and one per dimension and change.
-* **warehouse**: dimensions, slim facts, rollups and the ledger in one private DuckDB file.
+* **warehouse**: dimensions, keyed facts, rollups and the ledger in one private DuckDB file.
 * **generation**: a published, numbered, read-only copy of the warehouse with its views.
-* **base**: the xid from which the next cycle reads on.
+* **watermark**: the xid from which the next cycle reads on.
 * **data_through**: the source's clock at the snapshot; *as seen at*, not *complete to*.
 
 `olap` imports neither `etl` nor `api`; these two never import each other. They meet in the data:
@@ -18,5 +18,5 @@ a new generation is all that the API has to notice.
 
 Read in this order: `tables`, `manifest`, `lake`, `fold`, `warehouse`, `ledger`, `publish`; then
 `catalog` (what the numbers mean), `proofs` and `agreement` (are they right?), `damage`,
-`recovery` and `heal` (when a file is not what it was), `pieces` (an unfinished backfill).
+`recovery` and `heal` (when a file is not what it was), `chunks` (an unfinished backfill).
 """

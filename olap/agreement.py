@@ -53,9 +53,9 @@ def _rows_that_would_change(
             for fact in rollup.facts:
                 paths = [files[fact, day] for day in portion if (fact, day) in files]
                 if paths:
-                    warehouse.run(f"facts/{fact}/slim", files=paths)
+                    warehouse.run(f"facts/{fact}/keyed", files=paths)
                 else:
-                    warehouse.run(f"facts/{fact}/slim_none")
+                    warehouse.run(f"facts/{fact}/keyed_none")
             warehouse.run(f"rollups/{rollup.name}", days=portion)
         made, here = connection.table(f"core.{rollup.name}"), connection.table(kept)
         return len(made.except_(here)) + len(here.except_(made))

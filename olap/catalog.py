@@ -7,7 +7,7 @@ nothing is said twice. The loader gives the newest version the bare name as well
 header on both as a comment, and lists all of them in `metrics.catalog`.
 
 The meaning of a version is frozen by its **fingerprint**: a digest of the macro and of every macro
-of `sql/windows` that it uses, directly or not; spacing, case and comments do not count. The file
+of `sql/macros` that it uses, directly or not; spacing, case and comments do not count. The file
 `sql/README.md` is made from all this, and a test fails when a fingerprint changes: a new meaning is
 a new file with the next version, and both are published.
 """
@@ -26,9 +26,9 @@ import duckdb
 from olap import sqlfiles
 from olap.errors import CatalogError
 from olap.manifest import naive_utc
-from olap.scratch import Scratch
+from olap.staging import Staging
 
-FOLDERS = ("windows", "metrics")
+FOLDERS = ("macros", "metrics")
 _STEM = re.compile(r"(?P<name>[a-z_]+)_v(?P<version>[1-9][0-9]*)")
 _HEADER = re.compile(
     r"-- (?P<stem>\w+): (?P<definition>[^\n]+)\n"
@@ -79,7 +79,7 @@ def metrics() -> tuple[Metric, ...]:
     Raises:
         CatalogError: a file's header is not as it must be.
     """
-    windows = _definitions(sqlfiles.names("windows"))
+    windows = _definitions(sqlfiles.names("macros"))
     found = (_metric(name, windows) for name in sqlfiles.names("metrics"))
     return tuple(sorted(found, key=lambda metric: (metric.name, metric.version)))
 
@@ -89,16 +89,16 @@ def newest(versions: Iterable[Metric]) -> dict[str, Metric]:
     return {metric.name: metric for metric in sorted(versions, key=lambda metric: metric.version)}
 
 
-def load_metrics(scratch: Scratch) -> None:
+def load_metrics(staging: Staging) -> None:
     """Make every macro, its comment and the catalogue; inside a transaction of the caller's."""
-    connection = scratch.connection
-    for name in (*sqlfiles.names("windows"), *sqlfiles.names("metrics")):
-        scratch.run(name)
+    connection = staging.connection
+    for name in (*sqlfiles.names("macros"), *sqlfiles.names("metrics")):
+        staging.run(name)
     connection.execute("delete from metrics.catalog")
     bare = newest(metrics())
     for metric in metrics():
         _comment(connection, metric.macro, metric.comment)
-        scratch.run(
+        staging.run(
             "catalog/add",
             metric=metric.name,
             version=metric.version,

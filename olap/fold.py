@@ -7,7 +7,7 @@ Nothing is added to or subtracted from what was there, so a retry, a late row, a
 deletion are the same operation, and the result is what a load from scratch would give.
 
 Files are written and fsynced first. The DuckDB transaction that follows moves data, ledger and
-bases together: it is the only commit point. A crash before it leaves files that nothing names; a
+watermarks together: it is the only commit point. A crash before it leaves unreferenced files; a
 crash after it loses nothing.
 """
 
@@ -20,9 +20,9 @@ from datetime import date
 
 from olap import ledger
 from olap.days import portions, ranges
+from olap.extract import Extract
 from olap.lake import DayChange, write_days, write_dimension
 from olap.manifest import Batch, Manifest, Places, TableState
-from olap.reading import Reading
 from olap.tables import DIMENSIONS, FACTS, ROLLUPS, Fact
 from olap.timer import Timer
 from olap.warehouse import Warehouse
@@ -47,12 +47,12 @@ class Folded:
         return sum(change.rows_changed for change in self.days) + sum(self.dimensions.values())
 
 
-def fold(warehouse: Warehouse, reading: Reading, timer: Timer, *, workers: int) -> Folded:
+def fold(warehouse: Warehouse, extract: Extract, timer: Timer, *, workers: int) -> Folded:
     """Make the staged batch part of the lake and the warehouse, in one commit.
 
     Args:
         warehouse: with the batch staged in it.
-        reading: what the staged batch is.
+        extract: what the staged batch is.
         timer: gets the steps `days` (lake files), `facts`, `rollups` and `commit`.
         workers: how many day files are written at the same time.
 
@@ -63,26 +63,26 @@ def fold(warehouse: Warehouse, reading: Reading, timer: Timer, *, workers: int) 
     number = before.last_batch.batch + 1 if before else 1
     started = time.perf_counter()
     with timer.step("days"):
-        days = write_days(warehouse, reading, before, number, workers)
+        days = write_days(warehouse, extract, before, number, workers)
     with warehouse.transaction():
         with timer.step("dimensions"):
-            dimensions = _merge_dimensions(warehouse, reading, before, number, days)
+            dimensions = _merge_dimensions(warehouse, extract, before, number, days)
         _load(warehouse, before, days, timer)
         rows_changed = sum(c.rows_changed for c in days) + sum(dimensions.values())
         # A source's clock may be set back; what was seen stays seen.
-        not_before = before.data_through if before else reading.data_through
+        not_before = before.data_through if before else extract.data_through
         batch = Batch(
             batch=number,
-            data_through=max(reading.data_through, not_before),
-            snapshot=reading.snapshot,
-            rows_read=sum(table.rows for table in reading.tables.values()),
+            data_through=max(extract.data_through, not_before),
+            snapshot=extract.snapshot,
+            rows_read=sum(table.rows for table in extract.tables.values()),
             rows_changed=rows_changed,
             days_rebuilt=len(days),
-            read_ms=reading.ms,
+            read_ms=extract.ms,
             fold_ms=round((time.perf_counter() - started) * 1000),
-            held_back_by=reading.held_back_by,
+            held_back_by=extract.held_back_by,
         )
-        _record(warehouse, reading, before, batch, days)
+        _record(warehouse, extract, before, batch, days)
         commit_started = time.perf_counter()
     timer.steps["commit"] = round((time.perf_counter() - commit_started) * 1000)
     manifest = ledger.read(warehouse)
@@ -95,12 +95,12 @@ def rebuild(warehouse: Warehouse, manifest: Manifest, *, lost: Places = frozense
 
     Args:
         lost: places to leave out; the caller reads them again from the source. Where a dimension
-            is left out, every id that a fact mentions gets a stand-in meanwhile.
+            is left out, every id that a fact mentions gets a placeholder meanwhile.
     """
     root = warehouse.layout.lake
     files = tuple(file for file in manifest.files if (file.table, file.day) not in lost)
-    needs_stand_ins = any((dimension.name, None) in lost for dimension in DIMENSIONS)
-    if needs_stand_ins:
+    needs_placeholders = any((dimension.name, None) in lost for dimension in DIMENSIONS)
+    if needs_placeholders:
         warehouse.run("dimensions/no_mentions")
         for fact in FACTS:
             paths = [str(root / file.path) for file in files if file.table == fact.name]
@@ -111,7 +111,7 @@ def rebuild(warehouse: Warehouse, manifest: Manifest, *, lost: Places = frozense
             paths = [str(root / file.path) for file in files if file.table == dimension.name]
             if paths:
                 warehouse.run(f"dimensions/{dimension.name}/restore", files=paths)
-            if needs_stand_ins and dimension.has_stand_ins:
+            if needs_placeholders and dimension.has_placeholders:
                 warehouse.run(f"dimensions/{dimension.name}/mentioned")
         changes = [
             DayChange(fact, file.day, file, file.rows)
@@ -124,7 +124,7 @@ def rebuild(warehouse: Warehouse, manifest: Manifest, *, lost: Places = frozense
         for batch in manifest.batches:
             ledger.record_batch(warehouse, batch)
         for table, state in manifest.tables.items():
-            # Without a base a lost dimension is read whole, should this process die before it is.
+            # Without a watermark the next process reads a lost dimension whole if this one dies.
             if (table, None) not in lost:
                 ledger.record_table(warehouse, table, state)
         ledger.record_state(
@@ -139,7 +139,7 @@ def rebuild(warehouse: Warehouse, manifest: Manifest, *, lost: Places = frozense
 
 def _merge_dimensions(
     warehouse: Warehouse,
-    reading: Reading,
+    extract: Extract,
     before: Manifest | None,
     batch: int,
     days: Sequence[DayChange],
@@ -148,16 +148,16 @@ def _merge_dimensions(
 
     Users and conversations come before participants, which need their keys.
     """
-    mentions_ids = bool(days) or bool(reading.tables["participants"].rows)
+    mentions_ids = bool(days) or bool(extract.tables["participants"].rows)
     changed: dict[str, int] = {}
     for dimension in DIMENSIONS:
-        table, name = reading.tables[dimension.name], f"dimensions/{dimension.name}"
+        table, name = extract.tables[dimension.name], f"dimensions/{dimension.name}"
         count = table.rows
         if count and before:
             count = warehouse.run(f"{name}/changed")[0][0]
         if count:
             warehouse.run(f"{name}/merge")
-        if dimension.has_stand_ins and mentions_ids:
+        if dimension.has_placeholders and mentions_ids:
             count += warehouse.run(f"{name}/mentioned")[0][0]
         if table.has_keys and before:
             count += warehouse.run(f"{name}/gone")[0][0]
@@ -216,11 +216,11 @@ def _load_fact(
     *,
     is_first: bool,
 ) -> None:
-    """Make slim rows of the files `paths`, and put those of the stale days in place."""
+    """Make keyed rows of the files `paths`, and put those of the stale days in place."""
     if paths:
-        warehouse.run(f"facts/{fact.name}/slim", files=list(paths.values()))
+        warehouse.run(f"facts/{fact.name}/keyed", files=list(paths.values()))
     else:
-        warehouse.run(f"facts/{fact.name}/slim_none")
+        warehouse.run(f"facts/{fact.name}/keyed_none")
     if not is_first:
         for window in ranges(stale):
             warehouse.run(f"facts/{fact.name}/clear", since=window.since, until=window.until)
@@ -231,12 +231,12 @@ def _load_fact(
 
 def _record(
     warehouse: Warehouse,
-    reading: Reading,
+    extract: Extract,
     before: Manifest | None,
     batch: Batch,
     days: Sequence[DayChange],
 ) -> None:
-    """Write the ledger: files, batch, bases."""
+    """Write the ledger: files, batch, watermarks."""
     ledger.record_files(
         warehouse,
         [(change.fact.name, change.day) for change in days] if before else [],
@@ -244,9 +244,9 @@ def _record(
     )
     ledger.record_batch(warehouse, batch)
     held = dict(warehouse.run("ledger/count_tables"))
-    for name, table in reading.tables.items():
+    for name, table in extract.tables.items():
         state = TableState(
-            base=reading.base,
+            watermark=extract.watermark,
             relation=table.relation,
             columns=table.columns,
             source_rows=table.source_rows,
@@ -257,8 +257,8 @@ def _record(
     is_change = bool(batch.rows_changed or batch.days_rebuilt)
     ledger.record_state(
         warehouse,
-        reading.source,
-        reading.coverage,
+        extract.source,
+        extract.coverage,
         changed_in_batch=batch.batch if is_change or not before else before.changed_in_batch,
         generation=before.generation if before else 0,
         generated_at=before.generated_at if before else None,

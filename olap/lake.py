@@ -16,9 +16,9 @@ from typing import Any
 
 from olap.days import DayRange, one_day, portions
 from olap.errors import LakeError
+from olap.extract import Extract
 from olap.layout import Layout, fsync
 from olap.manifest import LakeFile, Manifest
-from olap.reading import Reading
 from olap.tables import FACTS, Dimension, Fact
 from olap.warehouse import Warehouse
 
@@ -34,7 +34,7 @@ class DayChange:
 
 
 def write_days(
-    warehouse: Warehouse, reading: Reading, before: Manifest | None, batch: int, workers: int
+    warehouse: Warehouse, extract: Extract, before: Manifest | None, batch: int, workers: int
 ) -> list[DayChange]:
     """Write the new file of every day whose rows changed, and get it to the disk.
 
@@ -47,7 +47,7 @@ def write_days(
     Raises:
         LakeError: a staged row has no event time.
     """
-    dirty_days = {fact: _dirty_days(warehouse, reading, before, fact) for fact in FACTS}
+    dirty_days = {fact: _dirty_days(warehouse, extract, before, fact) for fact in FACTS}
 
     def write(dirty: _DirtyDay) -> DayChange:
         own = warehouse.cursor()
@@ -94,7 +94,7 @@ class _DirtyDay:
 
 
 def _dirty_days(
-    warehouse: Warehouse, reading: Reading, before: Manifest | None, fact: Fact
+    warehouse: Warehouse, extract: Extract, before: Manifest | None, fact: Fact
 ) -> dict[date, _DirtyDay]:
     """The days of a fact whose rows are not what they were."""
     files = before.files if before else ()
@@ -105,7 +105,7 @@ def _dirty_days(
             f"the source has rows in {fact.name} without {fact.time_column}",
             hint=f"Give every row of {fact.name} its {fact.time_column}; a fact has a time.",
         )
-    lost, whole = reading.tables[fact.name].lost, reading.tables[fact.name].whole
+    lost, whole = extract.tables[fact.name].lost, extract.tables[fact.name].whole
     # What is lost is not merged with: all of its day is staged.
     for day in lost:
         known.pop(day, None)

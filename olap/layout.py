@@ -143,7 +143,7 @@ class Layout:
 
     @contextmanager
     def backfill_locked(self) -> Iterator[None]:
-        """Be the only one that reads or changes the pieces of a backfill; cycles go on beside it.
+        """Be the only one that reads or changes the chunks of a backfill; cycles go on beside it.
 
         Raises:
             BusyError: another process holds the lock.

@@ -67,7 +67,8 @@ def read(warehouse: Warehouse) -> Manifest | None:
         batches=batches,
         tables={
             row["table_name"]: TableState(
-                base=row["base"],
+                # The column was named `base` in format 1.
+                watermark=row["watermark"] if "watermark" in row else row["base"],
                 relation=row["relation"],
                 columns=row["columns"],
                 source_rows=row["source_rows"],
@@ -124,11 +125,11 @@ def record_batch(warehouse: Warehouse, batch: Batch) -> None:
 
 
 def record_table(warehouse: Warehouse, table: str, state: TableState) -> None:
-    """Put how far a table has been read into the ledger: this moves its base."""
+    """Put how far a table has been read into the ledger: this moves its watermark."""
     warehouse.run(
         "ledger/set_table_state",
         table_name=table,
-        base=state.base,
+        watermark=state.watermark,
         relation=state.relation,
         columns=state.columns,
         source_rows=state.source_rows,

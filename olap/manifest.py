@@ -20,7 +20,7 @@ from olap.errors import LakeError, NewerVersionError
 # What the files below DATA_DIR mean. Raised when an older version must not touch them any more;
 # it then stops (`NewerVersionError`). Other differences of the warehouse's tables need no number:
 # they have another fingerprint, and whichever version runs makes them anew from the lake.
-FORMAT = 1
+FORMAT = 2
 
 # One (table, UTC day), or (dimension, None): what one lake file holds.
 Place = tuple[str, date | None]
@@ -70,7 +70,7 @@ class TableState(msgspec.Struct, frozen=True, kw_only=True):
     """How far one table has been read, and what it holds.
 
     Attributes:
-        base: the next cycle reads every row whose xmin is at or after this xid8.
+        watermark: the next cycle reads every row whose xmin is at or after this xid8.
         relation: oid and storage of the source's table; another one forces a full read.
         columns: names, numbers and types of the columns read; others force a full read.
         source_rows: rows the source counted under the last snapshot, inside the coverage.
@@ -78,7 +78,7 @@ class TableState(msgspec.Struct, frozen=True, kw_only=True):
         outside_rows: rows the source counted outside the coverage; they are not kept.
     """
 
-    base: int
+    watermark: int
     relation: str
     columns: str
     source_rows: int
@@ -216,9 +216,24 @@ def read_manifest(path: Path) -> Manifest:
                 f"the manifest {path} has format {head['format']}, this version knows {FORMAT}",
                 hint="Use the version that wrote it, or a newer one.",
             )
-        return msgspec.json.decode(content, type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError, AttributeError, TypeError) as error:
+        if head.get("format") == 1:
+            _convert_format_1(head)
+        return msgspec.convert(head, Manifest)
+    except (
+        msgspec.DecodeError,
+        UnicodeDecodeError,
+        AttributeError,
+        KeyError,
+        TypeError,
+    ) as error:
         raise LakeError(
             f"the manifest {path} is damaged: {error}",
             hint="Restore it from a backup, or remove DATA_DIR and load again.",
         ) from error
+
+
+def _convert_format_1(manifest: dict[str, Any]) -> None:
+    """Rename what format 2 renamed: a table's `base` is its `watermark`."""
+    manifest["format"] = FORMAT
+    for state in manifest["tables"].values():
+        state["watermark"] = state.pop("base")

@@ -110,5 +110,5 @@ def _reason_to_rebuild(layout: Layout, manifest: Manifest | None) -> str | None:
 
 def _with_dependents(lost: Places) -> Places:
     """What cannot be used without these: memberships, when the keys they name are given anew."""
-    keyed = {(dimension.name, None) for dimension in DIMENSIONS if dimension.has_stand_ins}
+    keyed = {(dimension.name, None) for dimension in DIMENSIONS if dimension.has_placeholders}
     return frozenset({("participants", None)}) if keyed & lost else NOWHERE

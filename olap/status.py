@@ -15,10 +15,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from olap.backfill_chunks import read_chunks
 from olap.errors import BackfillError
 from olap.layout import Layout
 from olap.manifest import Manifest, Proof, read_manifest
-from olap.pieces import read_pieces
 from olap.publish import current
 
 LAG_INTERVALS_WARNING = 2
@@ -49,13 +49,13 @@ class TableStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BaseStatus:
+class WatermarkStatus:
     """Where the next cycle reads from.
 
     Attributes:
-        xid: the base, as xid8.
+        xid: the watermark, as xid8.
         age_xids: transactions begun since; the rows they wrote are read again each cycle.
-        age_seconds: how long the base has stood where it is, over the recorded batches.
+        age_seconds: how long the watermark has stood where it is, over the recorded batches.
         held_back_by: the oldest transaction that was open at the last batch.
     """
 
@@ -94,7 +94,7 @@ class Status:
     backfill: str | None
     tables: dict[str, TableStatus]
     batches: tuple[dict[str, Any], ...]
-    base: BaseStatus | None
+    watermark: WatermarkStatus | None
     disk: DiskStatus
 
 
@@ -134,7 +134,7 @@ def status(layout: Layout, now: datetime, *, interval_seconds: int) -> Status:
         backfill=_backfill(layout),
         tables=_tables(latest),
         batches=_batches(latest),
-        base=_base(latest),
+        watermark=_watermark(latest),
         disk=_disk(layout),
     )
 
@@ -178,7 +178,7 @@ def _batches(manifest: Manifest | None) -> tuple[dict[str, Any], ...]:
     )
 
 
-def _base(manifest: Manifest | None) -> BaseStatus | None:
+def _watermark(manifest: Manifest | None) -> WatermarkStatus | None:
     if manifest is None:
         return None
     last = manifest.last_batch
@@ -188,7 +188,7 @@ def _base(manifest: Manifest | None) -> BaseStatus | None:
         if int(batch.snapshot.split(":")[0]) != xmin:
             break
         since = batch.data_through
-    return BaseStatus(
+    return WatermarkStatus(
         xid=xmin,
         age_xids=xmax - xmin,
         age_seconds=(last.data_through - since).total_seconds(),
@@ -198,14 +198,14 @@ def _base(manifest: Manifest | None) -> BaseStatus | None:
 
 def _backfill(layout: Layout) -> str | None:
     try:
-        pieces = read_pieces(layout)
+        chunks = read_chunks(layout)
     except BackfillError as error:
         return error.message
-    if pieces is None:
+    if chunks is None:
         return None
     return (
-        f"unfinished: {pieces.blocks_done:,} of {pieces.blocks:,} blocks read "
-        f"({pieces.rows:,} rows); days: {pieces.days}"
+        f"unfinished: {chunks.blocks_done:,} of {chunks.blocks:,} blocks read "
+        f"({chunks.rows:,} rows); days: {chunks.days}"
     )
 
 

@@ -1,6 +1,6 @@
 """The tables this system copies, declared once; everything else walks these lists.
 
-A **fact** happens at a time and is kept by UTC day: one lake file per day, slim rows in the
+A **fact** happens at a time and is kept by UTC day: one lake file per day, keyed rows in the
 warehouse, rollups above them. Its event time is taken as immutable. A **dimension** says who or
 what; it is small and kept whole, with an integer key per id that stays for good.
 
@@ -41,11 +41,11 @@ class Dimension:
 
     Attributes:
         name: of the table here.
-        has_stand_ins: whether an id that only facts mention gets a row, and so a key.
+        has_placeholders: whether an id that only facts mention gets a row, and so a key.
     """
 
     name: str
-    has_stand_ins: bool
+    has_placeholders: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +57,9 @@ class Rollup:
 
 
 DIMENSIONS = (
-    Dimension("users", has_stand_ins=True),
-    Dimension("conversations", has_stand_ins=True),
-    Dimension("participants", has_stand_ins=False),
+    Dimension("users", has_placeholders=True),
+    Dimension("conversations", has_placeholders=True),
+    Dimension("participants", has_placeholders=False),
 )
 
 FACTS = (
@@ -71,11 +71,11 @@ FACTS = (
 ROLLUPS = (
     Rollup("message_days", ("messages",)),
     Rollup("conversation_days", ("messages",)),
-    Rollup("message_quarters", ("messages",)),
+    Rollup("message_quarter_hours", ("messages",)),
     Rollup("user_days", ("messages", "read_receipts")),
     Rollup("read_days", ("read_receipts",)),
     Rollup("event_days", ("events",)),
-    Rollup("event_quarters", ("events",)),
+    Rollup("event_quarter_hours", ("events",)),
 )
 
 TABLES = (*(d.name for d in DIMENSIONS), *(f.name for f in FACTS))

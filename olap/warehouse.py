@@ -1,6 +1,6 @@
 """The warehouse: the private DuckDB file in which a batch becomes durable.
 
-One process writes to it, below the lock of its `DATA_DIR`. It holds dimensions, slim facts,
+One process writes to it, below the lock of its `DATA_DIR`. It holds dimensions, keyed facts,
 rollups and the ledger, and can be rebuilt from the lake alone; so when the SQL that makes it
 changes, it is not migrated but rebuilt. It has no primary keys and no indexes: replaying them
 after a crash has broken files, and uniqueness comes from the merge (see `sql/checks`).
@@ -26,7 +26,7 @@ from olap import catalog, sqlfiles, timezones
 from olap.disk import of_disk
 from olap.errors import WarehouseDamagedError, WarehouseError
 from olap.layout import Layout, fsync
-from olap.scratch import Scratch, open_scratch
+from olap.staging import Staging, open_staging
 
 STORAGE_VERSION = "v1.5.0"
 REWRITE_ABOVE = 1.3
@@ -53,7 +53,7 @@ def views_fingerprint() -> str:
     return sqlfiles.fingerprint("views", *catalog.FOLDERS, "catalog")
 
 
-class Warehouse(Scratch):
+class Warehouse(Staging):
     """An open warehouse with its scratch space; made by `open_warehouse`."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
@@ -209,8 +209,8 @@ def damage_told_apart(layout: Layout) -> Iterator[None]:
 @contextmanager
 def _opened(layout: Layout, memory_limit: str, threads: int) -> Iterator[Warehouse]:
     spill = layout.staging / "spill"
-    with open_scratch(memory_limit=memory_limit, threads=threads, spill=spill) as scratch:
-        connection = scratch.connection
+    with open_staging(memory_limit=memory_limit, threads=threads, spill=spill) as staging:
+        connection = staging.connection
         try:
             attach(connection, layout.warehouse, "warehouse")
         except duckdb.IOException as error:

@@ -89,7 +89,7 @@ def of_core(database: Path) -> dict[str, Rows]:
             if table in LEDGER:
                 continue
             selected = ", ".join(_through_ids(table, column) for column in columns)
-            # A stand-in stays when what mentioned its id has gone; elsewhere its id shows.
+            # A placeholder stays when what mentioned its id has gone; elsewhere its id shows.
             present = " where t.in_source" if "in_source" in columns else ""
             query = f"select {selected} from core.{table} t{present}"
             found[table] = Counter(connection.execute(query).fetchall())

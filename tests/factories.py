@@ -50,7 +50,7 @@ def a_table_state(**overrides: Any) -> TableState:
     """A table that was read up to `XMIN` and holds what the source holds."""
     relation = a_relation()
     values: dict[str, Any] = {
-        "base": XMIN,
+        "watermark": XMIN,
         "relation": relation.relation,
         "columns": relation.columns,
         "source_rows": 10,

@@ -30,10 +30,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 import etl.batch
-import etl.catch_up
+import etl.reconcile
 from etl.batch import read_batch
 from etl.source import SourceTransaction, open_source
-from olap.reading import Reading
+from olap.extract import Extract
 from olap.settings import Secret, Settings
 from tests import contents
 from tests.fix_pipeline import Pipeline
@@ -445,13 +445,13 @@ class History:
     def _cycle(self) -> None:
         with (
             dumps_inside_snapshots() as dump,
-            patch.object(etl.catch_up, "read_batch", self._read_batch_after_writes(dump)),
+            patch.object(etl.reconcile, "read_batch", self._read_batch_after_writes(dump)),
         ):
             report = self.pipeline.cycle()
         self._cycles += 1
         self.tally["cycle"] += 1
         self.tally["cycle of several batches"] += dump.taken > 1
-        assert report.caught_up.is_settled, report.caught_up
+        assert report.reconciled.is_settled, report.reconciled
         published, manifest = self.pipeline.published, self.pipeline.manifest()
         assert contents.differences(contents.of_views(published), dump.views) == {}
         paths: dict[str, list[str]] = {}
@@ -461,10 +461,10 @@ class History:
         assert contents.differences(lake, dump.ids) == {}
         assert contents.offences(published) == []
 
-    def _read_batch_after_writes(self, dump: Dump) -> Callable[..., Reading]:
+    def _read_batch_after_writes(self, dump: Dump) -> Callable[..., Extract]:
         """`read_batch`, before whose second call of a cycle somebody writes."""
 
-        def read(*arguments: Any) -> Reading:
+        def read(*arguments: Any) -> Extract:
             if dump.taken == 1:
                 before = self.tally.total()
                 for number in range(3):

@@ -1,4 +1,4 @@
-"""Backfill: in whatever pieces it is read, and whatever happens meanwhile, it equals one load."""
+"""Backfill: in whatever chunks it is read, and whatever happens meanwhile, it equals one load."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from etl.backfill import Progress
 from etl.erase import erase
 from etl.range_reader import RangeReader
 from etl.source import SourceTransaction
+from olap.backfill_chunks import BlockRange, Chunk, read_chunks
 from olap.days import DayRange
 from olap.errors import BackfillError, BusyError, SourceChangedError
 from olap.layout import Layout
-from olap.pieces import BlockRange, Piece, read_pieces
 from olap.status import status
 from tests import contents
 from tests.fix_pipeline import Pipeline
@@ -73,7 +73,7 @@ def ranges_read() -> Iterator[list[str]]:
     names: list[str] = []
     real = RangeReader.read
 
-    def read(self: RangeReader, planned: BlockRange, days: Any) -> Piece:
+    def read(self: RangeReader, planned: BlockRange, days: Any) -> Chunk:
         names.append(planned.name)
         return real(self, planned, days)
 
@@ -86,14 +86,14 @@ def after_range(number: int, deed: Callable[[], None]) -> Iterator[None]:
     """Do something once, when so many ranges have been read."""
     real, count, lock = RangeReader.read, 0, threading.Lock()
 
-    def read(self: RangeReader, planned: BlockRange, days: Any) -> Piece:
+    def read(self: RangeReader, planned: BlockRange, days: Any) -> Chunk:
         nonlocal count
-        piece = real(self, planned, days)
+        chunk = real(self, planned, days)
         with lock:
             count += 1
             if count == number:
                 deed()
-        return piece
+        return chunk
 
     with patch.object(RangeReader, "read", read):
         yield
@@ -146,7 +146,7 @@ def test_three_interrupted_pieces_equal_one_load_and_increments(
             other.cycle()
     report = pipeline.backfill(jobs=2)
     assert report.cycle is not None
-    assert report.cycle.caught_up.is_settled
+    assert report.cycle.reconciled.is_settled
     require_equal_to_source(pipeline)
     once = pipeline.beside(f"{pipeline.settings.data_dir.name}-once")
     once.cycle()
@@ -167,7 +167,7 @@ def test_no_range_is_read_twice(pipeline: Pipeline, world: World) -> None:
 
 
 def test_nothing_is_left_when_it_is_finished(pipeline: Pipeline, world: World) -> None:
-    """The pieces are gone, the coverage is what was asked for, and a cycle finds no news."""
+    """The chunks are gone, the coverage is what was asked for, and a cycle finds no news."""
     pipeline.backfill()
     assert not pipeline.layout.backfill.exists()
     assert str(pipeline.manifest().coverage) == "every day"
@@ -189,9 +189,9 @@ def test_a_row_that_moves_to_another_block_is_neither_lost_nor_doubled(
     with after_range(2, move):
         report = pipeline.backfill(jobs=1)
     require_equal_to_source(pipeline)
-    # By the base alone: nothing had to be put right afterwards.
+    # By the watermark alone: nothing had to be put right afterwards.
     assert report.cycle is not None
-    assert len(report.cycle.caught_up.readings) == 1
+    assert len(report.cycle.reconciled.extracts) == 1
 
 
 def test_receipts_read_before_their_message_is_deleted_are_read_again(
@@ -291,7 +291,7 @@ def test_a_table_that_was_rewritten_is_read_again(
 def test_a_table_rewritten_before_the_last_cycle_is_read_whole(
     pipeline: Pipeline, world: World
 ) -> None:
-    """When pieces are good for nothing any more, the days are read whole instead.
+    """When chunks are good for nothing any more, the days are read whole instead.
 
     A cycle in between has already met the new table, so that it is not new to the last one.
     """
@@ -307,9 +307,9 @@ def test_a_table_rewritten_before_the_last_cycle_is_read_whole(
     with patch.object(etl.backfill, "run_cycle", rewrite_and_run):
         report = pipeline.backfill()
     require_equal_to_source(pipeline)
-    # At once, and not by a repair of what the pieces had wrong.
+    # At once, and not by a repair of what the chunks had wrong.
     assert report.cycle is not None
-    assert len(report.cycle.caught_up.readings) == 1
+    assert len(report.cycle.reconciled.extracts) == 1
 
 
 def test_a_partitioned_table_is_read_partition_by_partition(
@@ -369,7 +369,7 @@ def test_another_cluster_does_not_go_on_with_it(pipeline: Pipeline, world: World
     """What was read of one cluster is not finished with another one."""
     interrupted(pipeline, 2)
     plan = pipeline.layout.backfill / "plan.json"
-    found = read_pieces(pipeline.layout)
+    found = read_chunks(pipeline.layout)
     assert found is not None
     known = found.plan.source.system_identifier.encode()
     plan.write_bytes(plan.read_bytes().replace(known, b"42"))
@@ -381,8 +381,8 @@ def test_another_cluster_does_not_go_on_with_it(pipeline: Pipeline, world: World
 def test_pieces_that_a_kill_left_behind_go_with_the_next_cycle(
     pipeline: Pipeline, world: World
 ) -> None:
-    """When the last step, removing the pieces, did not happen, the next cycle does it."""
-    with patch("etl.cycle.discard_pieces"):
+    """When the last step, removing the chunks, did not happen, the next cycle does it."""
+    with patch("etl.cycle.discard_chunks"):
         pipeline.backfill()
     assert pipeline.layout.backfill.exists()
     pipeline.cycle()
@@ -447,7 +447,7 @@ def test_every_round_takes_a_new_snapshot(
 
     class OneRange(etl.backfill._Queue):
         def _must_end(self) -> bool:
-            return bool(self._reading) or len(self._done) > len(self._pieces.done)
+            return bool(self._reading) or len(self._done) > len(self._chunks.done)
 
     monkeypatch.setattr(SourceTransaction, "export_snapshot", exported)
     monkeypatch.setattr(etl.backfill, "_Queue", OneRange)
@@ -464,7 +464,7 @@ def test_a_person_is_erased_from_an_unfinished_backfill(pipeline: Pipeline, worl
     with after_range(9, stop.set):
         pipeline.backfill(jobs=1, stop=stop)
     receipt = erase(pipeline.settings, 123456789, pipeline.clock)
-    assert receipt.pieces > 0
+    assert receipt.chunks > 0
     pipeline.backfill()
     senders = {row[2] for row in contents.of_views(pipeline.published)["messages"]}
     assert 123456789 not in senders

@@ -127,7 +127,7 @@ def test_a_damaged_warehouse_is_made_anew_from_the_lake(
     harm(filled.layout.warehouse)
     report = filled.cycle()
     assert "warehouse.rebuild" in capsys.readouterr().out
-    assert not any(table.is_full for table in report.reading.tables.values())
+    assert not any(table.is_full for table in report.extract.tables.values())
     is_exact(filled)
 
 
@@ -229,7 +229,7 @@ def test_a_lake_file_that_is_not_what_it_was_is_read_again(
     harm(filled.layout.lake / file.path)
     report = filled.cycle()
     assert "lake.damaged" in (said := capsys.readouterr().out) and file.path in said
-    full = {name for name, read in report.reading.tables.items() if read.is_full}
+    full = {name for name, read in report.extract.tables.items() if read.is_full}
     assert full == ({"read_receipts"} if table == "messages" else {table} - set(TABLES[:3]))
     is_exact(filled)
 
@@ -302,7 +302,7 @@ def test_verify_reads_again_what_it_cannot_compare(
     harm(filled.layout.lake / file.path)
     found = filled.verify()
     assert "lake.damaged" in (said := capsys.readouterr().out) and file.path in said
-    assert found.caught_up.is_settled
+    assert found.reconciled.is_settled
     assert found.manifest.proof("messages").proved_at == found.manifest.data_through
     is_exact(filled)
 
@@ -345,7 +345,7 @@ def test_a_bit_that_is_flipped_unseen_is_found_by_the_daily_proof(
     filled.cycle()
     file = lake_file(filled, "messages", days_ago=1)
     flip_a_bit_unseen(filled.layout.lake / file.path)
-    assert filled.verify().caught_up.differences[0].day == file.day
+    assert filled.verify().reconciled.differences[0].day == file.day
     assert filled.verify(repair=True, may_remove=True).is_repaired
     is_exact(filled)
 

@@ -141,11 +141,11 @@ def fill_up(disk: Path) -> None:
 
 
 STEPS: dict[str, str] = {
-    "before the reading": "etl.catch_up.read_batch",
+    "before the reading": "etl.reconcile.read_batch",
     "at the day files": "olap.fold.write_days",
     "in the transaction": "olap.fold._load",
     "at the COMMIT": "olap.fold._record",
-    "at the lake's manifest": "etl.catch_up.write_durably",
+    "at the lake's manifest": "etl.reconcile.write_durably",
     "at the rewrite": "etl.cycle._rewrite_if_bloated",
     "at the publication": "etl.cycle.publish",
     "at the copy": "olap.publish._copy",

@@ -115,7 +115,7 @@ def test_every_value_comes_through_exactly(pipeline: Pipeline) -> None:
             pipeline.cycle(is_full=is_full)
             assert contents.differences(of_views(pipeline), of_source(pipeline.url)) == {}
             assert contents.offences(pipeline.published) == []
-        found = pipeline.verify().caught_up
+        found = pipeline.verify().reconciled
         assert found.is_settled and not found.differences and found.proved > 6
     days = {file.day for file in pipeline.manifest().files if file.table == "messages"}
     assert {date.min, date.max} < days
@@ -126,7 +126,7 @@ def test_the_length_of_a_long_content_is_counted_in_characters(pipeline: Pipelin
     with World(pipeline.url) as world:
         world.message(1, content=LONG)
     report = pipeline.cycle()
-    assert report.reading.tables["messages"].bytes < 1_000
+    assert report.extract.tables["messages"].bytes < 1_000
     with duckdb.connect(str(pipeline.published), read_only=True) as connection:
         found = connection.execute("select content_length from messages").fetchall()
     assert found == [(len(LONG),)]

@@ -109,8 +109,8 @@ def test_the_person_does_not_come_back(pipeline: Pipeline, world: World) -> None
     pipeline.cycle(is_full=True)
     pipeline.rebuild()
     found = pipeline.verify()
-    assert found.caught_up.differences == ()
-    assert found.caught_up.proved == len(pipeline.manifest().files)
+    assert found.reconciled.differences == ()
+    assert found.reconciled.proved == len(pipeline.manifest().files)
     assert traces(pipeline) == []
     with duckdb.connect(str(pipeline.published), read_only=True) as connection:
         row = connection.execute(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from etl.guards import base_to_read_from, require_same_source
+from etl.guards import require_same_source, watermark_to_read_from
 from etl.source import Snapshot
 from olap.errors import SourceChangedError
 from tests.factories import (
@@ -87,33 +87,33 @@ def test_an_older_copy_stops() -> None:
 
 
 def test_a_known_table_is_read_from_its_base() -> None:
-    """A table whose identity is what it was is read from its base, without a reason."""
-    state = a_table_state(base=XMIN - 5)
-    assert base_to_read_from(state, a_relation(), a_snapshot()) == (XMIN - 5, None)
+    """A table whose identity is what it was is read from its watermark, without a reason."""
+    state = a_table_state(watermark=XMIN - 5)
+    assert watermark_to_read_from(state, a_relation(), a_snapshot()) == (XMIN - 5, None)
 
 
 def test_an_unknown_table_is_read_whole() -> None:
     """A table that was never read is read whole."""
-    assert base_to_read_from(None, a_relation(), a_snapshot()) == (None, "first load")
+    assert watermark_to_read_from(None, a_relation(), a_snapshot()) == (None, "first load")
 
 
 def test_a_swapped_table_is_read_whole() -> None:
     """Another oid, file or set of partitions brings old xmins: the table is read whole."""
-    found = base_to_read_from(a_table_state(), a_relation(relation="1:2"), a_snapshot())
+    found = watermark_to_read_from(a_table_state(), a_relation(relation="1:2"), a_snapshot())
     assert found == (None, "table swapped, rewritten or partitioned")
 
 
 def test_changed_columns_are_read_whole() -> None:
     """A column made anew has values that no row version tells of: the table is read whole."""
-    found = base_to_read_from(a_table_state(), a_relation(columns="9 id bigint"), a_snapshot())
+    found = watermark_to_read_from(a_table_state(), a_relation(columns="9 id bigint"), a_snapshot())
     assert found == (None, "columns changed")
 
 
-@pytest.mark.parametrize("base", [XMIN, 2**32 + 17])
-def test_the_base_is_good_for_less_than_half_the_circle(base: int) -> None:
-    """A base is read from until it is a million xids short of 2^31, where comparison ends."""
-    state = a_table_state(base=base)
+@pytest.mark.parametrize("watermark", [XMIN, 2**32 + 17])
+def test_the_watermark_is_good_for_less_than_half_the_circle(watermark: int) -> None:
+    """A watermark is read from until it is a million xids short of 2^31, where comparison ends."""
+    state = a_table_state(watermark=watermark)
     limit = 2**31 - 2**20
-    younger, older = a_snapshot(xmax=base + limit - 1), a_snapshot(xmax=base + limit)
-    assert base_to_read_from(state, a_relation(), younger) == (base, None)
-    assert base_to_read_from(state, a_relation(), older) == (None, "base too old")
+    younger, older = a_snapshot(xmax=watermark + limit - 1), a_snapshot(xmax=watermark + limit)
+    assert watermark_to_read_from(state, a_relation(), younger) == (watermark, None)
+    assert watermark_to_read_from(state, a_relation(), older) == (None, "watermark too old")

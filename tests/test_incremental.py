@@ -170,7 +170,7 @@ def test_incremental_equals_from_scratch_equals_rebuilt(
         for part in history:
             for deed in part:
                 deed.happen(world)
-            assert pipeline.cycle().caught_up.is_settled
+            assert pipeline.cycle().reconciled.is_settled
             expected = contents.of_source(pipeline.url)
             assert contents.differences(contents.of_views(pipeline.published), expected) == {}
     scratch = pipeline.beside(f"{pipeline.settings.data_dir.name}-scratch")
@@ -213,7 +213,7 @@ def test_a_row_rewritten_without_a_difference_rebuilds_nothing(pipeline: Pipelin
         world.execute("update messages set content = content")
         world.execute("update users set username = username")
         report = pipeline.cycle()
-    assert report.reading.tables["messages"].rows == 1
+    assert report.extract.tables["messages"].rows == 1
     assert (report.days_rebuilt, report.rows_changed, report.is_published) == (0, 0, False)
 
 

@@ -75,6 +75,17 @@ def test_a_later_version_may_add_fields(path: Path) -> None:
     assert read_manifest(path) == a_manifest()
 
 
+def test_format_1_is_read(path: Path) -> None:
+    """A manifest of format 1, where a watermark is named `base`, reads as the same manifest."""
+    known = a_manifest()
+    content = json.loads(known.to_json())
+    content["format"] = 1
+    for state in content["tables"].values():
+        state["base"] = state.pop("watermark")
+    path.write_text(json.dumps(content))
+    assert read_manifest(path) == known
+
+
 def test_a_newer_format_is_refused(path: Path) -> None:
     """A manifest of a later format is not guessed at: the hint names the newer version."""
     path.write_bytes(as_json(format=FORMAT + 1))

@@ -275,7 +275,7 @@ def test_duckdb_1_5_opens_a_generation_and_its_views_answer(
         assert len(json.loads(found.stdout)) == sum(expected.values()) == 1
         if view == "users":
             assert json.loads(found.stdout)[0]["username"] == "Zoë"
-    rollups = "select count(*) as n from core.user_days where sent_quarters_high > 0"
+    rollups = "select count(*) as n from core.user_days where sent_quarter_hours_high > 0"
     found = subprocess.run(
         [shell, "-readonly", "-json", str(copy), rollups],
         capture_output=True,

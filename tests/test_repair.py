@@ -121,7 +121,7 @@ def test_receipts_are_read_again_when_the_messages_are_swapped(pipeline: Pipelin
         world.execute("truncate messages")
         world.message(1, conversation_id=uuid(7))
         report = pipeline.cycle()
-    assert report.reading.tables["read_receipts"].is_full
+    assert report.extract.tables["read_receipts"].is_full
     assert is_exact(pipeline)
 
 
@@ -145,7 +145,7 @@ def test_too_many_removals_wait_for_a_yes(pipeline: Pipeline) -> None:
         world.execute("delete from messages where id in (%s, %s)", uuid(2), uuid(3))
         world.message(8)
         report = careful.cycle()
-    assert report.caught_up.refused == {"messages": 2}
+    assert report.reconciled.refused == {"messages": 2}
     assert report.is_published
     state = careful.manifest().tables["messages"]
     assert (state.rows, state.source_rows) == (7, 5)
@@ -160,22 +160,24 @@ def test_a_change_that_no_row_version_tells_of_is_found_by_the_sums(pipeline: Pi
         assert row is not None
         world.message(1, created_at=row[0], content="as it was")
         pipeline.cycle()
-        # The base is set past the edit, as if a cycle had missed it.
+        # The watermark is set past the edit, as if a cycle had missed it.
         world.execute("update messages set content = 'longer than it was'")
         pretend_to_have_read(pipeline)
         report = pipeline.cycle()
-    assert [(d.table, d.source.rows, d.here.rows) for d in report.caught_up.differences] == [
+    assert [(d.table, d.source.rows, d.here.rows) for d in report.reconciled.differences] == [
         ("messages", 1, 1)
     ]
     assert is_exact(pipeline)
 
 
 def pretend_to_have_read(pipeline: Pipeline) -> None:
-    """Move every base to the source's present."""
+    """Move every watermark to the source's present."""
     with World(pipeline.url) as world:
         row = world.connection.execute(
             "select pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
         ).fetchone()
     assert row is not None
     with duckdb.connect(str(pipeline.layout.warehouse)) as connection:
-        connection.execute("update core.table_states set base = $base", {"base": row[0]})
+        connection.execute(
+            "update core.table_states set watermark = $watermark", {"watermark": row[0]}
+        )

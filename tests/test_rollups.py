@@ -81,7 +81,7 @@ def conversation_days(source: dict[str, contents.Rows]) -> contents.Rows:
     )
 
 
-def message_quarters(source: dict[str, contents.Rows]) -> contents.Rows:
+def message_quarter_hours(source: dict[str, contents.Rows]) -> contents.Rows:
     """By quarter-hour and type."""
     counts = Counter((_begin(row[0]), row[3]) for row in living_messages(source))
     return Counter((*key, count) for key, count in counts.items())
@@ -119,7 +119,7 @@ def event_days(source: dict[str, contents.Rows]) -> contents.Rows:
     return Counter((*key, count) for key, count in counts.items())
 
 
-def event_quarters(source: dict[str, contents.Rows]) -> contents.Rows:
+def event_quarter_hours(source: dict[str, contents.Rows]) -> contents.Rows:
     """By quarter-hour and type."""
     counts = Counter((_begin(row[0]), row[1]) for row in rows(source, "events"))
     return Counter((*key, count) for key, count in counts.items())
@@ -128,11 +128,11 @@ def event_quarters(source: dict[str, contents.Rows]) -> contents.Rows:
 NAIVE: dict[str, Callable[[dict[str, contents.Rows]], contents.Rows]] = {
     "message_days": message_days,
     "conversation_days": conversation_days,
-    "message_quarters": message_quarters,
+    "message_quarter_hours": message_quarter_hours,
     "user_days": user_days,
     "read_days": read_days,
     "event_days": event_days,
-    "event_quarters": event_quarters,
+    "event_quarter_hours": event_quarter_hours,
 }
 
 

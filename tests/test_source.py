@@ -32,9 +32,14 @@ def reading(url: str, *, lock_timeout_seconds: int = 5) -> Iterator[SourceTransa
         yield source
 
 
-def message_numbers(source: SourceTransaction, base: int | None) -> list[int]:
-    """The numbers of the messages that are read from `base` on."""
-    ids = source.rows("messages", Window(base=base)).read_all().column("message_id").to_pylist()
+def message_numbers(source: SourceTransaction, watermark: int | None) -> list[int]:
+    """The numbers of the messages that are read from `watermark` on."""
+    ids = (
+        source.rows("messages", Window(watermark=watermark))
+        .read_all()
+        .column("message_id")
+        .to_pylist()
+    )
     return sorted(found.int for found in ids if found is not None)
 
 
@@ -50,26 +55,26 @@ def test_the_base_is_where_the_next_reading_begins(database: str) -> None:
     with World(database) as world:
         world.message(1)
         with reading(database) as source:
-            base = source.snapshot.xmin
+            watermark = source.snapshot.xmin
             assert message_numbers(source, None) == [1]
         world.message(2)
         world.execute("update messages set content = 'edited' where id = %s", uuid(1))
         with reading(database) as source:
-            assert message_numbers(source, base) == [1, 2]
+            assert message_numbers(source, watermark) == [1, 2]
             assert message_numbers(source, source.snapshot.xmin) == []
 
 
 def test_foreign_transactions_before_the_reads_lose_no_row(database: str) -> None:
     """With 20 foreign xids between BEGIN and the reads the same rows are found.
 
-    `age()` counts from the reading transaction's own next xid. A base turned into an age before
-    those xids were burned, or on another connection, would be 20 too young: the rows of the first
-    20 transactions after the base would be lost without a word.
+    `age()` counts from the reading transaction's own next xid. An age computed before those xids
+    were used, or on another connection, is 20 too young: the rows of the first 20 transactions
+    after the watermark are lost silently.
     """
     with World(database) as world:
         world.message(0)
         with reading(database) as source:
-            base = source.snapshot.xmin
+            watermark = source.snapshot.xmin
         for number in range(1, 6):
             world.message(number)
         with reading(database) as first:
@@ -79,11 +84,11 @@ def test_foreign_transactions_before_the_reads_lose_no_row(database: str) -> Non
                 row = second.execute(
                     "select count(*) from messages"
                     " where age(xmin) between 0 and age(%s::text::xid)",
-                    [str(base)],
+                    [str(watermark)],
                 ).fetchone()
                 assert row == (5,)
                 burn_xids(database, 20)
-            assert message_numbers(first, base) == [1, 2, 3, 4, 5]
+            assert message_numbers(first, watermark) == [1, 2, 3, 4, 5]
 
 
 def test_an_age_carried_over_from_elsewhere_does_lose_rows(database: str) -> None:
@@ -91,11 +96,11 @@ def test_an_age_carried_over_from_elsewhere_does_lose_rows(database: str) -> Non
     with World(database) as world:
         world.message(0)
         with reading(database) as source:
-            base = source.snapshot.xmin
+            watermark = source.snapshot.xmin
         for number in range(1, 6):
             world.message(number)
         with psycopg.connect(database) as connection:
-            row = connection.execute("select age(%s::text::xid)", [str(base)]).fetchone()
+            row = connection.execute("select age(%s::text::xid)", [str(watermark)]).fetchone()
             assert row is not None
         burn_xids(database, 20)
         with psycopg.connect(database) as connection:
@@ -111,9 +116,9 @@ def test_a_transaction_that_commits_after_the_reading_is_read_next_time(
         late.execute(INSERT, [uuid(1)])
         world.message(2, created_at=at(days=1))
         report = pipeline.cycle()
-        assert report.reading.tables["messages"].rows == 1
-        assert report.reading.held_back_by is not None
-        assert str(late.info.backend_pid) in report.reading.held_back_by
+        assert report.extract.tables["messages"].rows == 1
+        assert report.extract.held_back_by is not None
+        assert str(late.info.backend_pid) in report.extract.held_back_by
         late.commit()
         report = pipeline.cycle()
     assert report.manifest.tables["messages"].rows == 2
@@ -127,7 +132,7 @@ def test_a_row_written_in_a_savepoint_is_read_when_it_commits(pipeline: Pipeline
             with late.transaction():
                 late.execute(INSERT, [uuid(2)])
             world.message(3)
-            assert pipeline.cycle().reading.tables["messages"].rows == 1
+            assert pipeline.cycle().extract.tables["messages"].rows == 1
         report = pipeline.cycle()
     assert report.manifest.tables["messages"].rows == 3
 
@@ -173,11 +178,11 @@ def test_a_rewritten_table_is_read_whole(pipeline: Pipeline) -> None:
         world.message(1)
         world.message(2)
         pipeline.cycle()
-        assert not pipeline.cycle().reading.tables["messages"].is_full
+        assert not pipeline.cycle().extract.tables["messages"].is_full
         world.execute("vacuum full messages")
         report = pipeline.cycle()
-        assert report.reading.tables["messages"].is_full
-        assert not report.reading.tables["events"].is_full
+        assert report.extract.tables["messages"].is_full
+        assert not report.extract.tables["events"].is_full
         assert report.days_rebuilt == 0
         world.execute("truncate messages")
         report = pipeline.cycle()
@@ -204,7 +209,7 @@ def test_a_partition_with_old_rows_is_read_when_it_is_attached(
             " for values from ('2020-01-01') to ('2021-01-01')"
         )
         report = pipeline.cycle()
-    assert report.reading.tables["messages"].is_full
+    assert report.extract.tables["messages"].is_full
     assert report.manifest.tables["messages"].rows == 1
 
 
@@ -247,8 +252,8 @@ def test_the_message_text_is_not_selected(database: str) -> None:
         world.message(1, content="the secret text")
         world.event(1)
         with reading(database) as source:
-            messages = source.rows("messages", Window(base=None)).read_all()
-            events = source.rows("events", Window(base=None)).read_all()
+            messages = source.rows("messages", Window(watermark=None)).read_all()
+            events = source.rows("events", Window(watermark=None)).read_all()
     assert "the secret text" not in str(messages.to_pylist())
     assert messages.column("content_length").to_pylist() == [len("the secret text")]
     assert set(events.column_names) == {
@@ -326,7 +331,7 @@ def test_an_error_inside_a_stream_is_raised_as_itself(
     with reading(pipeline.url) as source, duckdb.connect() as connection:
         warehouse = Warehouse(connection, pipeline.layout)
         with pytest.raises(SourceError, match="the server went away"):
-            stage_stream(warehouse, source, "any", source.rows("users", Window(base=None)))
+            stage_stream(warehouse, source, "any", source.rows("users", Window(watermark=None)))
 
 
 def _wait_until_blocked(connection: psycopg.Connection) -> None:

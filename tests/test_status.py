@@ -103,7 +103,7 @@ def test_without_a_generation_it_is_critical(layout: Layout) -> None:
     assert found.reasons == ("no generation has been published",)
     unknown = (found.generation, found.data_through, found.generated_at, found.lag_seconds)
     assert unknown == (None, None, None, None)
-    assert (found.tables, found.batches, found.base) == ({}, (), None)
+    assert (found.tables, found.batches, found.watermark) == ({}, (), None)
 
 
 def test_a_data_dir_that_does_not_exist_is_critical(tmp_path: Path) -> None:
@@ -170,10 +170,10 @@ def test_the_bases_age_is_how_long_it_stood(
         for number, xmin in enumerate(xmins, start=1)
     )
     put(layout, a_manifest(batches=batches))
-    base = status_at(layout, timedelta(0)).base
-    assert base is not None
-    assert (base.xid, base.age_xids, base.age_seconds) == (1_000, 10, seconds)
-    assert base.held_back_by == f"pid {len(xmins)}"
+    watermark = status_at(layout, timedelta(0)).watermark
+    assert watermark is not None
+    assert (watermark.xid, watermark.age_xids, watermark.age_seconds) == (1_000, 10, seconds)
+    assert watermark.held_back_by == f"pid {len(xmins)}"
 
 
 def test_only_the_last_five_batches_are_told(layout: Layout) -> None:
@@ -238,7 +238,7 @@ def test_json_has_the_names_that_monitoring_reads(layout: Layout) -> None:
                 "proof": {"files": 0, "proved_files": 0, "proved_at": None},
             },
         },
-        "base": {"xid": 1000, "age_xids": 10, "age_seconds": 0.0, "held_back_by": "pid 7 app"},
+        "watermark": {"xid": 1000, "age_xids": 10, "age_seconds": 0.0, "held_back_by": "pid 7 app"},
     }
     assert set(disk) == {"lake", "warehouse", "generations", "free"}
     assert [batch["data_through"] for batch in listed] == ["2026-03-01T12:00:00Z"]
@@ -262,7 +262,7 @@ def test_the_text_tells_the_same(layout: Layout, monkeypatch: pytest.MonkeyPatch
     assert "generation    42, published 2026-03-01 12:00:00 UTC" in lines
     assert "data through  2026-03-01 12:00:00 UTC" in lines
     assert "lag           700 s since the last batch" in lines
-    assert "base          xid 1000, 10 transactions and 0 s behind the last snapshot" in lines
+    assert "watermark     xid 1000, 10 transactions and 0 s behind the last snapshot" in lines
     assert "held back by  pid 7" in lines
     instant = ["2026-03-01", "12:00:00", "UTC"]
     assert ["messages", "1,234", "5,678", "9", "1", "1/1", *instant] in told

@@ -119,8 +119,10 @@ def test_a_quarter_hour_is_cut_by_one_change_at_most() -> None:
     """The quarters' rollups have one more row where a clock changed within a quarter, not two."""
     changes = {span.from_utc for span in spans() if span.from_utc and span.from_utc > ODD_UNTIL}
     cuts = [change for change in changes if change.minute % 15 or change.second]
-    cut_quarters = [change.replace(minute=change.minute // 15 * 15, second=0) for change in cuts]
-    assert len(cuts) == len(set(cut_quarters)) > 0
+    cut_quarter_hours = [
+        change.replace(minute=change.minute // 15 * 15, second=0) for change in cuts
+    ]
+    assert len(cuts) == len(set(cut_quarter_hours)) > 0
     assert max(cuts) == datetime(2022, 10, 1, 16, 1)  # Casey's, the last until now
 
 

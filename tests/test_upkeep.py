@@ -104,13 +104,13 @@ def test_a_lost_warehouse_is_made_anew_from_the_lake(pipeline: Pipeline) -> None
         pipeline.layout.warehouse.unlink()
         world.message(2)
         report = pipeline.cycle()
-        assert not report.reading.tables["messages"].is_full
+        assert not report.extract.tables["messages"].is_full
         with duckdb.connect(str(pipeline.layout.warehouse)) as connection:
             connection.execute("update core.state set schema_fingerprint = 'another'")
             connection.execute("alter table core.messages drop column edited_at")
         world.message(3)
         report = pipeline.cycle()
-    assert report.reading.tables["messages"].rows == 1
+    assert report.extract.tables["messages"].rows == 1
     expected = contents.of_source(pipeline.url)
     assert contents.differences(contents.of_views(pipeline.published), expected) == {}
 

@@ -41,9 +41,9 @@ def world(pipeline: Pipeline) -> Iterator[World]:
 def test_all_of_it_is_proved(pipeline: Pipeline, world: World) -> None:
     """Equal data are proved file by file, and the generation says since when."""
     found = pipeline.verify()
-    assert found.caught_up.is_settled and not found.caught_up.differences
+    assert found.reconciled.is_settled and not found.reconciled.differences
     manifest = pipeline.manifest()
-    assert found.caught_up.proved == len(manifest.files)
+    assert found.reconciled.proved == len(manifest.files)
     with duckdb.connect(str(pipeline.published), read_only=True) as connection:
         rows = connection.execute("select * from core.proofs order by table_name").fetchall()
     assert rows == sorted(
@@ -125,8 +125,8 @@ def test_a_difference_is_named_and_left_without_repair(pipeline: Pipeline, world
     world.execute("update messages set message_type = 'image' where id = %s", uuid(3))
     pretend_to_have_read(pipeline)
     found = pipeline.verify()
-    assert [(d.table, d.day) for d in found.caught_up.differences] == [("messages", DAY[3])]
-    assert not found.caught_up.is_settled
+    assert [(d.table, d.day) for d in found.reconciled.differences] == [("messages", DAY[3])]
+    assert not found.reconciled.is_settled
     assert contents.of_views(pipeline.published) != contents.of_source(pipeline.url)
     assert pipeline.manifest().proof("messages").proved_at is None
 
@@ -140,7 +140,7 @@ def test_a_repair_reads_the_days_that_differ_and_proves_them(
     world.execute("update users set username = 'other' where id = 2")
     pretend_to_have_read(pipeline)
     found = pipeline.verify(repair=True)
-    assert found.is_repaired and found.caught_up.is_settled
+    assert found.is_repaired and found.reconciled.is_settled
     manifest = pipeline.manifest()
     changed = {(f.table, f.day) for f in manifest.files if f.path not in before}
     assert changed == {("messages", DAY[3]), ("users", None)}
@@ -167,8 +167,8 @@ def test_traffic_during_a_verification_is_no_difference(
 
     monkeypatch.setattr(SourceTransaction, "sums", sums_amid_traffic)
     found = pipeline.verify()
-    assert found.caught_up.differences == ()
-    assert found.caught_up.proved == len(pipeline.manifest().files)
+    assert found.reconciled.differences == ()
+    assert found.reconciled.proved == len(pipeline.manifest().files)
 
 
 DAMAGES = {
@@ -183,11 +183,11 @@ DAMAGES = {
         for rollup, change in {
             "message_days": "length_sum = length_sum + 1",
             "conversation_days": "last_at = last_at + interval 1 second",
-            "message_quarters": "quarter_at = quarter_at + interval 15 minutes",
-            "user_days": "read_quarters_low = xor(read_quarters_low, 1)",
+            "message_quarter_hours": "quarter_at = quarter_at + interval 15 minutes",
+            "user_days": "read_quarter_hours_low = xor(read_quarter_hours_low, 1)",
             "read_days": "day = day + 1",
             "event_days": "event_type = 'other'",
-            "event_quarters": "event_type = 'other'",
+            "event_quarter_hours": "event_type = 'other'",
         }.items()
     },
 }
@@ -215,7 +215,7 @@ def test_a_warehouse_that_is_not_what_the_lake_makes_is_found(
     assert missed == []
     assert pipeline.published.resolve() == before
     pipeline.rebuild()
-    assert pipeline.verify().caught_up.is_settled
+    assert pipeline.verify().reconciled.is_settled
     expected = contents.of_source(pipeline.url)
     assert contents.differences(contents.of_views(pipeline.published), expected) == {}
 
@@ -238,7 +238,7 @@ def test_a_repair_that_removes_too_much_asks(pipeline: Pipeline, world: World) -
     assert "--yes" in caught.value.hint
     assert pipeline.manifest().tables["messages"].rows == 7
     found = pipeline.verify(repair=True, may_remove=True)
-    assert found.caught_up.is_settled
+    assert found.reconciled.is_settled
     assert pipeline.manifest().tables["messages"].rows == 5
 
 
@@ -279,7 +279,7 @@ def test_cycles_prove_everything_once_a_day(pipeline: Pipeline, world: World) ->
         pipeline, settings=replace(pipeline.settings, verify_hour=late, verify_budget_rows=8)
     )
     _age_all_batches(pipeline)
-    proved = [small.cycle().caught_up.proved for _ in range(8)]
+    proved = [small.cycle().reconciled.proved for _ in range(8)]
     total = len(pipeline.manifest().files)
     assert sum(proved) == total and proved[-1] == 0 and max(proved) < total
 
@@ -305,5 +305,5 @@ def test_the_last_day_there_is_has_a_proof_too(pipeline: Pipeline, world: World)
     )
     world.event(901, created_at="9999-12-31 23:59:59.999999+00")
     found = pipeline.verify(repair=True, may_remove=True)
-    assert found.caught_up.is_settled
+    assert found.reconciled.is_settled
     assert pipeline.manifest().proof("messages").proved_at is not None

@@ -1,6 +1,6 @@
 """Transaction ids on the circle: no row that a snapshot could not see is missed, on any lap.
 
-A row bears 32 bits of its xid, a base has all 64, and `age()` counts backwards on the circle. The
+A row stores 32 bits of its xid, a watermark all 64, and `age()` counts backwards on the circle. The
 model of `age()` here is first held against the server's; properties are then shown for the model,
 and at last a real server is taken across 2^31 and 2^32.
 """
@@ -17,7 +17,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from etl.guards import BASE_AGE_MAX, base_to_read_from
+from etl.guards import WATERMARK_AGE_MAX, watermark_to_read_from
 from etl.sandbox.cluster import Cluster
 from etl.sandbox.load import create_schema
 from etl.sandbox.server import create_database, postgres_server
@@ -43,9 +43,9 @@ def age(now: int, xid: int) -> int:
     return (now - low + 2**31) % CIRCLE - 2**31
 
 
-def is_read(now: int, base: int, row: int) -> bool:
-    """What `sql/source/messenger/*.sql` ask of a row's xmin; the base is cut to 32 bits."""
-    return 0 <= age(now, row) <= age(now, base & 0xFFFF_FFFF)
+def is_read(now: int, watermark: int, row: int) -> bool:
+    """What `sql/source/messenger/*.sql` ask of a row's xmin; the watermark is cut to 32 bits."""
+    return 0 <= age(now, row) <= age(now, watermark & 0xFFFF_FFFF)
 
 
 def test_the_model_is_what_the_server_computes(database: str) -> None:
@@ -75,42 +75,46 @@ def handed_out(xid: int) -> int:
 
 
 @given(
-    base=xids(),
-    behind=st.one_of(st.integers(0, 5000), st.integers(0, BASE_AGE_MAX + 5)),
+    watermark=xids(),
+    behind=st.one_of(st.integers(0, 5000), st.integers(0, WATERMARK_AGE_MAX + 5)),
     burned=st.integers(0, 2**20 - 1),
-    where=st.one_of(st.integers(0, 5000), st.integers(0, BASE_AGE_MAX + 5)),
+    where=st.one_of(st.integers(0, 5000), st.integers(0, WATERMARK_AGE_MAX + 5)),
 )
 def test_no_row_that_a_snapshot_could_not_see_is_missed(
-    base: int, behind: int, burned: int, where: int
+    watermark: int, behind: int, burned: int, where: int
 ) -> None:
-    """Whenever the guard trusts a base, every xid from it to the snapshot's xmax is read."""
-    xmax = handed_out(base + behind)
-    trusted, _ = base_to_read_from(
-        a_table_state(base=base), a_relation(), a_snapshot(xmin=base, xmax=xmax)
+    """Whenever the guard trusts a watermark, every xid from it to the snapshot's xmax is read."""
+    xmax = handed_out(watermark + behind)
+    trusted, _ = watermark_to_read_from(
+        a_table_state(watermark=watermark), a_relation(), a_snapshot(xmin=watermark, xmax=xmax)
     )
     assume(trusted is not None)
-    row = handed_out(base + where % max(behind, 1))
+    row = handed_out(watermark + where % max(behind, 1))
     assume(row < xmax)
     # Others go on taking xids between the snapshot and the statement that counts.
-    assert is_read(handed_out(xmax + burned), base, row)
+    assert is_read(handed_out(xmax + burned), watermark, row)
 
 
-@given(base=xids(), behind=st.integers(0, 2**20), before=st.integers(1, 2**31 - 2**21))
-def test_older_rows_are_left_where_they_are(base: int, behind: int, before: int) -> None:
-    """A row up to half a circle older than the base is not read, and neither are frozen ones."""
-    now = handed_out(base + behind)
-    assume(base - before >= FIRST_NORMAL)
-    row = base - before
-    assert row % CIRCLE < FIRST_NORMAL or not is_read(now, base, row)
-    assert not any(is_read(now, base, special) for special in range(FIRST_NORMAL))
+@given(watermark=xids(), behind=st.integers(0, 2**20), before=st.integers(1, 2**31 - 2**21))
+def test_older_rows_are_left_where_they_are(watermark: int, behind: int, before: int) -> None:
+    """Neither a row up to half a circle older than the watermark nor a frozen row is read."""
+    now = handed_out(watermark + behind)
+    assume(watermark - before >= FIRST_NORMAL)
+    row = watermark - before
+    assert row % CIRCLE < FIRST_NORMAL or not is_read(now, watermark, row)
+    assert not any(is_read(now, watermark, special) for special in range(FIRST_NORMAL))
 
 
-@given(base=xids(), beyond=st.integers(0, 2**33))
-def test_a_base_of_another_half_of_the_circle_is_not_trusted(base: int, beyond: int) -> None:
+@given(watermark=xids(), beyond=st.integers(0, 2**33))
+def test_a_watermark_of_another_half_of_the_circle_is_not_trusted(
+    watermark: int, beyond: int
+) -> None:
     """From a million short of 2^31 on, however many laps, the table is read whole."""
-    xmax = base + BASE_AGE_MAX + beyond
-    found = base_to_read_from(a_table_state(base=base), a_relation(), a_snapshot(xmax=xmax))
-    assert found == (None, "base too old")
+    xmax = watermark + WATERMARK_AGE_MAX + beyond
+    found = watermark_to_read_from(
+        a_table_state(watermark=watermark), a_relation(), a_snapshot(xmax=xmax)
+    )
+    assert found == (None, "watermark too old")
 
 
 @contextmanager
@@ -169,15 +173,15 @@ def test_cycles_go_on_across_the_corner(corner: int, tmp_path: Path) -> None:
             passed += next_xid(world) >= corner
             if number % 16 == 0 or passed in (1, 3):
                 report = pipeline.cycle()
-                assert not any(table.is_full for table in report.reading.tables.values())
+                assert not any(table.is_full for table in report.extract.tables.values())
                 found, source = contents.of_views(pipeline.published), contents.of_source(url)
                 assert contents.differences(found, source) == {}
-        assert report.reading.tables["users"].rows == 0
+        assert report.extract.tables["users"].rows == 0
         late.connection.execute("commit")
         report = pipeline.cycle()
-        # The base was held back before the corner, and goes on from beyond it now.
-        assert report.reading.tables["messages"].rows == number - 100 + 6
+        # The watermark was held back before the corner, and goes on from beyond it now.
+        assert report.extract.tables["messages"].rows == number - 100 + 6
         found, source = contents.of_views(pipeline.published), contents.of_source(url)
         assert contents.differences(found, source) == {}
         report = pipeline.cycle()
-        assert report.reading.tables["messages"].rows == 0
+        assert report.extract.tables["messages"].rows == 0

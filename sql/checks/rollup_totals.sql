@@ -18,8 +18,8 @@ with totals (rollup, counted, expected) as (
         ) as expected
     union all
     select
-        'message_quarters' as rollup,
-        (select coalesce(sum(message_count), 0) from core.message_quarters) as counted,
+        'message_quarter_hours' as rollup,
+        (select coalesce(sum(message_count), 0) from core.message_quarter_hours) as counted,
         (
             select count(*) from core.messages
             where deleted_at is null
@@ -56,8 +56,8 @@ with totals (rollup, counted, expected) as (
         (select count(*) from core.events) as expected
     union all
     select
-        'event_quarters' as rollup,
-        (select coalesce(sum(event_count), 0) from core.event_quarters) as counted,
+        'event_quarter_hours' as rollup,
+        (select coalesce(sum(event_count), 0) from core.event_quarter_hours) as counted,
         (select count(*) from core.events) as expected
 )
 

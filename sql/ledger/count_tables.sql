@@ -1,4 +1,4 @@
--- How many rows each copied table has, without the stand-ins for ids that only facts mention.
+-- How many rows each copied table has, without the placeholders for ids that only facts mention.
 -- grain: one row per table
 select
     'users' as table_name,

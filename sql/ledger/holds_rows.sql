@@ -12,9 +12,9 @@ select
     or exists (select 1 from core.events)
     or exists (select 1 from core.message_days)
     or exists (select 1 from core.conversation_days)
-    or exists (select 1 from core.message_quarters)
+    or exists (select 1 from core.message_quarter_hours)
     or exists (select 1 from core.user_days)
     or exists (select 1 from core.read_days)
     or exists (select 1 from core.event_days)
-    or exists (select 1 from core.event_quarters)
+    or exists (select 1 from core.event_quarter_hours)
         as holds_rows;

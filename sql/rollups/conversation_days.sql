@@ -1,6 +1,6 @@
 -- conversation_days: messages that are not deleted, by day and conversation.
 -- grain: one row per UTC day and conversation
--- Rebuilds the UTC days $days from temp.slim_messages.
+-- Rebuilds the UTC days $days from temp.keyed_messages.
 delete from core.conversation_days
 where day in (select unnest(cast($days as date[])));
 
@@ -17,7 +17,7 @@ select
     count(content_length) as measured_count,
     min(created_at) as first_at,
     max(created_at) as last_at
-from temp.slim_messages
+from temp.keyed_messages
 where cast(created_at as date) in (select unnest(cast($days as date[]))) and deleted_at is null
 group by day, conversation_key
 order by day, conversation_key;

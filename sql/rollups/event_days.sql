@@ -1,6 +1,6 @@
 -- event_days: events by day, type, conversation and user.
 -- grain: one row per UTC day, event type, conversation and user
--- Rebuilds the UTC days $days from temp.slim_events.
+-- Rebuilds the UTC days $days from temp.keyed_events.
 delete from core.event_days
 where day in (select unnest(cast($days as date[])));
 
@@ -11,7 +11,7 @@ select
     conversation_key,
     user_key,
     count(*) as event_count
-from temp.slim_events
+from temp.keyed_events
 where cast(created_at as date) in (select unnest(cast($days as date[])))
 group by day, event_type, conversation_key, user_key
 order by day, event_type, conversation_key, user_key;

@@ -1,6 +1,6 @@
 -- message_days: messages that are not deleted, by day, conversation and sender.
 -- grain: one row per UTC day, conversation, sender and is_system
--- Rebuilds the UTC days $days from temp.slim_messages. System messages stand apart, because they count
+-- Rebuilds the UTC days $days from temp.keyed_messages. System messages stand apart, because they count
 -- in totals and never as somebody's activity.
 delete from core.message_days
 where day in (select unnest(cast($days as date[])));
@@ -19,7 +19,7 @@ select
     count(content_length) as measured_count,
     min(created_at) as first_at,
     max(created_at) as last_at
-from temp.slim_messages
+from temp.keyed_messages
 where cast(created_at as date) in (select unnest(cast($days as date[]))) and deleted_at is null
 group by day, conversation_key, sender_key, is_system
 order by day, conversation_key, sender_key, is_system;

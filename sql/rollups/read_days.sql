@@ -1,6 +1,6 @@
 -- read_days: read receipts by day, conversation and reader, whatever became of the message.
 -- grain: one row per UTC day, conversation and reader
--- Rebuilds the UTC days $days from temp.slim_read_receipts.
+-- Rebuilds the UTC days $days from temp.keyed_read_receipts.
 delete from core.read_days
 where day in (select unnest(cast($days as date[])));
 
@@ -12,7 +12,7 @@ select
     count(*) as read_count,
     min(read_at) as first_at,
     max(read_at) as last_at
-from temp.slim_read_receipts
+from temp.keyed_read_receipts
 where cast(read_at as date) in (select unnest(cast($days as date[])))
 group by day, conversation_key, user_key
 order by day, conversation_key, user_key;

@@ -1,6 +1,6 @@
 -- user_days: who wrote or read on a day, how much, and in which of its 96 quarter-hours.
 -- grain: one row per UTC day and user
--- Rebuilds the UTC days $days from temp.slim_messages and temp.slim_read_receipts. A mask answers
+-- Rebuilds the UTC days $days from temp.keyed_messages and temp.keyed_read_receipts. A mask answers
 -- "was this person active between two instants" for any time zone's days without the facts.
 delete from core.user_days
 where day in (select unnest(cast($days as date[])));
@@ -11,7 +11,7 @@ with activity as (
         sender_key as user_key,
         created_at as active_at,
         true as is_sent
-    from temp.slim_messages
+    from temp.keyed_messages
     where
         cast(created_at as date) in (select unnest(cast($days as date[])))
         and deleted_at is null
@@ -22,7 +22,7 @@ with activity as (
         user_key,
         read_at as active_at,
         false as is_sent
-    from temp.slim_read_receipts
+    from temp.keyed_read_receipts
     where cast(read_at as date) in (select unnest(cast($days as date[]))) and user_key is not null
 ),
 
@@ -41,10 +41,10 @@ select
     user_key,
     count(*) filter (where is_sent) as sent_count,
     count(*) filter (where not is_sent) as read_count,
-    coalesce(bit_or(quarter_bit) filter (where is_sent and is_low), 0) as sent_quarters_low,
-    coalesce(bit_or(quarter_bit) filter (where is_sent and not is_low), 0) as sent_quarters_high,
-    coalesce(bit_or(quarter_bit) filter (where not is_sent and is_low), 0) as read_quarters_low,
-    coalesce(bit_or(quarter_bit) filter (where not is_sent and not is_low), 0) as read_quarters_high
+    coalesce(bit_or(quarter_bit) filter (where is_sent and is_low), 0) as sent_quarter_hours_low,
+    coalesce(bit_or(quarter_bit) filter (where is_sent and not is_low), 0) as sent_quarter_hours_high,
+    coalesce(bit_or(quarter_bit) filter (where not is_sent and is_low), 0) as read_quarter_hours_low,
+    coalesce(bit_or(quarter_bit) filter (where not is_sent and not is_low), 0) as read_quarter_hours_high
 from placed
 group by day, user_key
 order by day, user_key;

@@ -138,7 +138,7 @@ def _connectorx_url(url: str) -> str:
     parts = urlsplit(url)
     query = parse_qs(parts.query)
     host, port = quote(query["host"][0], safe=""), query["port"][0]
-    options = quote("-c analytics.base=", safe="")
+    options = quote("-c analytics.watermark=", safe="")
     return f"postgresql://{parts.netloc}{host}:{port}{parts.path}?options={options}"
 
 

@@ -18,11 +18,11 @@ import polars as pl
 from etl.sandbox.load import Chunk
 from etl.sandbox.traffic import TrafficPlan, generate
 from olap.days import EVERY_DAY, NO_DAY
+from olap.extract import Extract, TableExtract
 from olap.fold import fold
 from olap.layout import Layout
 from olap.manifest import SourceIdentity
 from olap.publish import publish
-from olap.reading import Reading, TableReading
 from olap.tables import TABLES
 from olap.timer import Timer
 from olap.warehouse import Warehouse, open_warehouse
@@ -95,7 +95,7 @@ def made_lake(plan: TrafficPlan, directory: Path, say: Say) -> Path:
         for number, frames in enumerate(_steps(_trimmed(generate(plan))), 1):
             rows += sum(frame.height for name, frame in frames.items() if name != "known")
             _stage(warehouse, frames)
-            fold(warehouse, _reading(frames, number, plan.until), Timer(), workers=_THREADS)
+            fold(warehouse, _extract(frames, number, plan.until), Timer(), workers=_THREADS)
             say(f"generated {rows:,} rows")
         publish(warehouse, plan.until + timedelta(minutes=1))
     draft.rename(directory)
@@ -185,24 +185,24 @@ _NO_ROWS = {
 }
 
 
-def _reading(frames: Frames, number: int, until: datetime) -> Reading:
+def _extract(frames: Frames, number: int, until: datetime) -> Extract:
     """What a cycle would say of such a batch."""
-    return Reading(
+    return Extract(
         source=SourceIdentity(system_identifier="generated", timeline=1, database="generated"),
         coverage=EVERY_DAY,
         snapshot=f"{number}:{number}:",
-        base=number,
+        watermark=number,
         data_through=until,
         held_back_by=None,
         ms=0,
-        tables={table: _table_reading(table, frames) for table in TABLES},
+        tables={table: _table_extract(table, frames) for table in TABLES},
         sums={},
     )
 
 
-def _table_reading(table: str, frames: Frames) -> TableReading:
+def _table_extract(table: str, frames: Frames) -> TableExtract:
     rows = frames[table].height if table in frames else 0
-    return TableReading(
+    return TableExtract(
         relation="generated",
         columns="generated",
         source_rows=rows,

@@ -92,7 +92,9 @@ def _count(url: str) -> float:
 def _md5(url: str) -> float:
     with psycopg.connect(url, autocommit=True) as connection:
         whole = ("", NO_DAY.to_multirange(), EVERY_DAY.to_multirange(), "{}")
-        for name, value in zip(("base", "days", "coverage", "lost_messages"), whole, strict=True):
+        for name, value in zip(
+            ("watermark", "days", "coverage", "lost_messages"), whole, strict=True
+        ):
             connection.execute("select set_config(%s, %s, false)", (f"analytics.{name}", value))
         started = time.perf_counter()
         for table in TABLES:

@@ -2,7 +2,7 @@
 
 `COPY (…) TO '/dev/null' (FORMAT binary)` makes the server do all it has to do for a reader (scan,
 join, text length, binary rows) and throws the rows away: no socket, no client. The statements
-are those of `sql/source/messenger`, word for word, with an empty `analytics.base`, as a first
+are those of `sql/source/messenger`, word for word, with an empty `analytics.watermark`, as a first
 load has it.
 """
 
@@ -38,7 +38,9 @@ def server_copy(url: str) -> ServerCopy:
     seconds: dict[str, float] = {}
     with psycopg.connect(url, autocommit=True) as connection:
         whole = ("", NO_DAY.to_multirange(), EVERY_DAY.to_multirange(), "{}")
-        for name, value in zip(("base", "days", "coverage", "lost_messages"), whole, strict=True):
+        for name, value in zip(
+            ("watermark", "days", "coverage", "lost_messages"), whole, strict=True
+        ):
             connection.execute("select set_config(%s, %s, false)", (f"analytics.{name}", value))
         for table in TABLES:
             select = sqlfiles.text(f"{MAPPING}/{table}")

@@ -68,7 +68,7 @@ def ground_of(warehouse: Warehouse, world: World) -> Iterator[Ground]:
 def _fill(connection: duckdb.DuckDBPyConnection, world: World) -> None:
     users = {u.id: (u.username, u.is_bot, u.created_at, u.deleted_at, True) for u in world.users}
     rooms = {c.id: (c.type, c.title, c.created_at, True) for c in world.conversations}
-    # Whoever is only mentioned gets a stand-in.
+    # Whoever is only mentioned gets a placeholder.
     people = {m.sender_id for m in world.messages} | {e.user_id for e in world.events}
     people |= {r.user_id for r in world.receipts} | {p.user_id for p in world.participants}
     places = {m.conversation_id for m in world.messages} | {e.conversation_id for e in world.events}
@@ -140,7 +140,7 @@ def _fill(connection: duckdb.DuckDBPyConnection, world: World) -> None:
     for fact in FACTS:
         # What the fold makes rollups from: the same rows, before they are put in place.
         connection.execute(
-            f"create or replace temporary table temp.slim_{fact.name} as from core.{fact.name}"
+            f"create or replace temporary table temp.keyed_{fact.name} as from core.{fact.name}"
         )
     for rollup in ROLLUPS:
         sqlfiles.run(

@@ -123,7 +123,7 @@ class Asker:
         return any(p.user_id == person and p.conversation_id in rooms for p in self.present)
 
     def counts(self, person: int | None) -> bool:
-        """Bots are people unless they are left out; a stand-in is no bot."""
+        """Bots are people unless they are left out; a placeholder is no bot."""
         return self.include_bots or person not in self.bots
 
     def messages(

@@ -106,9 +106,9 @@ def test_a_fingerprint_is_of_what_is_computed() -> None:
 
 
 def test_a_fingerprint_is_of_all_its_windows() -> None:
-    """Every macro of sql/windows is used by a metric, and is in the text that is digested."""
-    windows = catalog._definitions(sqlfiles.names("windows"))
-    whole = "\n".join(path.read_text() for path in (SQL / "windows").glob("*.sql"))
+    """Every macro of sql/macros is used by a metric, and is in the text that is digested."""
+    windows = catalog._definitions(sqlfiles.names("macros"))
+    whole = "\n".join(path.read_text() for path in (SQL / "macros").glob("*.sql"))
     assert set(windows) == set(re.findall(r"^create or replace macro core\.(\w+)", whole, re.M))
     texts = [sqlfiles.text(f"metrics/{metric.macro}") for metric in catalog.metrics()]
     for name, definition in windows.items():

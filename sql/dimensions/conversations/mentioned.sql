@@ -1,5 +1,5 @@
 -- Gives a key to each conversation id that staged rows mention and no conversations row has: a
--- stand-in, not shown as a conversation, so that no fact loses its id.
+-- placeholder, not shown as a conversation, so that no fact loses its id.
 -- grain: one row per id
 insert into core.conversations by name
 select

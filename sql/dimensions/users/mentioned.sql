@@ -1,5 +1,5 @@
 -- Gives a key to each user id that staged rows mention and no users row has (there are no foreign
--- keys at the source): a stand-in, not shown as a user, so that no fact loses its id.
+-- keys at the source): a placeholder, not shown as a user, so that no fact loses its id.
 -- grain: one row per id
 insert into core.users by name
 select

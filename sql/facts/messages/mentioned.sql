@@ -1,4 +1,4 @@
--- Takes the ids that the day files $files mention into staging: they need stand-ins.
+-- Takes the ids that the day files $files mention into staging: they need placeholders.
 -- grain: one row per pair of ids
 insert into staging.messages by name
 select distinct

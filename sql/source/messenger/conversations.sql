@@ -1,4 +1,4 @@
--- conversations: those whose row version is at or after the base; all of them on a full read.
+-- conversations: those whose row version is at or after the watermark; all of them on a full read.
 -- grain: one row per conversation
 -- Conventions as in messages.sql.
 select
@@ -12,5 +12,5 @@ select
     end as created_at
 from conversations
 where
-    (select current_setting('analytics.base') = '')
-    or age(xmin) between 0 and (select age(nullif(current_setting('analytics.base'), '')::xid))
+    (select current_setting('analytics.watermark') = '')
+    or age(xmin) between 0 and (select age(nullif(current_setting('analytics.watermark'), '')::xid))

@@ -1,4 +1,4 @@
--- events: those whose row version is at or after the base, and those of whole days; or all.
+-- events: those whose row version is at or after the watermark, and those of whole days; or all.
 -- grain: one row per event
 -- The metadata stay at home. Conventions as in messages.sql.
 select
@@ -14,8 +14,8 @@ select
 from analytics_events
 where
     (
-        (select current_setting('analytics.base') = '')
-        or age(xmin) between 0 and (select age(nullif(current_setting('analytics.base'), '')::xid))
+        (select current_setting('analytics.watermark') = '')
+        or age(xmin) between 0 and (select age(nullif(current_setting('analytics.watermark'), '')::xid))
         or (
             (select current_setting('analytics.days') <> '{}')
             and created_at <@ (select current_setting('analytics.days')::tstzmultirange)

@@ -1,4 +1,4 @@
--- messages: those whose row version is at or after the base, and those of whole days; or all.
+-- messages: those whose row version is at or after the watermark, and those of whole days; or all.
 -- grain: one row per message, deleted ones too
 -- The text stays at home: only its length in characters is selected.
 -- Both ages are taken in this statement, on this connection: age() counts from the transaction's
@@ -28,8 +28,8 @@ select
 from messages
 where
     (
-        (select current_setting('analytics.base') = '')
-        or age(xmin) between 0 and (select age(nullif(current_setting('analytics.base'), '')::xid))
+        (select current_setting('analytics.watermark') = '')
+        or age(xmin) between 0 and (select age(nullif(current_setting('analytics.watermark'), '')::xid))
         or (
             (select current_setting('analytics.days') <> '{}')
             and created_at <@ (select current_setting('analytics.days')::tstzmultirange)

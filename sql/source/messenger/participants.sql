@@ -1,4 +1,4 @@
--- participants: memberships whose row version is at or after the base; all on a full read.
+-- participants: memberships whose row version is at or after the watermark; all on a full read.
 -- grain: one row per conversation and user
 -- Conventions as in messages.sql.
 select
@@ -17,5 +17,5 @@ select
     end as left_at
 from conversation_participants
 where
-    (select current_setting('analytics.base') = '')
-    or age(xmin) between 0 and (select age(nullif(current_setting('analytics.base'), '')::xid))
+    (select current_setting('analytics.watermark') = '')
+    or age(xmin) between 0 and (select age(nullif(current_setting('analytics.watermark'), '')::xid))

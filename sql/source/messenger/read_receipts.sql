@@ -29,7 +29,7 @@ from (
     from message_read_receipts as receipt
     left join messages as message on message.id = receipt.message_id
     where
-        (select current_setting('analytics.base') = '')
+        (select current_setting('analytics.watermark') = '')
         or (
             (select current_setting('analytics.days') <> '{}')
             and receipt.read_at <@ (select current_setting('analytics.days')::tstzmultirange)
@@ -51,9 +51,9 @@ from (
         offset 0
     ) as message on true
     where
-        (select current_setting('analytics.base') <> '')
+        (select current_setting('analytics.watermark') <> '')
         and age(receipt.xmin) between 0
-        and (select age(nullif(current_setting('analytics.base'), '')::xid))
+        and (select age(nullif(current_setting('analytics.watermark'), '')::xid))
         and not (
             (select current_setting('analytics.days') <> '{}')
             and receipt.read_at <@ (select current_setting('analytics.days')::tstzmultirange)
@@ -72,9 +72,9 @@ from (
             messages.created_at
         from messages
         where
-            (select current_setting('analytics.base') <> '')
+            (select current_setting('analytics.watermark') <> '')
             and age(messages.xmin) between 0
-            and (select age(nullif(current_setting('analytics.base'), '')::xid))
+            and (select age(nullif(current_setting('analytics.watermark'), '')::xid))
         union all
         select
             lost.id,
@@ -85,7 +85,7 @@ from (
         where
             moved.id is null
             or not age(moved.xmin) between 0
-            and (select age(nullif(current_setting('analytics.base'), '')::xid))
+            and (select age(nullif(current_setting('analytics.watermark'), '')::xid))
     ) as message
     cross join lateral (
         select
@@ -95,7 +95,7 @@ from (
         where
             message_read_receipts.message_id = message.id
             and not age(message_read_receipts.xmin) between 0
-            and (select age(nullif(current_setting('analytics.base'), '')::xid))
+            and (select age(nullif(current_setting('analytics.watermark'), '')::xid))
             and not (
                 (select current_setting('analytics.days') <> '{}')
                 and message_read_receipts.read_at <@ (select current_setting('analytics.days')::tstzmultirange)

@@ -1,4 +1,4 @@
--- users: people and bots whose row version is at or after the base; all of them on a full read.
+-- users: people and bots whose row version is at or after the watermark; all of them on a full read.
 -- grain: one row per user
 -- Conventions as in messages.sql.
 select
@@ -17,5 +17,5 @@ select
     end as deleted_at
 from users
 where
-    (select current_setting('analytics.base') = '')
-    or age(xmin) between 0 and (select age(nullif(current_setting('analytics.base'), '')::xid))
+    (select current_setting('analytics.watermark') = '')
+    or age(xmin) between 0 and (select age(nullif(current_setting('analytics.watermark'), '')::xid))

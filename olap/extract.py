@@ -15,7 +15,7 @@ from olap.proofs import Sums, Tier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TableReading:
+class TableExtract:
     """What a cycle read of one table.
 
     Attributes:
@@ -45,7 +45,7 @@ class TableReading:
 
     @property
     def is_full(self) -> bool:
-        """Whether all rows of the table were read, and not those since the base."""
+        """Whether all rows of the table were read, and not those since the watermark."""
         return self.whole == EVERY_DAY
 
 
@@ -59,12 +59,12 @@ class TakenSums:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Extract:
     """What a cycle read, under one snapshot; the rows themselves are staged.
 
     Attributes:
         coverage: the days that are kept; rows of other days are not read.
-        base: the snapshot's xmin as xid8; the next cycle reads from here.
+        watermark: the snapshot's xmin as xid8; the next cycle reads from here.
         data_through: the source's clock at the snapshot, UTC.
         sums: what the source's rows added up to under the snapshot, for comparison after the fold.
         ms: milliseconds from connecting to the end of the source transaction.
@@ -73,9 +73,9 @@ class Reading:
     source: SourceIdentity
     coverage: DaySet
     snapshot: str
-    base: int
+    watermark: int
     data_through: datetime
     held_back_by: str | None
     ms: int
-    tables: Mapping[str, TableReading]
+    tables: Mapping[str, TableExtract]
     sums: Mapping[str, TakenSums]

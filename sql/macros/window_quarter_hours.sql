@@ -90,14 +90,14 @@ create or replace macro core.message_bucket_window(
     select
         quarter_at as counted_at,
         message_count
-    from core.message_quarters
+    from core.message_quarter_hours
     where
         with_bots
         and conversation is null
         and person is null
         and viewer is null
         and quarter_at >= core.first_whole_quarter(from_at)
-        and quarter_at < core.end_of_whole_quarters(from_at, to_at)
+        and quarter_at < core.end_of_whole_quarter_hours(from_at, to_at)
     union all
     select
         case
@@ -170,12 +170,12 @@ create or replace macro core.event_quarter_window(from_at, to_at, viewer, with_b
         quarter_at,
         event_type,
         event_count
-    from core.event_quarters
+    from core.event_quarter_hours
     where
         with_bots
         and viewer is null
         and quarter_at >= core.first_whole_quarter(from_at)
-        and quarter_at < core.end_of_whole_quarters(from_at, to_at)
+        and quarter_at < core.end_of_whole_quarter_hours(from_at, to_at)
     union all
     select
         case

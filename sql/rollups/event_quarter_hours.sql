@@ -1,10 +1,10 @@
--- event_quarters: events by quarter-hour and type.
+-- event_quarter_hours: events by quarter-hour and type.
 -- grain: one row per UTC quarter-hour and event type; two where a clock changed within it
--- Rebuilds the UTC days $days from temp.slim_events.
-delete from core.event_quarters
+-- Rebuilds the UTC days $days from temp.keyed_events.
+delete from core.event_quarter_hours
 where cast(quarter_at as date) in (select unnest(cast($days as date[])));
 
-insert into core.event_quarters by name
+insert into core.event_quarter_hours by name
 select
     case when facts.created_at >= changes.changed_at then changes.changed_at else facts.began_at end as quarter_at,
     facts.event_type,
@@ -14,7 +14,7 @@ from (
         created_at,
         time_bucket(interval 15 minutes, created_at) as began_at,
         event_type
-    from temp.slim_events
+    from temp.keyed_events
     where cast(created_at as date) in (select unnest(cast($days as date[])))
 ) as facts
 left join core.clock_changes as changes on facts.began_at = changes.began_at

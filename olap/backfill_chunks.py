@@ -1,4 +1,4 @@
-"""Pieces: what an unfinished backfill has read so far, on disk, so that it can go on after a kill.
+"""Chunks: what an unfinished backfill has read so far, on disk, so that it can go on after a kill.
 
     DATA_DIR/backfill/
     ├── plan.json                 which days are read, of which source, in which ranges
@@ -7,8 +7,8 @@
 
 A range is a run of blocks of a table's heap; it is read once it has both files. Ranges may be read
 under different snapshots, hours apart: the last batch of the backfill reads every row version from
-the lowest of their bases on, and what it brings stands above the pieces. So the pieces together are
-no state that ever was, and only that batch makes one of them.
+the lowest of their watermarks on, and its rows replace the same rows in the chunks. The chunks alone
+are not a state that ever existed; only that batch makes them one.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class BackfillPlan(msgspec.Struct, frozen=True, kw_only=True):
     ranges: tuple[BlockRange, ...]
 
 
-class Piece(msgspec.Struct, frozen=True, kw_only=True):
+class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     """A range that has been read.
 
     Attributes:
@@ -90,12 +90,12 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Pieces:
+class Chunks:
     """The plan of a backfill and what it has read so far, by the name of the range."""
 
     home: Path
     plan: BackfillPlan
-    done: dict[str, Piece]
+    done: dict[str, Chunk]
 
     @property
     def days(self) -> DaySet:
@@ -107,14 +107,14 @@ class Pieces:
         return tuple(found for found in self.plan.ranges if found.name not in self.done)
 
     @property
-    def base(self) -> int:
-        """From here on row versions may be newer than a piece: the lowest xmin of all snapshots."""
-        return min((piece.xmin for piece in self.done.values()), default=self.plan.xmin)
+    def watermark(self) -> int:
+        """From here on row versions may be newer than a chunk: the lowest xmin of all snapshots."""
+        return min((chunk.xmin for chunk in self.done.values()), default=self.plan.xmin)
 
     @property
     def xmax(self) -> int:
         """The highest xmax of all snapshots: a source whose next xid is lower is an older one."""
-        return max([self.plan.xmax, *(piece.xmax for piece in self.done.values())])
+        return max([self.plan.xmax, *(chunk.xmax for chunk in self.done.values())])
 
     @property
     def blocks_done(self) -> int:
@@ -126,21 +126,21 @@ class Pieces:
 
     @property
     def rows(self) -> int:
-        return sum(piece.rows for piece in self.done.values())
+        return sum(chunk.rows for chunk in self.done.values())
 
     def state(self, table: str) -> TableState:
         """How far the table has been read, as the guards want to know it."""
         planned = self.plan.tables[table]
         return TableState(
-            base=self.base,
+            watermark=self.watermark,
             relation=planned.relation,
             columns=planned.columns,
             source_rows=0,
             rows=0,
         )
 
-    def of(self, table: str) -> list[Piece]:
-        """The pieces of one table."""
+    def of(self, table: str) -> list[Chunk]:
+        """The chunks of one table."""
         return [
             self.done[found.name]
             for found in self.plan.ranges
@@ -149,10 +149,10 @@ class Pieces:
 
     def files(self, table: str) -> list[str]:
         """Their Parquet files."""
-        return [str(piece_path(self.home, piece.name)) for piece in self.of(table)]
+        return [str(chunk_path(self.home, chunk.name)) for chunk in self.of(table)]
 
 
-def read_pieces(layout: Layout) -> Pieces | None:
+def read_chunks(layout: Layout) -> Chunks | None:
     """The unfinished backfill of a `DATA_DIR`; None when there is none.
 
     Raises:
@@ -163,10 +163,10 @@ def read_pieces(layout: Layout) -> Pieces | None:
         return None
     plan = _decoded(_plan_path(home), BackfillPlan)
     found = (_described(home, planned.name) for planned in plan.ranges)
-    return Pieces(home, plan, {piece.name: piece for piece in found if piece is not None})
+    return Chunks(home, plan, {chunk.name: chunk for chunk in found if chunk is not None})
 
 
-def write_plan(layout: Layout, plan: BackfillPlan) -> Pieces:
+def write_plan(layout: Layout, plan: BackfillPlan) -> Chunks:
     """Begin a backfill, or go on by another plan; what that does not name is removed."""
     layout.backfill.mkdir(exist_ok=True)
     fsync(layout.root)
@@ -177,27 +177,27 @@ def write_plan(layout: Layout, plan: BackfillPlan) -> Pieces:
             shutil.rmtree(path)
         elif path != _plan_path(layout.backfill) and path.stem not in named:
             path.unlink()
-    pieces = read_pieces(layout)
-    assert pieces is not None
-    return pieces
+    chunks = read_chunks(layout)
+    assert chunks is not None
+    return chunks
 
 
-def record_piece(home: Path, piece: Piece) -> None:
+def record_chunk(home: Path, chunk: Chunk) -> None:
     """Note that a range has been read; its Parquet file is there."""
-    path = piece_path(home, piece.name)
+    path = chunk_path(home, chunk.name)
     fsync(path)
-    write_durably(path.with_suffix(".json"), msgspec.json.encode(piece))
+    write_durably(path.with_suffix(".json"), msgspec.json.encode(chunk))
 
 
-def forget_piece(home: Path, name: str) -> None:
+def forget_chunk(home: Path, name: str) -> None:
     """Have a range read again."""
-    path = piece_path(home, name)
-    # In this order: a piece without its rows must not pass for one that was read.
+    path = chunk_path(home, name)
+    # In this order: a chunk without its rows must not pass for one that was read.
     path.with_suffix(".json").unlink(missing_ok=True)
     path.unlink(missing_ok=True)
 
 
-def discard_pieces(layout: Layout) -> None:
+def discard_chunks(layout: Layout) -> None:
     """Forget the backfill: it is finished, or given up."""
     if not layout.backfill.exists():
         return
@@ -212,7 +212,7 @@ def discard_pieces(layout: Layout) -> None:
     layout.backfill.rmdir()
 
 
-def piece_path(home: Path, name: str) -> Path:
+def chunk_path(home: Path, name: str) -> Path:
     """The Parquet file of a range."""
     return home / f"{name}.parquet"
 
@@ -249,11 +249,11 @@ def _plan_path(home: Path) -> Path:
     return home / "plan.json"
 
 
-def _described(home: Path, name: str) -> Piece | None:
-    path = piece_path(home, name)
+def _described(home: Path, name: str) -> Chunk | None:
+    path = chunk_path(home, name)
     if not path.exists() or not path.with_suffix(".json").exists():
         return None
-    return _decoded(path.with_suffix(".json"), Piece)
+    return _decoded(path.with_suffix(".json"), Chunk)
 
 
 def _decoded(path: Path, kind: type[_Record]) -> _Record:

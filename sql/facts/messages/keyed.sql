@@ -1,7 +1,7 @@
 -- Takes the messages of the day files $files slim: with keys instead of ids. Facts and rollups
 -- of the days that are made anew are made from these rows.
 -- grain: one row per message
-create or replace temporary table temp.slim_messages as
+create or replace temporary table temp.keyed_messages as
 select
     lake.created_at,
     conversations.conversation_key,

@@ -1,4 +1,4 @@
-"""Scratch: an in-memory DuckDB with the schema `staging`, which spills to disk when it outgrows.
+"""Staging: an in-memory DuckDB with the schema `staging`, which spills to disk when it outgrows.
 
 Rows come from the source as Arrow streams and are staged before anything is made of them.
 """
@@ -15,8 +15,8 @@ import duckdb
 from olap import sqlfiles
 
 
-class Scratch:
-    """An open scratch space; made by `open_scratch`."""
+class Staging:
+    """An open scratch space; made by `open_staging`."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
@@ -34,7 +34,7 @@ class Scratch:
         self._variables[name] = value
         self.connection.execute(f"set variable {name} = $value", {"value": value})
 
-    def share_variables(self, other: Scratch) -> None:
+    def share_variables(self, other: Staging) -> None:
         """Set this connection's variables on another one."""
         for name, value in self._variables.items():
             other.set_variable(name, value)
@@ -54,7 +54,7 @@ class Scratch:
 
 
 @contextmanager
-def open_scratch(*, memory_limit: str, threads: int, spill: Path) -> Iterator[Scratch]:
+def open_staging(*, memory_limit: str, threads: int, spill: Path) -> Iterator[Staging]:
     """Open a scratch space that nobody else sees.
 
     Args:
@@ -72,6 +72,6 @@ def open_scratch(*, memory_limit: str, threads: int, spill: Path) -> Iterator[Sc
     try:
         connection.execute("set timezone = 'UTC'")
         connection.execute("attach ':memory:' as staging")
-        yield Scratch(connection)
+        yield Staging(connection)
     finally:
         connection.close()

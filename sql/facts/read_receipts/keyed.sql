@@ -1,7 +1,7 @@
 -- Takes the read receipts of the day files $files slim: with keys instead of ids. Facts and rollups
 -- of the days that are made anew are made from these rows.
 -- grain: one row per message and user
-create or replace temporary table temp.slim_read_receipts as
+create or replace temporary table temp.keyed_read_receipts as
 select
     lake.read_at,
     conversations.conversation_key,

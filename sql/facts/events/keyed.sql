@@ -1,7 +1,7 @@
 -- Takes the events of the day files $files slim: with keys instead of ids. Facts and rollups
 -- of the days that are made anew are made from these rows.
 -- grain: one row per event
-create or replace temporary table temp.slim_events as
+create or replace temporary table temp.keyed_events as
 select
     lake.created_at,
     lake.event_type,

@@ -83,7 +83,7 @@ create or replace macro core.first_whole_quarter(from_at) as (
 );
 
 -- the end of the last whole quarter-hour of [from_at, to_at); the first one where there is none
-create or replace macro core.end_of_whole_quarters(from_at, to_at) as (
+create or replace macro core.end_of_whole_quarter_hours(from_at, to_at) as (
     greatest(core.quarter_of(to_at), core.first_whole_quarter(from_at))
 );
 
@@ -93,6 +93,6 @@ create or replace macro core.is_in_ragged_quarter(instant, from_at, to_at) as (
     and instant < to_at
     and not (
         instant >= core.first_whole_quarter(from_at)
-        and instant < core.end_of_whole_quarters(from_at, to_at)
+        and instant < core.end_of_whole_quarter_hours(from_at, to_at)
     )
 );

@@ -1,10 +1,10 @@
--- message_quarters: messages that are not deleted, by quarter-hour and type.
+-- message_quarter_hours: messages that are not deleted, by quarter-hour and type.
 -- grain: one row per UTC quarter-hour and message type; two where a clock changed within it
--- Rebuilds the UTC days $days from temp.slim_messages.
-delete from core.message_quarters
+-- Rebuilds the UTC days $days from temp.keyed_messages.
+delete from core.message_quarter_hours
 where cast(quarter_at as date) in (select unnest(cast($days as date[])));
 
-insert into core.message_quarters by name
+insert into core.message_quarter_hours by name
 select
     case when facts.created_at >= changes.changed_at then changes.changed_at else facts.began_at end as quarter_at,
     facts.message_type,
@@ -14,7 +14,7 @@ from (
         created_at,
         time_bucket(interval 15 minutes, created_at) as began_at,
         message_type
-    from temp.slim_messages
+    from temp.keyed_messages
     where cast(created_at as date) in (select unnest(cast($days as date[]))) and deleted_at is null
 ) as facts
 left join core.clock_changes as changes on facts.began_at = changes.began_at

@@ -15,12 +15,12 @@ from datetime import date
 from etl.batch import BatchPlan, read_batch
 from olap import ledger
 from olap.days import EVERY_DAY, DaySet, days_of
+from olap.extract import Extract
 from olap.fold import Folded, fold
 from olap.layout import write_durably
 from olap.log import get_logger
 from olap.manifest import Manifest
 from olap.proofs import FACT_NAMES, DaySum, Tier, differing, sums_here
-from olap.reading import Reading
 from olap.settings import Secret, Settings
 from olap.tables import TABLES
 from olap.timer import Timer
@@ -44,12 +44,12 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CaughtUp:
+class Reconciled:
     """What catching up did.
 
     Attributes:
         manifest: the state after it.
-        readings, folds: one for each batch.
+        extracts, folds: one for each batch.
         differences: what the first batch found to differ, by sums.
         miscounted: facts whose counts did not add up after the first batch.
         proved: (table, day) pairs that were proved in full and are equal now.
@@ -58,7 +58,7 @@ class CaughtUp:
     """
 
     manifest: Manifest
-    readings: tuple[Reading, ...]
+    extracts: tuple[Extract, ...]
     folds: tuple[Folded, ...]
     differences: tuple[Difference, ...]
     miscounted: frozenset[str]
@@ -75,7 +75,7 @@ class CaughtUp:
         return sum(len(folded.days) for folded in self.folds)
 
 
-def catch_up(
+def reconcile(
     warehouse: Warehouse,
     before: Manifest | None,
     settings: Settings,
@@ -84,46 +84,46 @@ def catch_up(
     plan: BatchPlan,
     *,
     repair: bool = True,
-) -> CaughtUp:
+) -> Reconciled:
     """Read and fold by `plan`, then, if need be and `repair`, what differs as well.
 
     Raises:
         AnalyticsError: with what to do next; nothing has been published.
     """
     layout, manifest = warehouse.layout, before
-    readings: list[Reading] = []
+    extracts: list[Extract] = []
     folds: list[Folded] = []
     first: tuple[Difference, ...] = ()
     miscounted: frozenset[str] = frozenset()
     proved = 0
     while True:
         with timer.step("read"):
-            reading = read_batch(warehouse, manifest, settings, url, plan)
-        layout.require_space(sum(table.bytes for table in reading.tables.values()), "what was read")
-        folded = fold(warehouse, reading, timer, workers=settings.threads)
+            extract = read_batch(warehouse, manifest, settings, url, plan)
+        layout.require_space(sum(table.bytes for table in extract.tables.values()), "what was read")
+        folded = fold(warehouse, extract, timer, workers=settings.threads)
         manifest = folded.manifest
         with timer.step("compare"):
-            differences = tuple(_differences(warehouse, manifest, reading))
-            proved += _record_proofs(warehouse, manifest, reading, differences)
+            differences = tuple(_differences(warehouse, manifest, extract))
+            proved += _record_proofs(warehouse, manifest, extract, differences)
         if proved:
             recorded = ledger.read(warehouse)
             assert recorded is not None
             manifest = recorded
         write_durably(layout.lake_manifest, manifest.to_json())
         suspects = _miscounted(manifest)
-        if not readings:
+        if not extracts:
             first, miscounted = differences, suspects
-        readings.append(reading)
+        extracts.append(extract)
         folds.append(folded)
-        refused = {n: t.refused_rows for n, t in reading.tables.items() if t.refused_rows}
+        refused = {n: t.refused_rows for n, t in extract.tables.items() if t.refused_rows}
         is_settled = not differences and not suspects
-        if is_settled or not repair or refused or len(readings) == BATCHES_MAX:
+        if is_settled or not repair or refused or len(extracts) == BATCHES_MAX:
             break
-        plan = _repair(plan, reading, differences, suspects)
+        plan = _repair(plan, extract, differences, suspects)
         log.warning("repair", tables=sorted({*suspects, *plan.whole}), days=_said(plan.whole))
-    return CaughtUp(
+    return Reconciled(
         manifest=manifest,
-        readings=tuple(readings),
+        extracts=tuple(extracts),
         folds=tuple(folds),
         differences=first,
         miscounted=miscounted,
@@ -134,11 +134,11 @@ def catch_up(
 
 
 def _differences(
-    warehouse: Warehouse, manifest: Manifest, reading: Reading
+    warehouse: Warehouse, manifest: Manifest, extract: Extract
 ) -> Iterator[Difference]:
     """What this side does not have as the source had it under the reading's snapshot."""
     nothing = DaySum(0, None)
-    for table, taken in reading.sums.items():
+    for table, taken in extract.sums.items():
         here = sums_here(warehouse, manifest, table, taken.days, taken.tier)
         for day in sorted(differing(taken.sums, here), key=lambda day: day or date.min):
             source = taken.sums.get(day, nothing)
@@ -148,7 +148,7 @@ def _differences(
 def _record_proofs(
     warehouse: Warehouse,
     manifest: Manifest,
-    reading: Reading,
+    extract: Extract,
     differences: tuple[Difference, ...],
 ) -> int:
     """Note what was found equal in full; how many files that is."""
@@ -156,13 +156,13 @@ def _record_proofs(
     equal = [
         (file.table, file.day)
         for file in manifest.files
-        if (taken := reading.sums.get(file.table)) is not None
+        if (taken := extract.sums.get(file.table)) is not None
         and taken.tier is Tier.FULL
         and (file.day is None or file.day in taken.days)
         and (file.table, file.day) not in wrong
     ]
     if equal:
-        ledger.record_proofs(warehouse, equal, reading.data_through)
+        ledger.record_proofs(warehouse, equal, extract.data_through)
     return len(equal)
 
 
@@ -177,7 +177,7 @@ def _miscounted(manifest: Manifest) -> frozenset[str]:
 
 def _repair(
     plan: BatchPlan,
-    reading: Reading,
+    extract: Extract,
     differences: tuple[Difference, ...],
     suspects: frozenset[str],
 ) -> BatchPlan:
@@ -190,7 +190,7 @@ def _repair(
         else:
             days.setdefault(difference.table, set()).add(difference.day)
     whole |= {table: days_of(found) for table, found in days.items()}
-    proving = {t: d for t, d in whole.items() if reading.sums[t].tier is Tier.FULL}
+    proving = {t: d for t, d in whole.items() if extract.sums[t].tier is Tier.FULL}
     return replace(
         plan,
         is_full=False,
@@ -198,7 +198,7 @@ def _repair(
         suspects=suspects,
         whole=whole,
         prove=proving,
-        pieces=None,
+        chunks=None,
     )
 
 

@@ -1,4 +1,4 @@
-"""Ranges and pieces: every place is read once, and what was read is found again."""
+"""Ranges and chunks: every place is read once, and what was read is found again."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from olap.backfill_chunks import (
+    LAST_BLOCK,
+    BackfillPlan,
+    Chunk,
+    Chunks,
+    PlannedTable,
+    block_ranges,
+    chunk_path,
+    discard_chunks,
+    forget_chunk,
+    read_chunks,
+    record_chunk,
+    write_plan,
+)
 from olap.days import EVERY_DAY, NO_DAY, DayRange, DaySet, day_set
 from olap.errors import BackfillError
 from olap.layout import Layout
-from olap.pieces import (
-    LAST_BLOCK,
-    BackfillPlan,
-    Piece,
-    Pieces,
-    PlannedTable,
-    block_ranges,
-    discard_pieces,
-    forget_piece,
-    piece_path,
-    read_pieces,
-    record_piece,
-    write_plan,
-)
 from tests.factories import XMAX, XMIN, an_identity
 
 heaps = st.lists(st.integers(0, 60), max_size=5)
@@ -87,10 +87,10 @@ def a_plan() -> BackfillPlan:
 
 
 def read_range(layout: Layout, name: str, xmin: int) -> None:
-    """Put a piece where a reader would put it."""
-    piece_path(layout.backfill, name).write_bytes(b"rows")
-    piece = Piece(name=name, xmin=xmin, xmax=xmin + 5, rows=3, bytes=30)
-    record_piece(layout.backfill, piece)
+    """Put a chunk where a reader would put it."""
+    chunk_path(layout.backfill, name).write_bytes(b"rows")
+    chunk = Chunk(name=name, xmin=xmin, xmax=xmin + 5, rows=3, bytes=30)
+    record_chunk(layout.backfill, chunk)
 
 
 @pytest.fixture
@@ -101,24 +101,24 @@ def layout(tmp_path: Path) -> Layout:
     return found
 
 
-def present(layout: Layout) -> Pieces:
+def present(layout: Layout) -> Chunks:
     """The unfinished backfill, which is there."""
-    found = read_pieces(layout)
+    found = read_chunks(layout)
     assert found is not None
     return found
 
 
 def test_what_was_read_is_found_again(layout: Layout) -> None:
-    """After a restart exactly the recorded ranges are done; base and xmax are the outermost."""
+    """After a restart exactly the recorded ranges are done; watermark and xmax are the extremes."""
     write_plan(layout, a_plan())
-    assert (present(layout).base, present(layout).xmax) == (XMIN, XMAX)
+    assert (present(layout).watermark, present(layout).xmax) == (XMIN, XMAX)
     read_range(layout, "messages-000001", XMIN + 7)
     read_range(layout, "events-000000", XMIN + 2)
     found = present(layout)
     assert [planned.name for planned in found.waiting] == ["messages-000000"]
-    assert (found.base, found.xmax) == (XMIN + 2, XMIN + 12)
+    assert (found.watermark, found.xmax) == (XMIN + 2, XMIN + 12)
     assert (found.blocks, found.blocks_done, found.rows) == (3, 2, 6)
-    assert found.files("messages") == [str(piece_path(layout.backfill, "messages-000001"))]
+    assert found.files("messages") == [str(chunk_path(layout.backfill, "messages-000001"))]
 
 
 def test_half_a_piece_is_no_piece(layout: Layout) -> None:
@@ -126,14 +126,14 @@ def test_half_a_piece_is_no_piece(layout: Layout) -> None:
     write_plan(layout, a_plan())
     read_range(layout, "messages-000000", XMIN)
     read_range(layout, "messages-000001", XMIN)
-    piece_path(layout.backfill, "messages-000000").with_suffix(".json").unlink()
-    forget_piece(layout.backfill, "messages-000001")
+    chunk_path(layout.backfill, "messages-000000").with_suffix(".json").unlink()
+    forget_chunk(layout.backfill, "messages-000001")
     assert len(present(layout).waiting) == 3
-    assert not piece_path(layout.backfill, "messages-000001").exists()
+    assert not chunk_path(layout.backfill, "messages-000001").exists()
 
 
 def test_a_new_plan_removes_what_it_does_not_name(layout: Layout) -> None:
-    """Pieces of ranges that are no more, and what a reader spilled, go; the others stay."""
+    """Chunks of ranges that are no more, and what a reader spilled, go; the others stay."""
     write_plan(layout, a_plan())
     read_range(layout, "messages-000001", XMIN)
     read_range(layout, "events-000000", XMIN)
@@ -156,10 +156,10 @@ def test_discarding_leaves_nothing(layout: Layout) -> None:
     """A discarded backfill is gone, and discarding nothing is no error."""
     write_plan(layout, a_plan())
     read_range(layout, "messages-000001", XMIN)
-    discard_pieces(layout)
-    discard_pieces(layout)
+    discard_chunks(layout)
+    discard_chunks(layout)
     assert not layout.backfill.exists()
-    assert read_pieces(layout) is None
+    assert read_chunks(layout) is None
 
 
 def test_a_damaged_plan_is_named(layout: Layout) -> None:
@@ -167,7 +167,7 @@ def test_a_damaged_plan_is_named(layout: Layout) -> None:
     write_plan(layout, a_plan())
     (layout.backfill / "plan.json").write_bytes(b'{"days": 3}')
     with pytest.raises(BackfillError, match=r"plan\.json.*is damaged") as caught:
-        read_pieces(layout)
+        read_chunks(layout)
     assert "--restart" in caught.value.hint
 
 
