@@ -1,7 +1,7 @@
 """Reading one batch: everything that may have changed, under one snapshot, into staging.
 
 Each table is read from its watermark on. Three things widen that. A table with an unusable
-watermark (see `guards`) is read whole. Days that were found to differ are read whole: a row that was
+watermark (see `guards`) is read whole. Days that differ are read whole: a row that was
 hard-deleted, or whose event time was changed, leaves no version behind that a reader could find,
 only a count that does not add up. And what hangs on a changed row is read with it: receipts carry
 their message's conversation and time, so those of changed and of removed messages are read again.

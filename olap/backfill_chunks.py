@@ -7,8 +7,8 @@
 
 A range is a run of blocks of a table's heap; it is read once it has both files. Ranges may be read
 under different snapshots, hours apart: the last batch of the backfill reads every row version from
-the lowest of their watermarks on, and its rows replace the same rows in the chunks. The chunks alone
-are not a state that ever existed; only that batch makes them one.
+the lowest of their watermarks on, and its rows replace the same rows in the chunks. The chunks
+alone are not a state that ever existed; only that batch makes them one.
 """
 
 from __future__ import annotations
