@@ -142,7 +142,7 @@ def statement(form: str, table: Table) -> str:
     ctes = {"mapped": _select(table)}
     if isinstance(table, Fact) and table.is_about_message:
         ctes["messages_mapped"] = _select(MESSAGES)
-    clamped = sqlfiles.text("source/clamped_time")
+    clamped = sqlfiles.text("source/clamped_time").partition("\nselect\n")[2]
     columns = ",\n".join(
         f"{clamped.replace('event_time', name)} as {name}" if name in table.times else name
         for name in table.columns

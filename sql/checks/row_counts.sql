@@ -1,15 +1,19 @@
 -- row_counts: a fact has as many rows as its lake files report. Run for each fact.
 -- grain: one row per offence; none = healthy
-select
-    'fact' as broken,
-    held.row_count || ' rows, lake files report ' || filed.row_count as offender
-from (
+with held as (
     select count(*) as row_count
     from core.fact
-) as held
-cross join (
+),
+
+filed as (
     select coalesce(sum(row_count), 0) as row_count
     from core.lake_files
     where table_name = 'fact' and day is not null
-) as filed
+)
+
+select
+    'fact' as broken,
+    held.row_count || ' rows, lake files report ' || filed.row_count as offender
+from held
+cross join filed
 where held.row_count <> filed.row_count;

@@ -8,8 +8,8 @@ from (
     from staging.fact
     where cast(event_time as date) in (select unnest(cast($days as date[])))
     except
-    select *
-    from read_parquet($files, hive_partitioning = false)
+    select known.*
+    from read_parquet($files, hive_partitioning = false) as known
     semi join staging.fact using (fact_id)
 ) as changed
 group by event_day;

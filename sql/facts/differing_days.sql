@@ -7,14 +7,16 @@ with staged as (
     where cast(event_time as date) in (select unnest(cast($days as date[])))
 ),
 
-known as (
+new as (
     select *
-    from read_parquet($files, hive_partitioning = false)
-    anti join (
-        select *
-        from staging.fact
-        where is_new
-    ) as replaced using (fact_id)
+    from staging.fact
+    where is_new
+),
+
+known as (
+    select filed.*
+    from read_parquet($files, hive_partitioning = false) as filed
+    anti join new using (fact_id)
 ),
 
 differing as (

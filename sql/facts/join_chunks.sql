@@ -10,4 +10,4 @@ from staging.newer_fact
 union all by name
 select chunk.*
 from read_parquet(getvariable('chunks_of_fact'), hive_partitioning = false) as chunk
-anti join staging.newer_fact as newer using (fact_id);
+anti join staging.newer_fact using (fact_id);

@@ -5,8 +5,8 @@ copy (
     from staging.portion_fact
     where event_time >= $since and event_time < $until
     union all by name
-    select *
-    from read_parquet($old_file, hive_partitioning = false)
+    select known.*
+    from read_parquet($old_file, hive_partitioning = false) as known
     anti join staging.fact using (fact_id)
     order by event_time, fact_id
 ) to $path (format parquet, compression zstd, compression_level 1);

@@ -5,7 +5,10 @@
 -- bring rows with old xmins. `columns` changes when a column that is read is dropped, retyped or recreated.
 -- `heap_blocks` holds the blocks of each heap: one heap for a plain table, one per leaf of a partitioned one.
 with expected as (
-    select *
+    select
+        entry.table_name,
+        entry.source_name,
+        entry.statement
     from jsonb_to_recordset($1::jsonb) as entry (table_name text, source_name text, statement text)
 ),
 

@@ -35,7 +35,10 @@ _STEP_MESSAGES = 2_000_000
 _THREADS, _MEMORY = 2, "8GB"
 
 _SELECTS = {
-    "users": "select id as user_id, username, is_bot, created_at, deleted_at, true as is_new from rows",
+    "users": """
+        select id as user_id, username, is_bot, created_at, deleted_at, true as is_new
+        from rows
+    """,
     "conversations": """
         select
             cast(id as uuid) as conversation_id, type as conversation_type, title, created_at,
