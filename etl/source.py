@@ -50,6 +50,7 @@ _HINTS = {
     "42501": "Grant the role SELECT on the messenger's tables (README, A role for it).",
     "42P01": "Check that DATABASE_URL names the messenger's database and its search_path.",
     "42703": "The messenger's schema is not the one of sql/source/messenger/schema.sql.",
+    "42883": "The messenger's schema is not the one of sql/source/messenger/schema.sql.",
     "55P03": "Something holds an exclusive lock (a migration?); the next cycle tries again.",
     "57014": "Raise the role's statement_timeout; nothing was changed here.",
 }
@@ -76,7 +77,7 @@ class Relation:
 
     Attributes:
         heap_blocks: blocks of each heap of the first source table; several if it is partitioned.
-        is_available: false for an optional table that the source does not have.
+        is_available: false for an optional table that the source lacks or the role may not read.
     """
 
     relation: str
@@ -148,7 +149,9 @@ def statement(form: str, table: Table) -> str:
         for name in table.columns
     )
     selects = ",\n".join(f"{name} as not materialized (\n{text})" for name, text in ctes.items())
-    text = re.sub("(fact|dimension)_columns", columns, table.adapt(sqlfiles.text(form)))
+    types = ",\n".join(f"pg_typeof(mapped.{name})::text as {name}" for name in table.columns)
+    text = table.adapt(sqlfiles.text(form))
+    text = re.sub("(fact|dimension)_columns", columns, text).replace("table_types", types)
     return f"with {selects}\n{text}"
 
 
@@ -179,12 +182,15 @@ class SourceTransaction:
         self.failure: SourceError | None = None
         self.snapshot = self._read_snapshot()
         self.relations = self._read_relations()
+        for table in TABLES:
+            if self.relations[table.name].is_available:
+                self._require_declared_types(table)
 
     def rows(self, table: Table, window: Window) -> pa.RecordBatchReader:
         """The rows of a table that `window` selects, with the column `is_new`, as a stream.
 
         Raises:
-            SourceError: the table cannot be read, or a column has another type than declared.
+            SourceError: the table cannot be read.
         """
         if not self.relations[table.name].is_available:
             return pa.RecordBatchReader.from_batches(_schema(table), [])
@@ -258,6 +264,26 @@ class SourceTransaction:
             for table in TABLES
         }
 
+    def _require_declared_types(self, table: Table) -> None:
+        """Stop where a SELECT returns a column in another type than `olap.tables` declares.
+
+        Raises:
+            SourceError: it does, or the source lacks a column; the error names each.
+        """
+        name = f"{MAPPING}/{table.name}"
+        found = self._ask(name, statement(f"{FORMS}/types", table))[0]
+        wrong = [
+            f"{table.name}.{column} is {found[column]}, not {declared}"
+            for column, declared in table.columns.items()
+            if found[column] != declared
+            and not (declared is Type.TEXT and found[column] == "character varying")
+        ]
+        if wrong:
+            raise SourceError(
+                f"columns of the source are not of the type that is read: {'; '.join(wrong)}",
+                hint=_HINTS["42703"],
+            )
+
     def _fetch(self, name: str, parameters: tuple[str, ...] | None = None) -> list[dict[str, Any]]:
         return self._ask(name, sqlfiles.text(name), parameters)
 
@@ -275,7 +301,6 @@ class SourceTransaction:
             cursor = self._connection.cursor()
             cursor.execute(statement(form, table))
             reader = cursor.fetch_record_batch()
-        _require_declared_types(table, reader.schema)
 
         def batches() -> Iterator[pa.RecordBatch]:
             try:
@@ -427,9 +452,9 @@ def _relation(table: Table, rows: Sequence[Mapping[str, Any]]) -> Relation:
         SourceError: one is missing, or is not a table.
     """
     for row in rows:
+        if table.is_optional and not row["is_readable"]:
+            return Relation(relation="", columns="", is_available=False)
         if row["kind"] is None:
-            if table.is_optional:
-                return Relation(relation="", columns="", is_available=False)
             raise SourceError(
                 f"the source has no table {row['source_name']}, or the role may not see it",
                 hint=_HINTS["42P01"],
@@ -461,26 +486,8 @@ _ARROW_TYPES: Mapping[Type, pa.DataType] = {
 
 def _schema(table: Table) -> pa.Schema:
     """The columns of a staged table, times without a zone."""
-    fields = [(name, _ARROW_TYPES[type_]) for name, type_ in table.columns.items()]
-    return _without_zone(pa.schema([*fields, ("is_new", pa.bool_())]))
-
-
-def _require_declared_types(table: Table, schema: pa.Schema) -> None:
-    """Stop where a SELECT returns a column in another type than `olap.tables` declares.
-
-    Raises:
-        SourceError: it does; the error names each such column.
-    """
-    wrong = [
-        f"{table.name}.{field.name} is {field.type}, not {table.columns[field.name]}"
-        for field in schema
-        if field.name in table.columns and field.type != _ARROW_TYPES[table.columns[field.name]]
-    ]
-    if wrong:
-        raise SourceError(
-            f"columns of the source are not of the type that is read: {'; '.join(wrong)}",
-            hint=_HINTS["42703"],
-        )
+    fields = [pa.field(name, _ARROW_TYPES[type_]) for name, type_ in table.columns.items()]
+    return _without_zone(pa.schema([*fields, pa.field("is_new", pa.bool_())]))
 
 
 def _without_zone(schema: pa.Schema) -> pa.Schema:

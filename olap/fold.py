@@ -219,7 +219,8 @@ def _days_to_derive_from(fact: str, stale: Mapping[str, Sequence[date]]) -> set[
     A day of `user_days` is made of messages and receipts, though only the former changed.
     """
     rollups = [rollup for rollup in ROLLUPS if fact in rollup.facts]
-    return {day for rollup in rollups for name in rollup.facts for day in stale[name]}
+    others = {day for rollup in rollups for name in rollup.facts for day in stale[name]}
+    return others | set(stale[fact])
 
 
 def _load_fact(
