@@ -1,10 +1,10 @@
 """The fold: from a staged batch to new day files and one warehouse commit.
 
 *Dirty by arrival, rebuilt by event time.* The batch tells which UTC days of which fact changed.
-Each of these days gets a new lake file, in which staged rows replace old rows with the same key, and
-the warehouse's facts and rollups of these days are deleted and derived again from the lake. Nothing
-is incremented, so a retry, a late row, an edit and a deletion are the same operation, and the result
-is the same as that of a load from scratch.
+Each of these days gets a new lake file, in which staged rows replace old rows with the same key.
+The warehouse's facts and rollups of these days are deleted and derived again from the lake. Nothing
+is incremented, so a retry, a late row, an edit and a deletion are the same operation, and the
+result is the same as that of a load from scratch.
 
 Files are written and fsynced first. The DuckDB transaction that follows moves data, ledger and
 watermarks together: it is the only commit point. A crash before it leaves unreferenced files; a
