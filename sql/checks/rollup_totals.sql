@@ -10,14 +10,6 @@ with totals (rollup, counted, expected) as (
         ) as expected
     union all
     select
-        'conversation_days' as rollup,
-        (select coalesce(sum(message_count), 0) from core.conversation_days) as counted,
-        (
-            select count(*) from core.messages
-            where deleted_at is null
-        ) as expected
-    union all
-    select
         'message_quarter_hours' as rollup,
         (select coalesce(sum(message_count), 0) from core.message_quarter_hours) as counted,
         (

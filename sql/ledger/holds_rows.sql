@@ -11,7 +11,6 @@ select
     or exists (select 1 from core.read_receipts)
     or exists (select 1 from core.events)
     or exists (select 1 from core.message_days)
-    or exists (select 1 from core.conversation_days)
     or exists (select 1 from core.message_quarter_hours)
     or exists (select 1 from core.user_days)
     or exists (select 1 from core.read_days)

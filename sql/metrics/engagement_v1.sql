@@ -15,23 +15,20 @@ create or replace macro metrics.engagement_v1(
 ) as table
     with people as (
         select users.user_key
-        from core.people_in_scope(null, visible_to) as users
+        from core.people_in_scope(visible_to) as users
         anti join core.bots_left_out(include_bots) as bots on users.user_key = bots.user_key
         where
             users.in_source
-            and users.created_at < coalesce(until, core.data_through())
-            and coalesce(users.deleted_at >= coalesce(until, core.data_through()), true)
+            and users.created_at < core.end_of(until)
+            and coalesce(users.deleted_at >= core.end_of(until), true)
     ),
 
     sent as (
         select
-            found.user_key,
-            sum(found.message_count) as message_count
-        from
-            core.writer_window(
-                since, coalesce(until, core.data_through()), null, visible_to, include_bots
-            ) as found
-        group by found.user_key
+            written.user_key,
+            sum(written.message_count) as message_count
+        from core.writer_rows(since := since, until := until, visible_to := visible_to) as written
+        group by written.user_key
     ),
 
     counted as (
@@ -47,7 +44,6 @@ create or replace macro metrics.engagement_v1(
         counted.total_users,
         counted.active_users,
         counted.engaged_users,
-        core.percent_of(counted.active_users, counted.total_users) as engagement_rate,
-        core.percent_of(counted.engaged_users, counted.total_users) as deep_engagement_rate
-    from counted
-    where core.is_window(since, coalesce(until, core.data_through()));
+        core.percent_of(part := counted.active_users, whole := counted.total_users) as engagement_rate,
+        core.percent_of(part := counted.engaged_users, whole := counted.total_users) as deep_engagement_rate
+    from counted;

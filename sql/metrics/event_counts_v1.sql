@@ -8,17 +8,14 @@ create or replace macro metrics.event_counts_v1(
     visible_to := null,
     include_bots := true
 ) as table
-    with answer as (
-        select
-            found.event_type,
-            cast(sum(found.event_count) as bigint) as "count"
-        from core.event_window(since, coalesce(until, core.data_through()), visible_to, include_bots) as found
-        group by found.event_type
+    with events as (
+        select *
+        from core.event_rows(since := since, until := until)
     )
 
-    select *
-    from answer
-    union all by name
-    select null as event_type
-    from core.refused(core.is_window(since, coalesce(until, core.data_through())))
-    order by "count" desc, event_type;
+    select
+        found.event_type,
+        cast(sum(found.event_count) as bigint) as "count"
+    from core.events_in_scope(rows := events, visible_to := visible_to, include_bots := include_bots) as found
+    group by found.event_type
+    order by "count" desc, found.event_type;

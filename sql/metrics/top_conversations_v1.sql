@@ -13,16 +13,21 @@ create or replace macro metrics.top_conversations_v1(
     visible_to := null,
     include_bots := true
 ) as table
-    with written as (
+    with sent as (
+        select *
+        from core.message_rows(since := since, until := until)
+    ),
+
+    written as (
         select
             found.conversation_key,
-            case when not found.is_system then found.sender_key end as writer_key,
+            case when not found.is_system then found.user_key end as writer_key,
             sum(found.message_count) as message_count
-        from
-            core.message_window(
-                since, coalesce(until, core.data_through()), null, null, visible_to, include_bots
-            ) as found
+        from core.rows_in_scope(rows := sent, visible_to := visible_to, include_bots := include_bots) as found
         group by found.conversation_key, writer_key
+        union all by name
+        select errors.nothing as conversation_key
+        from core.errors_of(core.is_ranking(sort_by)) as errors
     ),
 
     counted as (
@@ -39,42 +44,28 @@ create or replace macro metrics.top_conversations_v1(
             counted.*,
             coalesce(counted.message_count / nullif(counted.participant_count, 0), 0) as activity
         from counted
-    ),
-
-    answer as (
-        select
-            conversations.conversation_id,
-            conversations.conversation_type as type,
-            conversations.title,
-            cast(rated.message_count as bigint) as message_count,
-            rated.participant_count,
-            core.per_day_of(
-                rated.message_count, epoch_us(coalesce(until, core.data_through())) - epoch_us(since)
-            ) as messages_per_day,
-            rated.activity
-        from rated
-        inner join core.conversations as conversations on rated.conversation_key = conversations.conversation_key
-        union all by name
-        select null as conversation_id
-        from core.refused(core.is_window(since, coalesce(until, core.data_through())) and core.is_ranking(sort_by))
     )
 
     select
-        answer.conversation_id,
-        answer.type,
-        answer.title,
-        answer.message_count,
-        answer.participant_count,
-        answer.messages_per_day
-    from answer
+        conversations.conversation_id,
+        conversations.conversation_type as type,
+        conversations.title,
+        cast(rated.message_count as bigint) as message_count,
+        rated.participant_count,
+        core.per_day_of(
+            amount := rated.message_count,
+            microseconds := core.length_of_period(since := since, until := until)
+        ) as messages_per_day
+    from rated
+    inner join core.conversations as conversations on rated.conversation_key = conversations.conversation_key
     order by
         case sort_by
-            when 'participants' then answer.participant_count
-            when 'activity' then answer.activity
-            else answer.message_count
+            when 'participants' then rated.participant_count
+            when 'activity' then rated.activity
+            else rated.message_count
         end desc,
-        answer.message_count desc,
-        answer.participant_count desc,
-        answer.activity desc,
-        answer.conversation_id
+        rated.message_count desc,
+        rated.participant_count desc,
+        rated.activity desc,
+        conversations.conversation_id
     limit top_n;

@@ -30,9 +30,9 @@ def test_rollup_is_raw(busy: Pipeline, tmp_path: Path) -> None:
     ):
         for rollup in ROLLUPS:
             raw.execute(f"delete from core.{rollup.name}")
-        for name, never in (("day", "date"), ("quarter", "timestamp")):
+        for name, never in (("day", "date"), ("quarter_hour", "timestamp")):
             raw.execute(
-                f"create or replace macro core.first_whole_{name}(from_at) as {never} 'infinity'"
+                f"create or replace macro core.first_whole_{name}(since) as {never} 'infinity'"
             )
         asked = questions(Ground(published))
         nonzero = set()
