@@ -23,6 +23,7 @@ import duckdb
 import polars as pl
 
 from olap import catalog, sqlfiles, timezones
+from olap.comments import load_comments
 from olap.disk import of_disk
 from olap.errors import WarehouseDamagedError, WarehouseError
 from olap.layout import Layout, fsync
@@ -40,17 +41,40 @@ _DAMAGE = (
 )
 
 
+# The files of facts and dimensions that a rebuild from the lake runs, in any folder of theirs.
+_SHAPING = {"keyed", "keyed_none", "load", "restore", "mentioned", "no_mentions"}
+
+
+def shaping_files() -> list[str]:
+    """The SQL files whose statements make the tables from the lake; comments aside, no other does."""
+    of_tables = [
+        str(path.relative_to(sqlfiles.SQL_DIR).with_suffix(""))
+        for folder in ("facts", "dimensions")
+        for path in sorted((sqlfiles.SQL_DIR / folder).rglob("*.sql"))
+        if path.stem in _SHAPING
+    ]
+    return [
+        *sqlfiles.names("schema"),
+        "views/clock_changes",
+        "ledger/fill_tz_spans",
+        *of_tables,
+        *sqlfiles.names("rollups"),
+    ]
+
+
 def schema_fingerprint() -> str:
-    """A digest of all that decides what the tables hold; another one means: rebuild."""
-    folders = ["schema", "rollups"]
-    folders += [f"facts/{name}" for name in ("messages", "read_receipts", "events")]
-    folders += [f"dimensions/{name}" for name in ("users", "conversations", "participants")]
-    return f"{sqlfiles.fingerprint(*folders)}-{timezones.VERSION}"
+    """A digest of the statements that make the tables; a new one means that they are rebuilt."""
+    return f"{sqlfiles.fingerprint(shaping_files())}-{timezones.VERSION}"
 
 
 def views_fingerprint() -> str:
-    """A digest of the SQL of views and metrics; another one means: make them anew."""
-    return sqlfiles.fingerprint("views", *catalog.FOLDERS, "catalog")
+    """A digest of views, macros, metrics and all comments; a new one means that they are renewed.
+
+    Comments count here, because DuckDB's comments and the catalogue are made from them.
+    """
+    folders = ("schema", "views", "catalog", "macros", "metrics")
+    names = [name for folder in folders for name in sqlfiles.names(folder)]
+    return sqlfiles.fingerprint(names, with_comments=True)
 
 
 class Warehouse(Staging):
@@ -96,7 +120,7 @@ class Warehouse(Staging):
         _create_schema(self)
 
     def refresh_views(self) -> None:
-        """Make views and metrics anew when their SQL is no longer what made them."""
+        """Renew views, metrics and comments if the SQL that made them has changed."""
         states, fingerprint = self.records("ledger/read_state"), views_fingerprint()
         if not states or states[0]["views_fingerprint"] == fingerprint:
             return
@@ -262,10 +286,10 @@ def _create_schema(warehouse: Warehouse) -> None:
 
 
 def _create_views(warehouse: Warehouse) -> None:
-    """Make the views, the macros of all metrics and their catalogue."""
+    """Create the views, the macros of all metrics, their catalogue, and every comment."""
     for name in sqlfiles.names("views"):
         warehouse.run(name)
-    warehouse.run("catalog/create")
-    # Publishing says through when the data are; until then no metric sees a row.
+    load_comments(warehouse, "schema", "views")
+    # Publishing sets the instant; until then no metric sees a row.
     catalog.set_data_through(warehouse.connection, datetime.min.replace(tzinfo=UTC))
     catalog.load_metrics(warehouse)

@@ -21,11 +21,12 @@ create or replace macro core.are_utc_days(every, tz) as (
     coalesce(tz = 'UTC' and every in ('daily', 'weekly', 'monthly'), false)
 );
 
--- the unit of a bucket for date_trunc, and its length; for days, weeks and months
+-- the unit of days, weeks and months for date_trunc
 create or replace macro core.unit_of(every) as (
     case every when 'monthly' then 'month' when 'weekly' then 'week' else 'day' end
 );
 
+-- the length of days, weeks and months
 create or replace macro core.length_of(every) as (
     case every when 'monthly' then interval 1 month when 'weekly' then interval 7 days else interval 1 day end
 );

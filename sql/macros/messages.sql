@@ -38,8 +38,8 @@ create or replace macro core.message_rows(since, until) as table
     from core.period_errors(since := since, until := until) as errors;
 
 -- message_instants: messages of a period that are not deleted, each by its instant.
--- grain: one row per message; if by_day, one row per UTC day, conversation, sender and is_system, by the
--- first instant of these messages, and one row per message of the ragged ends
+-- grain: one row per message; if by_day, of whole UTC days one row per day, conversation, sender and is_system
+-- Messages of a whole day have the instant of the first of them.
 create or replace macro core.message_instants(since, until, by_day) as table
     select
         conversation_key,

@@ -1,7 +1,8 @@
 -- Scope: which conversations and people an answer is about, and who may see them.
 -- for_conversation and for_user narrow an answer; null = all. visible_to is the user who asks, the
 -- viewer; null = everything may be seen. Each combination has its own branch of a UNION ALL, and DuckDB
--- removes the other branches when it plans a query: an argument that is null costs nothing.
+-- removes the other branches when it plans a query: an argument that is null costs nothing. Where rows
+-- names a CTE, declare the CTE `as not materialized`: DuckDB then filters in the tables, branch by branch.
 
 -- whether somebody with this membership is present at an instant; what happens at the instant is not seen
 create or replace macro core.is_present(joined, gone, instant) as (
@@ -36,9 +37,8 @@ create or replace macro core.conversations_of(visible_to) as table
             joined := participants.joined_at, gone := participants.left_at, instant := core.data_through()
         );
 
--- conversations_in_scope: one conversation, or all of a viewer, as far as the viewer may see them.
--- grain: one row per conversation
--- At least one of the arguments is not null.
+-- conversations_in_scope: the conversation asked for, or all conversations of a viewer, if they may be seen.
+-- grain: one row per conversation; none where both arguments are null
 create or replace macro core.conversations_in_scope(for_conversation, visible_to) as table
     select conversations.conversation_key
     from core.conversations as conversations
@@ -69,7 +69,7 @@ create or replace macro core.people_present(for_conversation, visible_to) as tab
     from core.users as users
     where for_conversation is null and users.user_id = visible_to;
 
--- people_in_scope: the users a viewer may see: those present in one of their conversations.
+-- people_in_scope: the users a viewer may see: the viewer, and those present now in one of their conversations.
 -- grain: one row per user
 create or replace macro core.people_in_scope(visible_to) as table
     select everybody.*

@@ -30,7 +30,7 @@ create or replace macro metrics.conversation_stats_v1(
             and conversations.created_at < core.end_of(until)
     ),
 
-    ever_sent as (
+    ever_sent as not materialized (
         select *
         from core.message_rows(since := timestamp '0001-01-01', until := until)
     ),

@@ -15,12 +15,12 @@ create or replace macro metrics.event_timeline_v1(
         from core.buckets(since := since, until := until, every := every, tz := tz)
     ),
 
-    events as (
+    events as not materialized (
         select *
         from core.event_instants(since := since, until := until)
     ),
 
-    in_scope as (
+    in_scope as not materialized (
         select
             found.event_type,
             found.instant_at,
@@ -40,7 +40,7 @@ create or replace macro metrics.event_timeline_v1(
             found.event_type,
             found.quarter_at,
             found.row_count
-        from core.by_quarter_hour(in_scope) as found
+        from core.by_quarter_hour(rows := in_scope) as found
         where not (visible_to is null and include_bots)
     ),
 

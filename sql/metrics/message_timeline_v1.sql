@@ -20,7 +20,7 @@ create or replace macro metrics.message_timeline_v1(
         from core.buckets(since := since, until := until, every := every, tz := tz)
     ),
 
-    sent as (
+    sent as not materialized (
         select *
         from
             core.message_instants(
@@ -28,7 +28,7 @@ create or replace macro metrics.message_timeline_v1(
             )
     ),
 
-    in_scope as (
+    in_scope as not materialized (
         select
             found.instant_at,
             found.row_count
@@ -52,7 +52,7 @@ create or replace macro metrics.message_timeline_v1(
         select
             found.quarter_at,
             found.row_count
-        from core.by_quarter_hour(in_scope) as found
+        from core.by_quarter_hour(rows := in_scope) as found
         where not (for_conversation is null and for_user is null and visible_to is null and include_bots)
     ),
 

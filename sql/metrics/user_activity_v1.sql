@@ -22,7 +22,7 @@ create or replace macro metrics.user_activity_v1(
             and users.created_at < core.end_of(until)
     ),
 
-    sent_rows as (
+    sent_rows as not materialized (
         select *
         from core.message_rows(since := since, until := until)
     ),
@@ -38,7 +38,7 @@ create or replace macro metrics.user_activity_v1(
         where not found.is_system
     ),
 
-    received_rows as (
+    received_rows as not materialized (
         select *
         from core.read_rows(since := since, until := until)
     ),
@@ -51,7 +51,7 @@ create or replace macro metrics.user_activity_v1(
             ) as found
     ),
 
-    ever_sent_rows as (
+    ever_sent_rows as not materialized (
         select *
         from core.message_rows(since := timestamp '0001-01-01', until := until)
     ),
@@ -67,7 +67,7 @@ create or replace macro metrics.user_activity_v1(
         where not found.is_system
     ),
 
-    ever_received_rows as (
+    ever_received_rows as not materialized (
         select *
         from core.read_rows(since := timestamp '0001-01-01', until := until)
     ),

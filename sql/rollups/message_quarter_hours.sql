@@ -1,6 +1,4 @@
--- message_quarter_hours: messages that are not deleted, by quarter-hour.
--- grain: one row per UTC quarter-hour; two where a clock changed within it
--- Rebuilds the UTC days $days from temp.keyed_messages.
+-- Rebuilds the UTC days $days of core.message_quarter_hours from temp.keyed_messages.
 delete from core.message_quarter_hours
 where cast(quarter_at as date) in (select unnest(cast($days as date[])));
 

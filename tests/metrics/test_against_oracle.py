@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from olap.catalog import metrics
 from olap.warehouse import Warehouse
 from tests.metrics import oracle
-from tests.metrics.ground import expected, ground_of
-from tests.metrics.worlds import PARAMETERS, arguments, worlds
+from tests.metrics.filled import expected, filled_with
+from tests.metrics.random_worlds import PARAMETERS, arguments, worlds
 
 
 @st.composite
@@ -30,10 +30,10 @@ def test_every_metric_is_the_oracles(
 ) -> None:
     """On random worlds the answers to random questions are equal, field by field, in order."""
     world, questions = asked
-    with ground_of(empty_warehouse, world) as ground:
+    with filled_with(empty_warehouse, world) as answers:
         for metric, arguments in questions:
             answer = getattr(oracle, metric)(world, **arguments)
-            assert ground.ask(metric, **arguments) == expected(answer), (metric, arguments)
+            assert answers.ask(metric, **arguments) == expected(answer), (metric, arguments)
 
 
 def test_the_oracle_knows_every_metric() -> None:

@@ -22,17 +22,17 @@ from psycopg.rows import dict_row
 
 from etl.sandbox.wheels import find_wheel
 from tests.fix_pipeline import TIME_ZERO, Pipeline
-from tests.metrics.by_hand import MEMBERS, QUERIES, SEEN
-from tests.metrics.ground import Ground, expected
+from tests.metrics.postgres_queries import MEMBERS, QUERIES, SEEN
+from tests.metrics.filled import Answers, expected
 from tests.metrics.oracle import Row
-from tests.metrics.worlds import PARAMETERS, asking
+from tests.metrics.random_worlds import PARAMETERS, arguments_of
 
 
 @dataclass(frozen=True, slots=True)
 class Both:
     """A generation and the database it was read from."""
 
-    published: Ground
+    published: Answers
     source: psycopg.Connection[dict[str, Any]]
     data_through: datetime
 
@@ -78,7 +78,7 @@ def both_of(pipeline: Pipeline) -> Iterator[Both]:
         psycopg.connect(pipeline.url, row_factory=dict_row, autocommit=True) as source,
     ):
         data_through = pipeline.manifest().data_through.replace(tzinfo=None)
-        yield Both(Ground(published), source, data_through)
+        yield Both(Answers(published), source, data_through)
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def test_every_metric_is_what_postgresql_says(metric: str, both: Both) -> None:
     for since, until in WINDOWS.values():
         for variant in variants:
             mandatory = {"for_user": people[0], "for_conversation": rooms[0]}
-            arguments = asking(metric, {"since": since, "until": until} | variant, mandatory)
+            arguments = arguments_of(metric, {"since": since, "until": until} | variant, mandatory)
             answer = expected(both.by_hand(metric, arguments))
             assert both.published.ask(metric, **arguments) == answer, (metric, arguments)
             zero += not any(isinstance(v, int) and v for row in answer for _, v in row)
@@ -209,4 +209,4 @@ def a_question(metric: str, subjects: Subjects, draw: random.Random) -> dict[str
         "engaged_from": draw.randrange(1, 9),
     }
     mandatory = {"for_user": person, "for_conversation": room}
-    return asking(metric, asked, mandatory)
+    return arguments_of(metric, asked, mandatory)

@@ -237,7 +237,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
 }
 
 
-def asking(
+def arguments_of(
     metric: str, asked: dict[str, Any], mandatory: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """Of these arguments those that a metric takes, and whom or what it cannot do without."""

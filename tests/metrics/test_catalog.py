@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from olap import catalog, sqlfiles
-from olap.catalog_text import catalog_text
+from olap.__main__ import catalog_text
 from olap.errors import CatalogError
 from olap.warehouse import Warehouse
-from tests.metrics.worlds import PARAMETERS
+from tests.metrics.random_worlds import PARAMETERS
 
 SQL = Path(__file__).parents[2] / "sql"
 HEAD = "-- thing_v1: What it is.\n-- grain: one row\n-- scope: the period\n-- and more\n"

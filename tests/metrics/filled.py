@@ -26,7 +26,7 @@ Answer = list[list[tuple[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class Answers:
     """A database with metrics in it."""
 
     connection: duckdb.DuckDBPyConnection
@@ -54,13 +54,13 @@ def expected(rows: list[Row]) -> Answer:
 
 
 @contextmanager
-def ground_of(warehouse: Warehouse, world: World) -> Iterator[Ground]:
+def filled_with(warehouse: Warehouse, world: World) -> Iterator[Answers]:
     """The world in an empty warehouse, for as long as the block lasts."""
     connection = warehouse.connection
     connection.begin()
     try:
         _fill(connection, world)
-        yield Ground(connection)
+        yield Answers(connection)
     finally:
         connection.rollback()
 
