@@ -1,10 +1,10 @@
 """The catalogue of metrics: what each number means, written once and kept in each generation.
 
 A metric is one file of `sql/metrics`: a DuckDB table macro with a version in its name. Its header
-is its definition, in this order: a line `name_vN: what it is`, a line `grain:`, a line `scope:` (the
-time each number is about), and every rule that decides a number. Parameters are listed in the file
-only. The loader creates the macro, gives the newest version the bare name as well, sets the header
-as the comment of both, and lists every version in `metrics.catalog`.
+is its definition, in this order: a line `name_vN: what it is`, a line `grain:`, a line `scope:`
+(the time each number is about), and every rule that decides a number. Parameters are listed in the
+file only. The loader creates the macro, gives the newest version the bare name as well, sets the
+header as the comment of both, and lists every version in `metrics.catalog`.
 
 A version never changes its meaning. Its **fingerprint** is a digest of the macro and of every macro
 of `sql/macros` that it uses, directly or not; spacing, case and comments do not count. The file
@@ -89,7 +89,11 @@ def newest(versions: Iterable[Metric]) -> dict[str, Metric]:
 
 
 def load_metrics(staging: Staging) -> None:
-    """Create every macro, the catalogue, and their comments; inside the caller's transaction."""
+    """Create every macro, the catalogue, and their comments; inside the caller's transaction.
+
+    Macros that an earlier version created go.
+    """
+    _drop_macros(staging.connection)
     for name in ("catalog/create", *sqlfiles.names("macros"), *sqlfiles.names("metrics")):
         staging.run(name)
     load_comments(staging, "catalog", "macros")
@@ -110,9 +114,7 @@ def load_metrics(staging: Staging) -> None:
         )
     for name, metric in bare.items():
         text = sqlfiles.text(f"metrics/{metric.macro}")
-        staging.connection.execute(
-            text.replace(f"metrics.{metric.macro}(", f"metrics.{name}(", 1)
-        )
+        staging.connection.execute(text.replace(f"metrics.{metric.macro}(", f"metrics.{name}(", 1))
         comment_on(staging, "macro table", f"metrics.{name}", metric.comment)
 
 
@@ -128,6 +130,16 @@ def set_data_through(connection: duckdb.DuckDBPyConnection, instant: datetime) -
         "comment on macro core.data_through is"
         " 'clock of the source when it was read, UTC: as seen at, not complete to'"
     )
+
+
+def _drop_macros(connection: duckdb.DuckDBPyConnection) -> None:
+    old = connection.execute(
+        "select if(function_type = 'table_macro', 'macro table', 'macro'), schema_name, function_name"
+        " from duckdb_functions() where database_name = current_database() and not internal"
+        " and schema_name in ('core', 'metrics') and function_name <> 'data_through'"
+    ).fetchall()
+    for kind, schema, name in old:
+        connection.execute(f"drop {kind} {schema}.{name}")
 
 
 def _metric(file: str, macros: Mapping[str, str]) -> Metric:

@@ -46,7 +46,7 @@ _SHAPING = {"keyed", "keyed_none", "load", "restore", "mentioned", "no_mentions"
 
 
 def shaping_files() -> list[str]:
-    """The SQL files whose statements make the tables from the lake; comments aside, no other does."""
+    """The SQL files that make the tables from the lake."""
     of_tables = [
         str(path.relative_to(sqlfiles.SQL_DIR).with_suffix(""))
         for folder in ("facts", "dimensions")

@@ -26,7 +26,7 @@ Answer = list[list[tuple[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class Filled:
     """A database with metrics in it."""
 
     connection: duckdb.DuckDBPyConnection
@@ -54,13 +54,13 @@ def expected(rows: list[Row]) -> Answer:
 
 
 @contextmanager
-def filled_with(warehouse: Warehouse, world: World) -> Iterator[Answers]:
+def filled_with(warehouse: Warehouse, world: World) -> Iterator[Filled]:
     """The world in an empty warehouse, for as long as the block lasts."""
     connection = warehouse.connection
     connection.begin()
     try:
         _fill(connection, world)
-        yield Answers(connection)
+        yield Filled(connection)
     finally:
         connection.rollback()
 

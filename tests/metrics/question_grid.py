@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from tests.fix_pipeline import TIME_ZERO
-from tests.metrics.filled import Answers
+from tests.metrics.filled import Filled
 from tests.metrics.random_worlds import PARAMETERS, arguments_of
 
 ZERO = TIME_ZERO.replace(tzinfo=None)
@@ -18,12 +18,12 @@ WINDOWS = (
 )
 
 
-def questions(answers: Answers) -> list[tuple[str, dict[str, Any]]]:
+def questions(filled: Filled) -> list[tuple[str, dict[str, Any]]]:
     """Some of every metric; the people and conversations asked for are busy ones."""
-    person, other = (row[0][1] for row in answers.ask("top_senders", **WINDOWS[0], top_n=2))
+    person, other = (row[0][1] for row in filled.ask("top_senders", **WINDOWS[0], top_n=2))
     rooms: list[UUID] = [
         row[0][1]
-        for row in answers.ask("top_conversations", **WINDOWS[0], visible_to=person, top_n=2)
+        for row in filled.ask("top_conversations", **WINDOWS[0], visible_to=person, top_n=2)
     ]
     variants: list[dict[str, Any]] = [
         {},

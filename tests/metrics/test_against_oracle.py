@@ -30,10 +30,10 @@ def test_every_metric_is_the_oracles(
 ) -> None:
     """On random worlds the answers to random questions are equal, field by field, in order."""
     world, questions = asked
-    with filled_with(empty_warehouse, world) as answers:
+    with filled_with(empty_warehouse, world) as filled:
         for metric, arguments in questions:
             answer = getattr(oracle, metric)(world, **arguments)
-            assert answers.ask(metric, **arguments) == expected(answer), (metric, arguments)
+            assert filled.ask(metric, **arguments) == expected(answer), (metric, arguments)
 
 
 def test_the_oracle_knows_every_metric() -> None:

@@ -22,9 +22,9 @@ from psycopg.rows import dict_row
 
 from etl.sandbox.wheels import find_wheel
 from tests.fix_pipeline import TIME_ZERO, Pipeline
-from tests.metrics.postgres_queries import MEMBERS, QUERIES, SEEN
-from tests.metrics.filled import Answers, expected
+from tests.metrics.filled import Filled, expected
 from tests.metrics.oracle import Row
+from tests.metrics.postgres_queries import MEMBERS, QUERIES, SEEN
 from tests.metrics.random_worlds import PARAMETERS, arguments_of
 
 
@@ -32,7 +32,7 @@ from tests.metrics.random_worlds import PARAMETERS, arguments_of
 class Both:
     """A generation and the database it was read from."""
 
-    published: Answers
+    published: Filled
     source: psycopg.Connection[dict[str, Any]]
     data_through: datetime
 
@@ -78,7 +78,7 @@ def both_of(pipeline: Pipeline) -> Iterator[Both]:
         psycopg.connect(pipeline.url, row_factory=dict_row, autocommit=True) as source,
     ):
         data_through = pipeline.manifest().data_through.replace(tzinfo=None)
-        yield Both(Answers(published), source, data_through)
+        yield Both(Filled(published), source, data_through)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from uuid import UUID
 import duckdb
 
 from tests.fix_pipeline import Pipeline
-from tests.metrics.filled import Answers, literal
+from tests.metrics.filled import Filled, literal
 from tests.metrics.question_grid import WINDOWS, questions
 from tests.metrics.random_worlds import PARAMETERS
 
@@ -39,14 +39,14 @@ def test_duckdb_15_answers_the_same(busy: Pipeline, tmp_path: Path) -> None:
     version = subprocess.run([CLI, "--version"], capture_output=True, text=True, check=True).stdout
     assert version.startswith("v1.5.")
     with closing(duckdb.connect(str(busy.published), read_only=True)) as published:
-        answers = Answers(published)
-        asked = questions(answers)
+        filled = Filled(published)
+        asked = questions(filled)
         calls = [
             f"from metrics.{m}({', '.join(f'{n} := {literal(v)}' for n, v in a.items())});"
             for m, a in asked
         ]
         expected = [
-            [{name: shown(value) for name, value in row} for row in answers.ask(m, **a)]
+            [{name: shown(value) for name, value in row} for row in filled.ask(m, **a)]
             for m, a in asked
         ]
     marked = [f"select 'answer {number}' as mark; {call}" for number, call in enumerate(calls)]

@@ -12,7 +12,7 @@ import pytest
 
 from olap.warehouse import Warehouse
 from tests.metrics import oracle
-from tests.metrics.filled import Answers, expected, filled_with
+from tests.metrics.filled import Filled, expected, filled_with
 from tests.metrics.oracle import Conversation, Event, Message, Participant, User, World
 from tests.metrics.random_worlds import INTERVALS, PARAMETERS, ROOMS, arguments_of
 
@@ -48,7 +48,7 @@ def test_changes_of_the_clock(tz: str, empty_warehouse: Warehouse) -> None:
         steps = [timedelta(minutes=n) for n in (*range(-1650, 1651, 45), -7, -1, 0, 1, 7)]
         instants = [change + step + shift for step in steps for shift in (-MICROSECOND, 0 * step)]
         world = busy(*instants)
-        with filled_with(empty_warehouse, world) as answers:
+        with filled_with(empty_warehouse, world) as filled:
             for every in INTERVALS:
                 for since, until in (
                     (change - timedelta(days=2), change + timedelta(days=2)),
@@ -60,7 +60,7 @@ def test_changes_of_the_clock(tz: str, empty_warehouse: Warehouse) -> None:
                     asked = {"since": since, "until": until, "every": every, "tz": tz}
                     for metric in ("message_timeline", "event_timeline"):
                         answer = expected(getattr(oracle, metric)(world, **asked))
-                        assert answers.ask(metric, **asked) == answer, (metric, asked)
+                        assert filled.ask(metric, **asked) == answer, (metric, asked)
                         assert answer
 
 
@@ -86,20 +86,20 @@ def test_whatever_is_counted_is_in_its_bucket(tz: str, empty_warehouse: Warehous
         {},
     ]
     window = {"since": instants[20] + MICROSECOND, "until": instants[-20], "tz": tz}
-    with filled_with(empty_warehouse, world) as answers:
+    with filled_with(empty_warehouse, world) as filled:
         for every in INTERVALS:
             answers = []
             for filters in all_of_it:
                 asked = {**window, "every": every, **filters}
-                answers.append(answers.ask("message_timeline", **asked))
+                answers.append(filled.ask("message_timeline", **asked))
                 assert answers[-1] == expected(oracle.message_timeline(world, **asked)), asked
             assert answers.count(answers[0]) == len(answers)
             assert sum(dict(row)["count"] for row in answers[0]) == 460
 
 
-def hours(answers: Answers, first: datetime, last: datetime, tz: str) -> list[timedelta]:
+def hours(filled: Filled, first: datetime, last: datetime, tz: str) -> list[timedelta]:
     """How long the days are whose first instants these are."""
-    rows = answers.ask("message_timeline", since=first, until=last, every="daily", tz=tz)
+    rows = filled.ask("message_timeline", since=first, until=last, every="daily", tz=tz)
     begun = [dict(row)["timestamp"] for row in rows] + [last]
     assert [dict(row)["is_partial"] for row in rows] == [False] * len(rows)
     return [end - start for start, end in pairwise(begun)]
@@ -121,23 +121,23 @@ def test_days_are_as_long_as_the_law_says(
     tz: str, first: datetime, last: datetime, length: float, empty_warehouse: Warehouse
 ) -> None:
     """A local day on which the clock changes has 23, 23.5, 25 hours, counted by hand."""
-    with filled_with(empty_warehouse, busy(first)) as answers:
-        assert hours(answers, first, last, tz) == [timedelta(hours=length)]
+    with filled_with(empty_warehouse, busy(first)) as filled:
+        assert hours(filled, first, last, tz) == [timedelta(hours=length)]
 
 
 def test_a_leap_day_is_a_day(empty_warehouse: Warehouse) -> None:
     """29 February has its bucket and belongs to February."""
     world = busy(*(datetime(2024, 2, day, 23, 59, 59, 999999) for day in (27, 28, 29)))
     asked = {"since": datetime(2024, 2, 1), "until": datetime(2024, 3, 1)}
-    with filled_with(empty_warehouse, world) as answers:
-        days = answers.ask("message_timeline", **asked)
+    with filled_with(empty_warehouse, world) as filled:
+        days = filled.ask("message_timeline", **asked)
         assert len(days) == 29
         assert dict(days[-1]) == {
             "timestamp": datetime(2024, 2, 29),
             "count": 1,
             "is_partial": False,
         }
-        (month,) = answers.ask("message_timeline", **asked, every="monthly")
+        (month,) = filled.ask("message_timeline", **asked, every="monthly")
         assert dict(month) == {
             "timestamp": datetime(2024, 2, 1),
             "count": 3,
@@ -152,12 +152,12 @@ def test_one_microsecond(instant: datetime, empty_warehouse: Warehouse) -> None:
     """A window of one microsecond sees what happened in it, and neither neighbour."""
     world = busy(instant - MICROSECOND, instant, instant, instant + MICROSECOND)
     asked = {"since": instant, "until": instant + MICROSECOND}
-    with filled_with(empty_warehouse, world) as answers:
+    with filled_with(empty_warehouse, world) as filled:
         for metric in PARAMETERS:
             arguments = arguments_of(metric, asked)
             answer = expected(getattr(oracle, metric)(world, **arguments))
-            assert answers.ask(metric, **arguments) == answer, metric
-        (stats,) = answers.ask("message_stats", **asked)
+            assert filled.ask(metric, **arguments) == answer, metric
+        (stats,) = filled.ask("message_stats", **asked)
         assert dict(stats)["total_messages"] == 2
 
 
@@ -166,14 +166,14 @@ def test_an_empty_window_is_empty(instant: datetime, empty_warehouse: Warehouse)
     """until = since gives zeros, empty lists and no bucket."""
     world = busy(instant, instant - timedelta(days=1))
     asked = {"since": instant, "until": instant}
-    with filled_with(empty_warehouse, world) as answers:
+    with filled_with(empty_warehouse, world) as filled:
         for metric in PARAMETERS:
             arguments = arguments_of(metric, asked)
             answer = expected(getattr(oracle, metric)(world, **arguments))
-            assert answers.ask(metric, **arguments) == answer, metric
-        (stats,) = answers.ask("message_stats", **asked)
+            assert filled.ask(metric, **arguments) == answer, metric
+        (stats,) = filled.ask("message_stats", **asked)
         assert dict(stats)["total_messages"] == 0
-        assert answers.ask("message_timeline", **asked, every="hourly") == []
+        assert filled.ask("message_timeline", **asked, every="hourly") == []
 
 
 WORLDS = {
@@ -219,7 +219,7 @@ def test_a_wrong_question_is_an_error(
 ) -> None:
     """A window that runs backwards and an unknown word are refused in words, on no data too."""
     with (
-        filled_with(empty_warehouse, WORLDS[world]) as answers,
+        filled_with(empty_warehouse, WORLDS[world]) as filled,
         pytest.raises(duckdb.Error, match=message),
     ):
-        answers.ask(metric, **arguments_of(metric, GOOD) | wrong)
+        filled.ask(metric, **arguments_of(metric, GOOD) | wrong)

@@ -10,7 +10,7 @@ import duckdb
 
 from olap.tables import FACTS, ROLLUPS
 from tests.fix_pipeline import Pipeline
-from tests.metrics.filled import Answers
+from tests.metrics.filled import Filled
 from tests.metrics.question_grid import WINDOWS, questions
 from tests.metrics.random_worlds import PARAMETERS
 
@@ -34,11 +34,11 @@ def test_rollup_is_raw(busy: Pipeline, tmp_path: Path) -> None:
             raw.execute(
                 f"create or replace macro core.first_whole_{name}(since) as {never} 'infinity'"
             )
-        asked = questions(Answers(published))
+        asked = questions(Filled(published))
         nonzero = set()
         for metric, arguments in asked:
-            answer = Answers(published).ask(metric, **arguments)
-            assert Answers(raw).ask(metric, **arguments) == answer, (metric, arguments)
+            answer = Filled(published).ask(metric, **arguments)
+            assert Filled(raw).ask(metric, **arguments) == answer, (metric, arguments)
             if any(isinstance(value, int) and value > 1 for row in answer for _, value in row):
                 nonzero.add(metric)
         assert nonzero == set(PARAMETERS)
@@ -62,14 +62,14 @@ def test_whole_days_come_from_rollups(busy: Pipeline, tmp_path: Path) -> None:
         for fact in FACTS:
             rollups.execute(f"delete from core.{fact.name}")
         compared = 0
-        for metric, arguments in questions(Answers(published)):
+        for metric, arguments in questions(Filled(published)):
             is_by_utc_day = (
                 metric == "message_timeline"
                 and arguments.keys() & {"for_user", "for_conversation"}
                 and "tz" not in arguments
             )
             if (metric in whole or is_by_utc_day) and arguments["since"] == WINDOWS[1]["since"]:
-                answer = Answers(published).ask(metric, **arguments)
-                assert Answers(rollups).ask(metric, **arguments) == answer, (metric, arguments)
+                answer = Filled(published).ask(metric, **arguments)
+                assert Filled(rollups).ask(metric, **arguments) == answer, (metric, arguments)
                 compared += 1
         assert compared == 6 * len(whole) + 3

@@ -79,11 +79,11 @@ def test_data_elsewhere_change_no_answer(scope: Any, empty_warehouse: Warehouse)
     The two worlds are each the other with data added or removed.
     """
     world, viewers, questions = scope
-    with filled_with(empty_warehouse, world) as answers:
-        whole = {v: [answers.ask(m, **a) for m, a in questions[v]] for v in viewers}
+    with filled_with(empty_warehouse, world) as filled:
+        whole = {v: [filled.ask(m, **a) for m, a in questions[v]] for v in viewers}
     for viewer in viewers:
-        with filled_with(empty_warehouse, without_the_rest(world, viewer)) as answers:
-            part = [answers.ask(m, **a) for m, a in questions[viewer]]
+        with filled_with(empty_warehouse, without_the_rest(world, viewer)) as filled:
+            part = [filled.ask(m, **a) for m, a in questions[viewer]]
         for (metric, asked), answer, other in zip(
             questions[viewer], whole[viewer], part, strict=True
         ):
@@ -96,7 +96,7 @@ def test_hidden_is_as_if_it_were_not(scope: Any, empty_warehouse: Warehouse) -> 
     """A conversation or person out of sight gets the answer of an id that nobody has."""
     world, viewers, questions = scope
     compared = 0
-    with filled_with(empty_warehouse, world) as answers:
+    with filled_with(empty_warehouse, world) as filled:
         for viewer in viewers:
             rooms, asker = rooms_of(world, viewer), oracle.Asker(world, viewer, True)
             hidden: dict[str, tuple[list[Any], Any]] = {
@@ -107,9 +107,9 @@ def test_hidden_is_as_if_it_were_not(scope: Any, empty_warehouse: Warehouse) -> 
                 for name, (ids, nothing) in hidden.items():
                     if name not in PARAMETERS[metric]:
                         continue
-                    expected = answers.ask(metric, **(asked | {name: nothing}))
+                    expected = filled.ask(metric, **(asked | {name: nothing}))
                     for one in ids[:2]:
-                        assert answers.ask(metric, **(asked | {name: one})) == expected
+                        assert filled.ask(metric, **(asked | {name: one})) == expected
                         compared += 1
     assert compared or all(len(rooms_of(world, v)) == 4 for v in viewers)
 
@@ -130,15 +130,15 @@ ASKED = {"since": datetime(2026, 1, 1), "visible_to": 1}
 
 def test_who_left_is_counted_and_not_found(empty_warehouse: Warehouse) -> None:
     """His message counts for those who stayed; asked for by id, he is as one who never was."""
-    with filled_with(empty_warehouse, LEFT) as answers:
-        (all_of_it,) = answers.ask("message_stats", **ASKED)
+    with filled_with(empty_warehouse, LEFT) as filled:
+        (all_of_it,) = filled.ask("message_stats", **ASKED)
         assert dict(all_of_it)["total_messages"] == dict(all_of_it)["unique_senders"] == 1
-        assert answers.ask("top_senders", **ASKED) == []
-        assert answers.ask("user_activity", **ASKED, for_user=2) == []
+        assert filled.ask("top_senders", **ASKED) == []
+        assert filled.ask("user_activity", **ASKED, for_user=2) == []
         for room in ({}, {"for_conversation": ROOMS[0]}):
-            (stats,) = answers.ask("message_stats", **ASKED, **room, for_user=2)
+            (stats,) = filled.ask("message_stats", **ASKED, **room, for_user=2)
             assert dict(stats)["total_messages"] == 0
-            timeline = answers.ask("message_timeline", **ASKED, **room, for_user=2)
+            timeline = filled.ask("message_timeline", **ASKED, **room, for_user=2)
             assert {dict(bucket)["count"] for bucket in timeline} == {0}
-        (himself,) = answers.ask("message_stats", since=ASKED["since"], for_user=2)
+        (himself,) = filled.ask("message_stats", since=ASKED["since"], for_user=2)
         assert dict(himself)["total_messages"] == 1
