@@ -134,9 +134,18 @@ def set_data_through(connection: duckdb.DuckDBPyConnection, instant: datetime) -
 
 def _drop_macros(connection: duckdb.DuckDBPyConnection) -> None:
     old = connection.execute(
-        "select if(function_type = 'table_macro', 'macro table', 'macro'), schema_name, function_name"
-        " from duckdb_functions() where database_name = current_database() and not internal"
-        " and schema_name in ('core', 'metrics') and function_name <> 'data_through'"
+        """
+        select
+            if(function_type = 'table_macro', 'macro table', 'macro'),
+            schema_name,
+            function_name
+        from duckdb_functions()
+        where
+            database_name = current_database()
+            and not internal
+            and schema_name in ('core', 'metrics')
+            and function_name <> 'data_through'
+        """
     ).fetchall()
     for kind, schema, name in old:
         connection.execute(f"drop {kind} {schema}.{name}")

@@ -1,5 +1,5 @@
 -- rollup_totals: every rollup adds up to the facts it counts.
--- grain: one row per offence; none = healthy
+-- grain: one row per rollup that differs; none = healthy
 with totals (rollup, counted, expected) as (
     select
         'message_days' as rollup,
@@ -55,6 +55,6 @@ with totals (rollup, counted, expected) as (
 
 select
     rollup as broken,
-    counted || ' counted, facts say ' || expected as offender
+    counted || ' counted, facts have ' || expected as offender
 from totals
 where counted <> expected;

@@ -1,5 +1,5 @@
--- row_counts: each fact table holds as many rows as its lake files say.
--- grain: one row per offence; none = healthy
+-- row_counts: each fact has as many rows as the ledger records for its lake files.
+-- grain: one row per fact that differs; none = healthy
 with held (table_name, row_count) as (
     select
         'messages' as table_name,
@@ -28,7 +28,7 @@ filed as (
 
 select
     held.table_name as broken,
-    held.row_count || ' rows, lake files say ' || coalesce(filed.row_count, 0) as offender
+    held.row_count || ' rows, lake files have ' || coalesce(filed.row_count, 0) as offender
 from held
 left join filed on held.table_name = filed.table_name
 where held.row_count <> coalesce(filed.row_count, 0);

@@ -1,8 +1,8 @@
--- active_users_v1: How many people wrote, how many read, how many did one or the other.
+-- active_users_v1: How many people wrote, how many read, how many did either.
 -- grain: one row
 -- scope: the period [since, until), UTC; until is data_through unless given
 -- active_users wrote at least one message that is neither deleted nor a system message; active_readers
--- read at least one message, whatever became of it.
+-- read at least one message, whatever became of it; active_any did one or the other.
 create or replace macro metrics.active_users_v1(
     since timestamp,
     until timestamp := null,

@@ -1,10 +1,11 @@
 -- conversation_stats_v1: One conversation: who takes part, how much is written, since when.
 -- grain: one row; none for a conversation that does not exist or may not be seen
 -- scope: all time before until; until is data_through unless given
--- participant_count are the people present at until, active_participants of these who ever wrote here a
--- message that is neither deleted nor a system message. message_count counts system messages too, and no
--- deleted ones. conversation_age_days are days of 24 h from its creation to until, rounded up, at least
--- 1; messages_per_day is message_count by them, two decimals.
+-- participant_count is the number of people present at until; active_participants is how many of them
+-- ever wrote a message here that is neither deleted nor a system message. message_count includes system
+-- messages and excludes deleted ones. conversation_age_days is the number of days of 24 h from the
+-- creation of the conversation to until, rounded up, at least 1; messages_per_day is message_count
+-- divided by it, two decimals.
 create or replace macro metrics.conversation_stats_v1(
     for_conversation,
     until timestamp := null,

@@ -1,11 +1,11 @@
 -- engagement_v1: How many people there are, and which share of them wrote.
 -- grain: one row
 -- scope: the period [since, until), UTC; total_users: all time before until
--- total_users were created before until and not deleted before it; active_users among them wrote at least
--- one message, engaged_users at least
--- engaged_from; deleted and system messages are not counted. The rates are in percent of total_users,
--- two decimals, and cannot exceed 100. For a viewer the people are himself and those present now in one
--- of his conversations, and their messages those in his conversations.
+-- total_users were created before until and not deleted before it. Of these, active_users wrote at least
+-- one message and engaged_users at least engaged_from; deleted and system messages are not counted. The
+-- rates are in percent of total_users, two decimals, and cannot exceed 100. For a viewer the people are
+-- the viewer and those present now in one of the viewer's conversations, and the messages are those in
+-- these conversations.
 create or replace macro metrics.engagement_v1(
     since timestamp,
     until timestamp := null,

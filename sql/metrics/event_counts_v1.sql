@@ -1,7 +1,7 @@
--- event_counts_v1: How many events of which type happened.
+-- event_counts_v1: How many events of each type happened.
 -- grain: one row per event type that occurred, the most frequent first, then by name
 -- scope: the period [since, until), UTC; until is data_through unless given
--- A viewer sees the events of his conversations, and of those without a conversation his own.
+-- A viewer sees the events of their conversations, and of the events without a conversation their own.
 create or replace macro metrics.event_counts_v1(
     since timestamp,
     until timestamp := null,

@@ -1,7 +1,7 @@
 -- event_timeline_v1: How many events of each type happened in each bucket of local time, without a gap.
 -- grain: one row per bucket and event type that occurred in the period, oldest first, then by name
 -- scope: the period [since, until), UTC; until is data_through unless given
--- Buckets as in message_timeline_v1, what a viewer sees as in event_counts_v1.
+-- Buckets are those of message_timeline_v1; a viewer sees what event_counts_v1 counts.
 create or replace macro metrics.event_timeline_v1(
     since timestamp,
     until timestamp := null,

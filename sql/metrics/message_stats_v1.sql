@@ -1,10 +1,10 @@
 -- message_stats_v1: How many messages were sent, of which types, by how many people, how long.
 -- grain: one row
 -- scope: the period [since, until), UTC; until is data_through unless given
--- Deleted messages are not counted. System messages count in totals and types; they have no sender that
--- is counted. avg_message_length is in characters, one decimal, over messages that have a text. The
--- distribution is in percent of total_messages, two decimals. A viewer who asks for a person he may not
--- see gets the zeros of one who does not exist.
+-- Deleted messages are not counted. System messages count in totals and types; their senders are not
+-- counted. avg_message_length is in characters, one decimal, over messages that have a text. The
+-- distribution is in percent of total_messages, two decimals. For a person whom the viewer may not see
+-- the result is all zeros, as for an unknown user.
 create or replace macro metrics.message_stats_v1(
     since timestamp,
     until timestamp := null,

@@ -1,10 +1,10 @@
 -- message_timeline_v1: How many messages were sent in each bucket of local time, without a gap.
 -- grain: one row per bucket that the period meets, oldest first
 -- scope: the period [since, until), UTC; until is data_through unless given
--- every is hourly, daily, weekly (from Monday) or monthly, of the clock of the IANA time zone tz. A
--- bucket is named by its first instant, in UTC; is_partial where the period cuts it. Days have 23, 24
--- or 25 hours; an hour that the clock shows twice is two buckets. Deleted messages are not counted. A
--- viewer who asks for a person he may not see gets the zeros of one who does not exist.
+-- every is hourly, daily, weekly (from Monday) or monthly, on the clock of the IANA time zone tz. A
+-- bucket is named by its first instant, in UTC; is_partial is true where the period cuts it. Days have
+-- 23, 24 or 25 hours; an hour that the clock shows twice is two buckets. Deleted messages are not counted.
+-- For a person whom the viewer may not see all counts are zero, as for an unknown user.
 create or replace macro metrics.message_timeline_v1(
     since timestamp,
     until timestamp := null,

@@ -1,10 +1,11 @@
--- top_conversations_v1: Which conversations were the liveliest.
--- grain: one row per conversation with a message in the period, the liveliest first; at most top_n
+-- top_conversations_v1: Which conversations were the most active.
+-- grain: one row per conversation with a message in the period, the most active first; at most top_n
 -- scope: the period [since, until), UTC; until is data_through unless given
--- message_count counts system messages too, and no deleted ones; participant_count are the people who
--- wrote in the period, system messages aside; messages_per_day is message_count by the days asked,
--- (until - since) / 24 h, two decimals. sort_by is messages, participants, or activity (messages per
--- person who wrote, 0 where nobody did): descending, then by the others in this order, then by id.
+-- message_count includes system messages and excludes deleted ones; participant_count is the number of
+-- people who wrote in the period, system messages aside; messages_per_day is message_count divided by the
+-- days of the period, (until - since) / 24 h, two decimals. sort_by is messages, participants, or activity
+-- (messages per person who wrote, 0 where nobody did): descending, then by the others in this order, then
+-- by id.
 create or replace macro metrics.top_conversations_v1(
     since timestamp,
     until timestamp := null,

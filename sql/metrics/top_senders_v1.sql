@@ -2,7 +2,7 @@
 -- grain: one row per person who wrote, the most messages first, then by user_id; at most top_n
 -- scope: the period [since, until), UTC; until is data_through unless given
 -- Deleted and system messages are not counted. username is null for people who are deleted or unknown.
--- A viewer is not told the names of people who are present in none of the conversations in scope.
+-- For a viewer, people who are present now in none of the conversations in scope are left out.
 create or replace macro metrics.top_senders_v1(
     since timestamp,
     until timestamp := null,

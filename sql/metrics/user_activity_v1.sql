@@ -1,11 +1,11 @@
 -- user_activity_v1: What one person did: wrote, read, and in how many conversations.
 -- grain: one row; none for a user who does not exist before until or may not be seen
 -- scope: the period [since, until), UTC; first_message_date and last_activity_date: all time before until
--- messages_sent, active_conversations (wrote in) and first_message_date are of messages
+-- messages_sent, active_conversations (in which the person wrote) and first_message_date are of messages
 -- that are neither deleted nor system messages; messages_read are receipts, whatever became of the
--- message; last_activity_date is the latest of both. avg_messages_per_day is messages_sent by the days
--- asked, (until - since) / 24 h, two decimals. A viewer sees himself and whom he shares a conversation
--- with, and of them what happened in his conversations.
+-- message; last_activity_date is the latest of both. avg_messages_per_day is messages_sent divided by the
+-- days of the period, (until - since) / 24 h, two decimals. A viewer sees themself and the people they
+-- share a conversation with, and of these people what happened in the viewer's conversations.
 create or replace macro metrics.user_activity_v1(
     for_user,
     since timestamp,

@@ -1,4 +1,4 @@
--- A few numbers of a generation, to show that a cycle worked.
+-- A few numbers of a generation, which show that a cycle worked.
 -- grain: one row
 with week_days as (
     select

@@ -1,4 +1,4 @@
-"""Questions to a busy messenger: every metric with windows, filters, zones and viewers."""
+"""Calls of every metric on generated traffic: periods, filters, zones and viewers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WINDOWS = (
 
 
 def questions(filled: Filled) -> list[tuple[str, dict[str, Any]]]:
-    """Some of every metric; the people and conversations asked for are busy ones."""
+    """Calls of every metric about the most active people and conversations."""
     person, other = (row[0][1] for row in filled.ask("top_senders", **WINDOWS[0], top_n=2))
     rooms: list[UUID] = [
         row[0][1]

@@ -1,4 +1,4 @@
-"""What a metric takes from rollups is what it would count from facts, whatever the window."""
+"""A metric returns the same from rollups as from facts, for any period."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tests.metrics.random_worlds import PARAMETERS
 
 
 def writable(busy: Pipeline, path: Path) -> duckdb.DuckDBPyConnection:
-    """A copy of the generation that a test may spoil."""
+    """A copy of the generation that a test can change."""
     shutil.copyfile(busy.published, path)
     path.chmod(0o600)
     return duckdb.connect(str(path))
 
 
 def test_rollup_is_raw(busy: Pipeline, tmp_path: Path) -> None:
-    """Every metric answers the same when all rollups are empty and no day counts as whole."""
+    """Every metric returns the same when rollups are empty and no day counts as whole."""
     with (
         closing(duckdb.connect(str(busy.published), read_only=True)) as published,
         closing(writable(busy, tmp_path / "raw.duckdb")) as raw,
@@ -51,8 +51,8 @@ def test_rollup_is_raw(busy: Pipeline, tmp_path: Path) -> None:
 
 
 def test_whole_days_come_from_rollups(busy: Pipeline, tmp_path: Path) -> None:
-    """Over whole days the counters and rankings need no fact, nor do timelines of somebody or of a
-    conversation by UTC days, weeks or months: they answer when there is none."""
+    """Over whole days counters and rankings read no fact, nor do timelines of a user or of a
+    conversation by UTC days, weeks or months: they return the same without facts."""
     whole = {"message_stats", "top_senders", "user_activity", "active_users", "engagement"}
     whole |= {"top_conversations", "event_counts"}
     with (
