@@ -28,6 +28,7 @@ from olap.disk import of_disk
 from olap.errors import WarehouseDamagedError, WarehouseError
 from olap.layout import Layout, fsync
 from olap.staging import Staging, open_staging
+from olap.tables import DIMENSIONS, FACT_NAMES, TABLES, Dimension
 
 STORAGE_VERSION = "v1.5.0"
 REWRITE_ABOVE = 1.3
@@ -41,23 +42,20 @@ _DAMAGE = (
 )
 
 
-# The files of facts and dimensions that a rebuild from the lake runs, in any folder of theirs.
-_SHAPING = {"keyed", "keyed_none", "load", "restore", "mentioned", "no_mentions"}
-
-
 def shaping_files() -> list[str]:
-    """The SQL files that make the tables from the lake."""
-    of_tables = [
-        str(path.relative_to(sqlfiles.SQL_DIR).with_suffix(""))
-        for folder in ("facts", "dimensions")
-        for path in sorted((sqlfiles.SQL_DIR / folder).rglob("*.sql"))
-        if path.stem in _SHAPING
-    ]
+    """The SQL files that make the tables from the lake: all that a rebuild runs but bookkeeping."""
+    placeholders = [d.name for d in DIMENSIONS if d.has_placeholders]
     return [
         *sqlfiles.names("schema"),
         "views/clock_changes",
         "ledger/fill_tz_spans",
-        *of_tables,
+        "tables/start_mentions",
+        "tables/mention_files",
+        "dimensions/restore",
+        *(f"dimensions/{name}/add_placeholders" for name in placeholders),
+        *sqlfiles.names("facts/keyed"),
+        "facts/keyed_none",
+        "facts/load",
         *sqlfiles.names("rollups"),
     ]
 
@@ -172,7 +170,8 @@ class Warehouse(Staging):
         attach(self.connection, path, name)
 
     def _rows(self) -> int:
-        return int(self.run("ledger/count_rows")[0][0])
+        counts = count_rows(self.connection)
+        return sum(rows for table, rows in counts.items() if table in FACT_NAMES)
 
     def fresh_size(self) -> tuple[int, int]:
         """Bytes and fact rows of the file when it was last written anew; zeros before that."""
@@ -184,6 +183,16 @@ class Warehouse(Staging):
         result = self.connection.execute(sqlfiles.text(name))
         columns = [column[0] for column in result.description or ()]
         return [dict(zip(columns, row, strict=True)) for row in result.fetchall()]
+
+
+def count_rows(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """How many rows a warehouse or a generation has by table, without placeholders."""
+    counts = {}
+    for table in TABLES:
+        has_placeholders = isinstance(table, Dimension) and table.has_placeholders
+        name = "tables/count_without_placeholders" if has_placeholders else "tables/count"
+        counts[table.name] = sqlfiles.run(connection, name, table)[0][0]
+    return counts
 
 
 def attach(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> None:
