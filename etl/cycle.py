@@ -15,13 +15,12 @@ from olap.errors import BackfillError
 from olap.extract import Extract
 from olap.heal import healing
 from olap.layout import Layout, write_durably
-from olap.log import get_logger
+from olap.log import Timer, get_logger
 from olap.manifest import Manifest, Places, read_manifest
 from olap.proofs import due
 from olap.publish import collect, is_due, publish
 from olap.recovery import lake_error, recover, restore
 from olap.settings import Secret, Settings
-from olap.timer import Timer
 from olap.warehouse import Warehouse, open_warehouse
 
 log = get_logger(__name__)

@@ -18,12 +18,11 @@ from olap.days import EVERY_DAY, DaySet, days_of
 from olap.extract import Extract
 from olap.fold import Folded, fold
 from olap.layout import write_durably
-from olap.log import get_logger
+from olap.log import Timer, get_logger
 from olap.manifest import Manifest
 from olap.proofs import FACT_NAMES, DaySum, Tier, differing, sums_here
 from olap.settings import Secret, Settings
 from olap.tables import TABLES
-from olap.timer import Timer
 from olap.warehouse import Warehouse
 
 log = get_logger(__name__)

@@ -21,12 +21,12 @@ from olap.days import DayRange, day_set
 from olap.errors import RepairRefusedError, VerifyError
 from olap.heal import healing
 from olap.layout import Layout
+from olap.log import Timer
 from olap.manifest import Manifest, Places
 from olap.publish import publish
 from olap.recovery import restore
 from olap.settings import Secret, Settings
 from olap.tables import TABLES
-from olap.timer import Timer
 from olap.warehouse import open_warehouse
 
 

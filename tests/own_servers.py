@@ -17,7 +17,7 @@ import redis
 
 from api.app import PREFIX
 from etl.sandbox import valkey
-from etl.sandbox.cluster import Cluster, PostgresServer
+from etl.sandbox.postgres import Cluster, PostgresServer
 
 ROOT = Path(__file__).parents[1]
 

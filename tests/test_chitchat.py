@@ -14,14 +14,15 @@ import pytest
 from etl.sandbox import wheels
 from etl.sandbox.chitchat import Corpus, load, read_corpus, tables
 from etl.sandbox.load import Counts
-from etl.sandbox.server import create_database, drop_database
-from etl.sandbox.wheels import find_wheel
+from etl.sandbox.packages import package_directory
+from etl.sandbox.postgres import create_database, drop_database
 from olap.errors import SandboxError
 
 UNTIL = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 
 installed = pytest.mark.skipif(
-    find_wheel("chitchat_dataset") is None, reason="the optional group `chitchat` is not installed"
+    package_directory("chitchat_dataset") is None,
+    reason="the optional group `chitchat` is not installed",
 )
 
 
@@ -62,7 +63,7 @@ def test_corpus_is_complete(corpus_database: tuple[str, Counts]) -> None:
 def test_messages_are_the_corpus_own(corpus_database: tuple[str, Counts]) -> None:
     """Per conversation, the texts in order and the pauses between them are those of the file."""
     url, _ = corpus_database
-    package = find_wheel("chitchat_dataset")
+    package = package_directory("chitchat_dataset")
     assert package is not None
     corpus = json.loads((package / "dataset.json").read_bytes())
     expected = {}

@@ -13,7 +13,7 @@ import pytest
 
 from etl.sandbox.live import DEEDS, LiveTraffic
 from etl.sandbox.load import TABLES
-from etl.sandbox.server import create_database, drop_database
+from etl.sandbox.postgres import create_database, drop_database
 from etl.sandbox.traffic import TrafficPlan, load
 
 UNTIL = datetime(2026, 3, 1, 12, tzinfo=UTC)

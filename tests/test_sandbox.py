@@ -17,10 +17,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from etl.sandbox.lease import shared_server
 
 from etl.sandbox import wheels
-from etl.sandbox.lease import shared_server
-from etl.sandbox.server import (
+from etl.sandbox.postgres import (
     create_database,
     database_exists,
     drop_database,
@@ -72,7 +72,7 @@ def python(code: str, *arguments: str, **options: object) -> subprocess.Popen[st
 USER = f"""
 import os, sys
 from pathlib import Path
-from etl.sandbox.server import postgres_server
+from etl.sandbox.postgres import postgres_server
 if len(sys.argv) > 2:  # only now: somebody else may not be able to read the modules
     os.setgroups([])
     os.setgid(int(sys.argv[3]))

@@ -11,14 +11,14 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import psycopg
 import pytest
+from etl.sandbox.echoes import EVENT_TYPES
+from etl.sandbox.talk import TYPES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from etl.sandbox import pgcopy
-from etl.sandbox.echoes import EVENT_TYPES
 from etl.sandbox.load import TABLES, Chunk, Counts, create_schema
-from etl.sandbox.server import create_database, drop_database
-from etl.sandbox.talk import TYPES
+from etl.sandbox.postgres import create_database, drop_database
 from etl.sandbox.traffic import TrafficPlan, generate, load
 from olap.errors import SandboxError
 

@@ -20,7 +20,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from etl.sandbox.wheels import find_wheel
+from etl.sandbox.packages import package_directory
 from tests.fix_pipeline import TIME_ZERO, Pipeline
 from tests.metrics.by_hand import MEMBERS, QUERIES, SEEN
 from tests.metrics.ground import Ground, expected
@@ -146,7 +146,8 @@ def test_every_metric_is_what_postgresql_says(metric: str, both: Both) -> None:
 
 
 installed = pytest.mark.skipif(
-    find_wheel("chitchat_dataset") is None, reason="the optional group `chitchat` is not installed"
+    package_directory("chitchat_dataset") is None,
+    reason="the optional group `chitchat` is not installed",
 )
 
 
