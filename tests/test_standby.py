@@ -96,7 +96,7 @@ def servers(home: Path) -> Iterator[tuple[PostgresServer, Cluster]]:
         standby.data.mkdir(parents=True, mode=0o700)
         standby.account.own(standby.data)
         address = make_conninfo(host=str(primary.socket_directory), user="postgres", port=5432)
-        standby._run(
+        standby.run(
             "pg_basebackup", "-R", "-c", "fast", "-d", address, "-D", ".", data=standby.data
         )
         standby.start()

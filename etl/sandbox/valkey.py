@@ -118,9 +118,10 @@ class _Instance:
 
     def _socket_path(self) -> Path | None:
         try:
-            return Path(self._record.read_text())
+            path = Path(self._record.read_text())
         except OSError:
             return None
+        return path if path.name == _SOCKET else None  # empty after a kill while it was written
 
     def _remove_socket(self) -> None:
         path = self._socket_path()
