@@ -113,23 +113,25 @@ def verification_text(found: Verification, layout: Layout) -> str:
     """What was compared with the source, and what differs."""
     reconciled, manifest = found.reconciled, found.manifest
     rows = [("table", "rows compared", "files proved", "all proved since")]
-    for table, taken in reconciled.extracts[0].sums.items():
-        proof = manifest.proof(table)
-        compared = sum(day.rows for day in taken.sums.values())
+    for name, table in reconciled.extracts[0].tables.items():
+        proof = manifest.proof(name)
+        if not proof.files:
+            continue
+        compared = sum(n for day, n in table.counts.items() if day is None or day in table.proved)
         since = _instant(proof.proved_at) if proof.proved_at else "not yet"
-        rows.append((table, f"{compared:,}", f"{proof.proved_files:,}/{proof.files:,}", since))
+        rows.append((name, f"{compared:,}", f"{proof.proved_files:,}/{proof.files:,}", since))
     lines = []
-    for difference in reconciled.differences:
-        source, here = difference.source.rows, difference.here.rows
-        rows_differ = f"{source:,} rows at the source, {here:,} here"
+    for differing in reconciled.differences:
         lines.append(
-            f"{difference.table} {difference.day or '(all rows)'}: "
-            + (rows_differ if source != here else f"{here:,} rows, with other contents")
+            f"{differing.table} {differing.day or '(whole)'}: {differing.missing_rows:,} rows of the "
+            f"source are missing here, {differing.extra_rows:,} rows here are not at the source"
         )
+    for name, days in reconciled.miscounted.items():
+        lines.append(f"{name} {days}: the number of rows differs from the source")
     if not reconciled.is_settled:
         lines.append("These differ from the source; `--repair` reads them again.")
     elif found.is_repaired:
-        lines.append("What differed was read again. Everything compared equals the source now.")
+        lines.append("What differed was read again, and equals the source now.")
     else:
         lines.append("Everything compared equals the source.")
     lines.append(_seconds(found.steps_ms))
