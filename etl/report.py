@@ -121,10 +121,10 @@ def verification_text(found: Verification, layout: Layout) -> str:
         since = _instant(proof.proved_at) if proof.proved_at else "not yet"
         rows.append((name, f"{compared:,}", f"{proof.proved_files:,}/{proof.files:,}", since))
     lines = []
-    for differing in reconciled.differences:
+    for found_day in reconciled.differences:
         lines.append(
-            f"{differing.table} {differing.day or '(whole)'}: {differing.missing_rows:,} rows of the "
-            f"source are missing here, {differing.extra_rows:,} rows here are not at the source"
+            f"{found_day.table} {found_day.day or '(whole)'}: {found_day.missing_rows:,} rows are "
+            f"missing here, {found_day.extra_rows:,} rows are missing at the source"
         )
     for name, days in reconciled.miscounted.items():
         lines.append(f"{name} {days}: the number of rows differs from the source")

@@ -20,10 +20,10 @@ from olap.errors import SourceChangedError, SourceError
 from olap.layout import Layout
 from tests import contents
 from tests.fix_pipeline import Pipeline
-from tests.test_cli import Run, run
+from tests.test_cli import Run, home, run
 from tests.world import World, at
 
-__all__ = ["run"]
+__all__ = ["home", "run"]
 
 PASSWORD = "hunter2-and-more"
 
@@ -190,9 +190,9 @@ def test_the_roles_statement_timeout_is_named(pipeline: Pipeline, reader: str) -
     assert "statement_timeout" in refused(pipeline, "timeout").hint
 
 
-def test_a_second_etl_beside_the_first_is_refused(run: Run, tmp_path: Path) -> None:
+def test_a_second_etl_beside_the_first_is_refused(run: Run, home: Path) -> None:
     """While somebody writes to the DATA_DIR the CLI ends with 1 and names the process."""
-    with Layout(tmp_path / "data").locked():
+    with Layout(home / "data").locked():
         finished = run("run")
     assert finished.code == 1
     assert "another ETL (pid" in finished.errors and "Wait for it" in finished.errors

@@ -57,28 +57,28 @@ def environment(directory: Path, url: str | None = None) -> dict[str, str]:
 
 
 @pytest.fixture
+def home() -> Iterator[Path]:
+    """A directory that the server's account can reach, unlike pytest's own."""
+    with tempfile.TemporaryDirectory(prefix="test-cli-") as directory:
+        yield Path(directory)
+
+
+@pytest.fixture
 def run(
     database: str,
-    tmp_path: Path,
+    home: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Run]:
     """Run a command in this process, on a fresh database unless a variable names another."""
 
     def run(*arguments: str, **variables: str) -> Finished:
-        monkeypatch.setattr(os, "environ", environment(tmp_path, database) | variables)
+        monkeypatch.setattr(os, "environ", environment(home, database) | variables)
         code = command_line.main(arguments)
         return Finished(code, *capsys.readouterr())
 
     yield run
     structlog.reset_defaults()
-
-
-@pytest.fixture
-def home() -> Iterator[Path]:
-    """A directory that the server's account can reach, unlike pytest's own."""
-    with tempfile.TemporaryDirectory(prefix="test-cli-") as directory:
-        yield Path(directory)
 
 
 @contextmanager
@@ -360,10 +360,10 @@ def test_a_signal_while_the_sandbox_is_filled_stops_its_server(home: Path) -> No
     assert processes_below(home) == []
 
 
-def test_data_of_a_real_database_are_not_marked_as_the_sandboxs(run: Run, tmp_path: Path) -> None:
+def test_data_of_a_real_database_are_not_marked_as_the_sandboxs(run: Run, home: Path) -> None:
     """`make clean` removes marked data: not those of DATABASE_URL, even if it is unset later."""
     run("run")
-    marker = tmp_path / "data/.sandbox"
+    marker = home / "data/.sandbox"
     assert not marker.exists()
     unset = run("run", DATABASE_URL="")
     assert unset.code == 1 and "names another database" in unset.errors
