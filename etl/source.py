@@ -1,18 +1,22 @@
 """Reading PostgreSQL exactly: one transaction, one snapshot, every row that may have changed.
 
-A timestamp cursor loses rows: a transaction that began earlier commits after the cursor has passed
-it. The cursor used here is the row version's own `xmin`, fenced by the reading snapshot. A version
-that snapshot S cannot see was written by a transaction still running or not yet begun, so its
-`xmin >= pg_snapshot_xmin(S)`; the next cycle therefore reads every visible row whose `xmin` is at
-or after that number, the *watermark*. Rows near it are read again; the merge makes nothing of that.
-It needs no column, no index, no clock and no privilege but SELECT.
+A timestamp cursor loses rows: a transaction that began earlier may commit after the cursor has
+passed. The cursor used here is the row version's own `xmin`, fenced by the reading snapshot. A row
+version that snapshot S cannot see was written by a transaction that is still running or has not
+begun, so its `xmin >= pg_snapshot_xmin(S)`. The next cycle therefore reads every visible row with
+an `xmin` at or after that number, the *watermark*. Rows near it are read twice, which the merge
+ignores. This needs no column, no index, no clock and no privilege but SELECT.
 
-The order of statements matters. `LOCK TABLE` comes first and takes no snapshot: a rewrite or a
-TRUNCATE that waited for readers would otherwise commit after the snapshot, and show it an empty
-table. Everything else runs under the snapshot that the next statement takes, on this connection,
-because `age()` counts from the transaction's own next xid.
+The order of statements matters. `LOCK TABLE` is first and takes no snapshot: otherwise a rewrite or
+a TRUNCATE could commit after the snapshot, which then sees an empty table. Everything else runs
+under the snapshot that the next statement takes, on this connection, because `age()` counts from
+the transaction's own next xid.
 
-Rows come as Arrow data over binary COPY (the ADBC driver), batch by batch: memory stays bounded
+Each table is read by one SELECT in `sql/source/messenger`. Every way to read it (rows from the
+watermark, a range of blocks, counts, ids) is a statement in `sql/source/forms` over that SELECT;
+see `statement`. PostgreSQL pushes the conditions on `row_version` and `place` down to the table.
+
+Rows arrive as Arrow data over binary COPY (the ADBC driver), batch by batch: memory is bounded
 whatever the size of the table.
 """
 
@@ -43,24 +47,25 @@ APPLICATION_NAME = "messenger-analytics"
 MAPPING = "source/messenger"
 FORMS = "source/forms"
 
-# What PostgreSQL's SQLSTATE asks of the reader of our error.
+# What to do about an error of PostgreSQL, by its SQLSTATE.
 _HINTS = {
     "28": "Check user and password in DATABASE_URL.",
     "3D": "Check the database name in DATABASE_URL.",
     "42501": "Grant the role SELECT on the messenger's tables (README, A role for it).",
     "42P01": "Check that DATABASE_URL names the messenger's database and its search_path.",
     "42703": "The messenger's schema is not the one of sql/source/messenger/schema.sql.",
+    "42883": "The messenger's schema is not the one of sql/source/messenger/schema.sql.",
     "55P03": "Something holds an exclusive lock (a migration?); the next cycle tries again.",
     "57014": "Raise the role's statement_timeout; nothing was changed here.",
 }
 
-# There is no SQLSTATE when libpq cannot connect, nor in a stream; these words are its own or the
-# server's.
+# There is no SQLSTATE when libpq cannot connect, nor in a stream; these are words of libpq or of
+# the server.
 _HINTS_BY_WORDS = {
-    "invalid byte sequence": "A text there is not in the encoding of its database, or that has "
-    "none (SQL_ASCII): correct the text; UTF8 as the database's encoding keeps such out.",
+    "invalid byte sequence": "A text at the source is not in the encoding of its database, or the "
+    "database has none (SQL_ASCII): correct the text. A database in UTF8 refuses such texts.",
     "statement timeout": _HINTS["57014"],
-    "could not translate host name": "Check the host in DATABASE_URL: nobody knows its name here.",
+    "could not translate host name": "Check the host in DATABASE_URL: its name cannot be resolved.",
     "authentication failed": _HINTS["28"],
     "no password supplied": _HINTS["28"],
     'role "': _HINTS["28"],
@@ -76,7 +81,7 @@ class Relation:
 
     Attributes:
         heap_blocks: blocks of each heap of the first source table; several if it is partitioned.
-        is_available: false for an optional table that the source does not have.
+        is_available: false for an optional table that the source lacks or the role may not read.
     """
 
     relation: str
@@ -110,10 +115,11 @@ class Window:
 
     Attributes:
         watermark: xid8; reads row versions at or after it; None = all rows.
-        days: days to read whole besides, whatever the version of their rows; for a dimension
+        days: days to read whole in addition, whatever the version of their rows; for a dimension
             `EVERY_DAY` means all rows.
         coverage: rows of other days are not read.
-        gone_messages: ids, as PostgreSQL's uuid[], whose receipts are read besides.
+        gone_messages: ids of deleted messages, as PostgreSQL's uuid[]; facts about them are read
+            in addition.
     """
 
     watermark: int | None
@@ -148,7 +154,9 @@ def statement(form: str, table: Table) -> str:
         for name in table.columns
     )
     selects = ",\n".join(f"{name} as not materialized (\n{text})" for name, text in ctes.items())
-    text = re.sub("(fact|dimension)_columns", columns, table.adapt(sqlfiles.text(form)))
+    types = ",\n".join(f"pg_typeof(mapped.{name})::text as {name}" for name in table.columns)
+    text = table.adapt(sqlfiles.text(form))
+    text = re.sub("(fact|dimension)_columns", columns, text).replace("mapped.table_types", types)
     return f"with {selects}\n{text}"
 
 
@@ -179,12 +187,15 @@ class SourceTransaction:
         self.failure: SourceError | None = None
         self.snapshot = self._read_snapshot()
         self.relations = self._read_relations()
+        for table in TABLES:
+            if self.relations[table.name].is_available:
+                self._require_declared_types(table)
 
     def rows(self, table: Table, window: Window) -> pa.RecordBatchReader:
         """The rows of a table that `window` selects, with the column `is_new`, as a stream.
 
         Raises:
-            SourceError: the table cannot be read, or a column has another type than declared.
+            SourceError: the table cannot be read.
         """
         if not self.relations[table.name].is_available:
             return pa.RecordBatchReader.from_batches(_schema(table), [])
@@ -258,6 +269,26 @@ class SourceTransaction:
             for table in TABLES
         }
 
+    def _require_declared_types(self, table: Table) -> None:
+        """Stop where a SELECT returns a column in another type than `olap.tables` declares.
+
+        Raises:
+            SourceError: it does, or the source lacks a column; the error names each.
+        """
+        name = f"{MAPPING}/{table.name}"
+        found = self._ask(name, statement(f"{FORMS}/types", table))[0]
+        wrong = [
+            f"{table.name}.{column} is {found[column]}, not {declared}"
+            for column, declared in table.columns.items()
+            if found[column] != declared
+            and not (declared is Type.TEXT and found[column] == "character varying")
+        ]
+        if wrong:
+            raise SourceError(
+                f"columns of the source are not of the type that is read: {'; '.join(wrong)}",
+                hint=_HINTS["42703"],
+            )
+
     def _fetch(self, name: str, parameters: tuple[str, ...] | None = None) -> list[dict[str, Any]]:
         return self._ask(name, sqlfiles.text(name), parameters)
 
@@ -275,7 +306,6 @@ class SourceTransaction:
             cursor = self._connection.cursor()
             cursor.execute(statement(form, table))
             reader = cursor.fetch_record_batch()
-        _require_declared_types(table, reader.schema)
 
         def batches() -> Iterator[pa.RecordBatch]:
             try:
@@ -308,14 +338,14 @@ def open_source(
     stall_seconds: int = 60,
     snapshot_name: str | None = None,
 ) -> Iterator[SourceTransaction]:
-    """Begin a read-only transaction with the tables locked and a snapshot taken; end it after.
+    """Open a read-only transaction with the tables locked and a snapshot taken; end it afterwards.
 
     Args:
-        stall_seconds: a silent server is asked after so long, and given up when it has no answer.
-        snapshot_name: see what the transaction sees that exported it, and holds the locks.
+        stall_seconds: how long the server may be silent before the connection is dropped.
+        snapshot_name: use the snapshot of the transaction that exported it and holds the locks.
 
     Raises:
-        SourceError: PostgreSQL cannot be reached, does not let us read, is locked or silent.
+        SourceError: PostgreSQL cannot be reached, refuses to be read, is locked or silent.
     """
     conninfo = with_time_limits(url, stall_seconds)
     with source_errors(url, f"cannot connect to {url}"):
@@ -351,10 +381,10 @@ def open_source(
 
 
 def replica_lag_bytes(url: Secret, *, stall_seconds: int = 60) -> int | None:
-    """How many bytes of log the slowest replica is behind; None when there is none.
+    """How many bytes of log the slowest replica is behind; None without replicas.
 
     Raises:
-        SourceError: PostgreSQL cannot be asked, or does not say.
+        SourceError: PostgreSQL cannot be reached, or the role may not see the replicas.
     """
     with source_errors(url, f"cannot ask {url} how far its replicas are"):
         conninfo = with_time_limits(url, stall_seconds)
@@ -367,7 +397,7 @@ def replica_lag_bytes(url: Secret, *, stall_seconds: int = 60) -> int | None:
             connection.close()
     if row["hidden_replicas"]:
         raise SourceError(
-            f"the role may not see how far {row['hidden_replicas']} replicas are",
+            f"the role may not see the position of {row['hidden_replicas']} replicas",
             hint="Grant it pg_read_all_stats, or leave out --pause-above-lag.",
         )
     lag: int | None = row["lag_bytes"]
@@ -376,10 +406,10 @@ def replica_lag_bytes(url: Secret, *, stall_seconds: int = 60) -> int | None:
 
 @contextmanager
 def source_errors(url: Secret, what: str, watchdog: Watchdog | None = None) -> Iterator[None]:
-    """Turn the driver's errors into ours: what failed, why, and what to do; never a password.
+    """Translate the driver's errors: what failed, why, and what to do; never with a password.
 
     Args:
-        watchdog: knows better than the driver why it broke a connection off.
+        watchdog: knows why it dropped a connection, which the driver does not.
     """
     try:
         yield
@@ -390,8 +420,8 @@ def source_errors(url: Secret, what: str, watchdog: Watchdog | None = None) -> I
         if verdict is not None:
             raise SourceSilentError(
                 f"{what}: {url.redact(verdict)}",
-                hint="Look at PostgreSQL and at the network in between; the next cycle tries "
-                "again. ETL_STALL_SECONDS says how long a silence may last.",
+                hint="Check PostgreSQL and the network in between; the next cycle tries again. "
+                "ETL_STALL_SECONDS is how long PostgreSQL may be silent.",
             ) from None
         state = getattr(error, "sqlstate", None) or ""
         detail = url.redact(" ".join(str(error).split()))
@@ -427,9 +457,9 @@ def _relation(table: Table, rows: Sequence[Mapping[str, Any]]) -> Relation:
         SourceError: one is missing, or is not a table.
     """
     for row in rows:
+        if table.is_optional and not row["is_readable"]:
+            return Relation(relation="", columns="", is_available=False)
         if row["kind"] is None:
-            if table.is_optional:
-                return Relation(relation="", columns="", is_available=False)
             raise SourceError(
                 f"the source has no table {row['source_name']}, or the role may not see it",
                 hint=_HINTS["42P01"],
@@ -461,26 +491,8 @@ _ARROW_TYPES: Mapping[Type, pa.DataType] = {
 
 def _schema(table: Table) -> pa.Schema:
     """The columns of a staged table, times without a zone."""
-    fields = [(name, _ARROW_TYPES[type_]) for name, type_ in table.columns.items()]
-    return _without_zone(pa.schema([*fields, ("is_new", pa.bool_())]))
-
-
-def _require_declared_types(table: Table, schema: pa.Schema) -> None:
-    """Stop where a SELECT returns a column in another type than `olap.tables` declares.
-
-    Raises:
-        SourceError: it does; the error names each such column.
-    """
-    wrong = [
-        f"{table.name}.{field.name} is {field.type}, not {table.columns[field.name]}"
-        for field in schema
-        if field.name in table.columns and field.type != _ARROW_TYPES[table.columns[field.name]]
-    ]
-    if wrong:
-        raise SourceError(
-            f"columns of the source are not of the type that is read: {'; '.join(wrong)}",
-            hint=_HINTS["42703"],
-        )
+    fields = [pa.field(name, _ARROW_TYPES[type_]) for name, type_ in table.columns.items()]
+    return _without_zone(pa.schema([*fields, pa.field("is_new", pa.bool_())]))
 
 
 def _without_zone(schema: pa.Schema) -> pa.Schema:

@@ -212,11 +212,25 @@ FACTS = (
             "created_at": Type.TIME,
         },
     ),
+    Fact(
+        name="reactions",
+        key=("message_id", "user_id", "emoji"),
+        time="created_at",
+        is_about_message=True,
+        is_optional=True,
+        columns={
+            "message_id": Type.UUID,
+            "user_id": Type.BIGINT,
+            "emoji": Type.TEXT,
+            "conversation_id": Type.UUID,
+            "created_at": Type.TIME,
+            "message_created_at": Type.TIME,
+        },
+    ),
 )
 
 ROLLUPS = (
     Rollup("message_days", ("messages",)),
-    Rollup("conversation_days", ("messages",)),
     Rollup("message_quarter_hours", ("messages",)),
     Rollup("user_days", ("messages", "read_receipts")),
     Rollup("read_days", ("read_receipts",)),

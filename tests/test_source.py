@@ -268,8 +268,8 @@ def test_a_missing_table_or_column_is_named(database: str) -> None:
     """A column or a table that the source lacks is named, with the schema that is expected."""
     with World(database) as world:
         world.execute("alter table users drop column is_bot")
-        with pytest.raises(SourceError, match="is_bot") as caught, reading(database) as source:
-            source.rows(USERS, ALL_ROWS)
+        with pytest.raises(SourceError, match="is_bot") as caught, reading(database):
+            pass
         assert "schema.sql" in caught.value.hint
         world.execute("drop table analytics_events")
         with pytest.raises(SourceError, match="analytics_events"), reading(database):

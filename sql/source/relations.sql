@@ -1,5 +1,5 @@
 -- relations: the identity of each source table, and of its columns that a SELECT reads.
--- grain: one row per table here and source table; kind is null where it does not exist or is not visible
+-- grain: one row per table here and source table; kind is null where the table does not exist
 -- $1 is a JSON array of {table_name, source_name, statement}. A column counts as read when its name is a word
 -- of the statement. `relation` changes when the table is swapped, rewritten, or a partition is attached: these
 -- bring rows with old xmins. `columns` changes when a column that is read is dropped, retyped or recreated.
@@ -25,6 +25,7 @@ select
     found.table_name,
     found.source_name,
     pg_class.relkind::text as kind,
+    has_any_column_privilege(found.relation_oid, 'select') as is_readable,
     pg_class.oid::text || ':' || coalesce((
         select
             string_agg(

@@ -8,7 +8,7 @@ select
     conversation_id,
     sender_id,
     message_type,
-    length(content) as content_length,
+    char_length(content) as content_length,
     created_at,
     updated_at as edited_at,
     deleted_at
