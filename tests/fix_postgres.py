@@ -18,7 +18,7 @@ import psycopg
 import pytest
 
 from etl.sandbox.load import create_schema
-from etl.sandbox.server import create_database, database_url, drop_database, postgres_server
+from etl.sandbox.postgres import create_database, database_url, drop_database, postgres_server
 
 POSTGRES_VERSION = int(os.environ.get("TEST_POSTGRES_VERSION", "18"))
 FOREIGN_SERVER = os.environ.get("TEST_DATABASE_URL")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from etl.sandbox.server import valkey_server
+from etl.sandbox.valkey import valkey_server
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ import duckdb
 import pytest
 
 from etl.erase import erase
-from etl.sandbox.server import create_database, drop_database
+from etl.sandbox.postgres import create_database, drop_database
 from olap.errors import LakeError, NewerVersionError, SourceError, WarehouseError
 from olap.manifest import FORMAT, LakeFile, read_manifest
 from olap.recovery import NOWHERE, missing

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from etl.sandbox.load import create_schema
-from etl.sandbox.server import create_database, postgres_server
+from etl.sandbox.postgres import create_database, postgres_server
 from olap import sqlfiles
 from olap.errors import SourceError, SourceSilentError
 from tests import contents

@@ -21,10 +21,10 @@ from olap.errors import SourceChangedError, SourceError
 from olap.layout import Layout
 from tests import contents
 from tests.fix_pipeline import Pipeline
-from tests.test_cli import Command, command
+from tests.test_cli import Run, home, run
 from tests.world import World, at
 
-__all__ = ["command"]
+__all__ = ["home", "run"]
 
 PASSWORD = "hunter2-and-more"
 
@@ -99,18 +99,18 @@ def test_an_unknown_user_or_database_is_named(pipeline: Pipeline) -> None:
     assert "database name" in refused(pipeline, "no_such_database").hint
 
 
-def test_a_wrong_password_is_said_and_not_shown(command: Command) -> None:
+def test_a_wrong_password_is_said_and_not_shown(run: Run) -> None:
     """The CLI ends with 1 and names the user; the password is nowhere, in whatever form."""
     # The sandbox's server trusts everybody, so one that does not is played here.
     with _strict_server() as port:
         given = quote(PASSWORD, safe="")
         url = f"postgresql://someone:{given}@127.0.0.1:{port}/messenger?sslmode=disable"
-        finished = command.run("run", DATABASE_URL=url)
-    assert finished.returncode == 1
-    assert "password authentication failed" in finished.stderr
-    assert "user and password" in finished.stderr
-    assert PASSWORD not in finished.stderr + finished.stdout
-    assert "Traceback" not in finished.stderr
+        finished = run("run", DATABASE_URL=url)
+    assert finished.code == 1
+    assert "password authentication failed" in finished.errors
+    assert "user and password" in finished.errors
+    assert PASSWORD not in finished.errors + finished.output
+    assert "Traceback" not in finished.errors
 
 
 TYPES = [
@@ -189,12 +189,12 @@ def test_the_roles_statement_timeout_is_named(pipeline: Pipeline, reader: str) -
     assert "statement_timeout" in refused(pipeline, "timeout").hint
 
 
-def test_a_second_etl_beside_the_first_is_refused(command: Command, pipeline: Pipeline) -> None:
+def test_a_second_etl_beside_the_first_is_refused(run: Run, home: Path) -> None:
     """While somebody writes to the DATA_DIR the CLI ends with 1 and names the process."""
-    with Layout(Path(command.environment["DATA_DIR"])).locked():
-        finished = command.run("run")
-    assert finished.returncode == 1
-    assert "another ETL (pid" in finished.stderr and "Wait for it" in finished.stderr
+    with Layout(home / "data").locked():
+        finished = run("run")
+    assert finished.code == 1
+    assert "another ETL (pid" in finished.errors and "Wait for it" in finished.errors
 
 
 def test_an_older_copy_of_the_same_cluster_is_refused(pipeline: Pipeline) -> None:

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from etl.sandbox.load import create_schema
-from etl.sandbox.server import database_url, drop_database
+from etl.sandbox.postgres import database_url, drop_database
 from olap.errors import AnalyticsError
 from tests import contents
 from tests.fix_pipeline import Pipeline

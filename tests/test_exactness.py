@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from etl.sandbox import chitchat, traffic
-from etl.sandbox.live import DEEDS, LiveTraffic
+from etl.sandbox.live import ACTIONS, LiveTraffic
 from tests import contents
 from tests.fix_pipeline import TIME_ZERO, Pipeline
 
@@ -62,4 +62,4 @@ def test_every_generation_after_live_traffic_is_exact(
             done += live.tick(now)
         pipeline.cycle()
         assert_exact(pipeline)
-    assert {deed for deed in DEEDS if not done[deed]} == set()
+    assert {deed for deed in ACTIONS if not done[deed]} == set()

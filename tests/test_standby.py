@@ -12,9 +12,14 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from etl.sandbox.cluster import Cluster
 from etl.sandbox.load import create_schema
-from etl.sandbox.server import PostgresServer, create_database, database_url, postgres_server
+from etl.sandbox.postgres import (
+    Cluster,
+    PostgresServer,
+    create_database,
+    database_url,
+    postgres_server,
+)
 from etl.source import replica_lag_bytes
 from olap.errors import SourceChangedError, SourceError
 from olap.settings import Secret
@@ -72,7 +77,7 @@ def backup_of(primary: PostgresServer, home: Path, *options: str) -> Cluster:
     cluster.account.own(cluster.data)
     address = make_conninfo(host=str(primary.socket_directory), user="postgres", port=5432)
     copying = (*options, "-c", "fast", "-d", address, "-D", ".")
-    cluster._run("pg_basebackup", *copying, data=cluster.data)
+    cluster.run("pg_basebackup", *copying, data=cluster.data)
     return cluster
 
 
@@ -91,7 +96,7 @@ def servers(home: Path) -> Iterator[tuple[PostgresServer, Cluster]]:
         standby.data.mkdir(parents=True, mode=0o700)
         standby.account.own(standby.data)
         address = make_conninfo(host=str(primary.socket_directory), user="postgres", port=5432)
-        standby._run(
+        standby.run(
             "pg_basebackup", "-R", "-c", "fast", "-d", address, "-D", ".", data=standby.data
         )
         standby.start()

@@ -264,18 +264,17 @@ def test_the_text_tells_the_same(layout: Layout, monkeypatch: pytest.MonkeyPatch
     assert "lag           700 s since the last batch" in lines
     assert "watermark     xid 1000, 10 transactions and 0 s behind the last snapshot" in lines
     assert "held back by  pid 7" in lines
-    instant = ["2026-03-01", "12:00:00", "UTC"]
-    assert ["messages", "1,234", "5,678", "9", "1", "1/1", *instant] in told
+    assert ["messages", "1,234", "5,678", "9", "1", "1/1", "2026-03-01", "12:00"] in told
     assert "coverage      every day" in lines
-    assert ["1", *instant, "61,001", "62,002", "13", "90"] in told
-    assert any(line.startswith("disk") and "free 3,210.0 MB" in line for line in lines)
+    assert ["1", "2026-03-01", "12:00:00", "61,001", "62,002", "13", "90"] in told
+    assert "disk free     3.2 GB" in lines
 
 
 def test_the_text_of_an_empty_data_dir(layout: Layout) -> None:
     """Where nothing was published, the text says so and invents no number."""
     lines = status_text(status_at(layout, timedelta(0))).splitlines()
     assert lines[:2] == ["CRITICAL", "  no generation has been published"]
-    assert [line.split()[0] for line in lines[2:] if line] == ["disk"]
+    assert [line.split()[0] for line in lines[2:] if line] == ["disk", "disk"]
 
 
 def test_a_damaged_manifest_is_an_error(layout: Layout) -> None:

@@ -18,9 +18,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from etl.guards import WATERMARK_AGE_MAX, watermark_to_read_from
-from etl.sandbox.cluster import Cluster
 from etl.sandbox.load import create_schema
-from etl.sandbox.server import create_database, postgres_server
+from etl.sandbox.postgres import Cluster, create_database, postgres_server
 from olap.settings import Settings
 from tests import contents
 from tests.factories import a_relation, a_snapshot, a_table_state
@@ -134,7 +133,7 @@ def server_whose_next_xid_is(xid: int) -> Iterator[str]:
         segment.write_bytes(bytes(2**18))
         cluster.account.own(segment)
         oldest = str(xid - 10_000_000)
-        cluster._run("pg_resetwal", "-x", str(xid), "-u", oldest, ".", data=cluster.data)
+        cluster.run("pg_resetwal", "-x", str(xid), "-u", oldest, ".", data=cluster.data)
         with postgres_server(directory, version=POSTGRES_VERSION) as server:
             url = create_database(server.url(), "messenger")
             with psycopg.connect(url) as connection:

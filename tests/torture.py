@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from etl.sandbox.load import create_schema
-from etl.sandbox.server import create_database, drop_database, postgres_server
+from etl.sandbox.postgres import create_database, drop_database, postgres_server
 from tests.histories import KINDS, History, HistoryMachine, Step
 
 FAILED = Path(__file__).parents[1] / "build" / "failed-history.json"

@@ -16,7 +16,7 @@ from litestar.testing import TestClient
 
 from api.app import PREFIX, create_app
 from api.identity import Role, make_token
-from etl.sandbox.server import create_database, drop_database
+from etl.sandbox.postgres import create_database, drop_database
 from olap.settings import Hidden, Secret, Settings
 from tests.api import team
 from tests.fix_pipeline import Clock, Pipeline

@@ -20,7 +20,7 @@ import redis
 
 from api.identity import Role
 from etl.sandbox.load import create_schema
-from etl.sandbox.server import create_database
+from etl.sandbox.postgres import create_database
 from tests.api.event_load import Load
 from tests.api.tokens import token
 from tests.fix_pipeline import Pipeline

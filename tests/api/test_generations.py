@@ -20,7 +20,7 @@ from api.desk import Desk
 from api.generations import Generation, Generations
 from api.questions import Asked
 from api.recipes import DASHBOARD, NEEDED_METRICS
-from etl.sandbox.server import create_database, drop_database
+from etl.sandbox.postgres import create_database, drop_database
 from olap.layout import Layout
 from olap.reader import GenerationUnreadableError, Reader
 from olap.settings import Secret, Settings

@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from api.identity import Role
-from etl.sandbox.server import create_database, drop_database
+from etl.sandbox.postgres import create_database, drop_database
 from tests.api import team
 from tests.api.servers import Server, server
 from tests.api.tokens import token

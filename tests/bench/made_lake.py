@@ -16,16 +16,16 @@ from pathlib import Path
 import polars as pl
 from polars import selectors
 
-from etl.sandbox.load import Chunk
+from etl.sandbox.load import TableRows
 from etl.sandbox.traffic import TrafficPlan, generate
 from olap.days import EVERY_DAY, NO_DAY
 from olap.extract import Extract, TableExtract
 from olap.fold import fold
 from olap.layout import Layout
+from olap.log import Timer
 from olap.manifest import SourceIdentity
 from olap.publish import publish
 from olap.tables import TABLE_NAMES, TABLES
-from olap.timer import Timer
 from olap.warehouse import Warehouse, open_warehouse
 from tests.bench.source import Say
 
@@ -110,7 +110,7 @@ def made_lake(plan: TrafficPlan, directory: Path, say: Say) -> Path:
     return directory
 
 
-def _trimmed(chunks: Iterable[Chunk]) -> Iterator[tuple[str, pl.DataFrame]]:
+def _trimmed(chunks: Iterable[TableRows]) -> Iterator[tuple[str, pl.DataFrame]]:
     """Tables by our names, messages without their texts."""
     for chunk in chunks:
         rows = chunk.rows

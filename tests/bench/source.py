@@ -20,8 +20,8 @@ import polars as pl
 import psycopg
 from psycopg import sql
 
-from etl.sandbox.load import Chunk, load_chunks
-from etl.sandbox.server import (
+from etl.sandbox.load import TableRows, load_rows
+from etl.sandbox.postgres import (
     create_database,
     database_exists,
     database_url,
@@ -46,7 +46,7 @@ def traffic_plan(messages: int) -> TrafficPlan:
     return TrafficPlan(messages=messages, days=days, until=UNTIL)
 
 
-def without_old_echoes(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+def without_old_echoes(chunks: Iterable[TableRows]) -> Iterator[TableRows]:
     """The rows, without the receipts and events that a large messenger has dropped."""
     kept_from = UNTIL - timedelta(days=_KEPT_DAYS)
     for chunk in chunks:
@@ -54,7 +54,7 @@ def without_old_echoes(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
         if time is None:
             yield chunk
         else:
-            yield Chunk(chunk.table, chunk.rows.filter(pl.col(time) >= kept_from))
+            yield TableRows(chunk.table, chunk.rows.filter(pl.col(time) >= kept_from))
 
 
 @contextmanager
@@ -102,7 +102,7 @@ class Messengers:
             if self.messages > _KEEPS_ALL_MESSAGES_MAX:
                 chunks = without_old_echoes(chunks)
             with self._under_construction(self.kept, "template1") as url:
-                load_chunks(url, chunks)
+                load_rows(url, chunks)
         return database_url(self.server_url, self.kept)
 
     def messages_only(self) -> str:

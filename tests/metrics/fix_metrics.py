@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from etl.sandbox import chitchat, traffic
-from etl.sandbox.server import create_database, drop_database
+from etl.sandbox.postgres import create_database, drop_database
 from olap.layout import Layout
 from olap.settings import Settings
 from olap.warehouse import Warehouse, open_warehouse

@@ -19,7 +19,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from etl.sandbox.wheels import find_wheel
+from etl.sandbox.packages import package_directory
 from tests.fix_pipeline import TIME_ZERO, Pipeline
 from tests.metrics.filled import Filled, expected
 from tests.metrics.oracle import Row
@@ -145,7 +145,8 @@ def test_every_metric_equals_postgresql(metric: str, both: Both) -> None:
 
 
 installed = pytest.mark.skipif(
-    find_wheel("chitchat_dataset") is None, reason="the optional group `chitchat` is not installed"
+    package_directory("chitchat_dataset") is None,
+    reason="the optional group `chitchat` is not installed",
 )
 
 

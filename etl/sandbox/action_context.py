@@ -1,13 +1,11 @@
-"""One second of a living messenger: its database, its chance, and what its deeds look up.
+"""What the actions of live traffic share: the database, random choices, time and look-ups.
 
-Every look-up orders its rows, so with the same contents and the same chance the same is
-found. They use the messenger's own keys and indexes, so that live traffic stays cheap
-beside millions of messages.
+Every look-up orders its rows, so equal contents and equal random numbers give equal results. The
+look-ups use the messenger's own keys and indexes, so they are cheap beside millions of messages.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,12 +16,12 @@ from uuid import UUID
 import psycopg
 from psycopg.types.json import Jsonb
 
-_ORDINARY_IDS = 2**31  # larger ones come from an older system
+_ORDINARY_IDS = 2**31  # larger ids come from an older system
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a deed needs to know of an existing message."""
+    """What an action needs of an existing message."""
 
     id: UUID
     conversation: UUID
@@ -31,23 +29,21 @@ class Message:
 
 
 @dataclass(slots=True)
-class Scene:
-    """Where deeds happen.
+class ActionContext:
+    """One second of live traffic.
 
     Attributes:
         connection: in autocommit mode.
-        now: the end of this second; nothing happens at it or after it.
-        texts: what people write.
-        happened: the deeds so far, counted by name.
-        recent: the newest messages when the second began.
-        moment: when the current deed happens.
+        now: the end of this second; every time that is written is before it.
+        texts: contents of messages.
+        recent: the newest messages at the start of the second.
+        moment: the time of the current action.
     """
 
     connection: psycopg.Connection
-    chance: Random
+    random: Random
     now: datetime
     texts: Sequence[str]
-    happened: Counter[str] = field(default_factory=Counter)
     recent: list[Message] = field(init=False)
     moment: datetime = field(init=False)
 
@@ -60,19 +56,19 @@ class Scene:
             self.now,
         )
 
-    def pass_time(self) -> None:
-        """Go on to the next moment."""
-        self.moment += (self.now - self.moment) * (self.chance.random() * 0.02)
+    def advance(self) -> None:
+        """Move on to the next moment."""
+        self.moment += (self.now - self.moment) * (self.random.random() * 0.02)
 
     def fetch(self, query: LiteralString, *values: object) -> list[tuple[Any, ...]]:
         """All rows of a query."""
         return self.connection.execute(query, values).fetchall()
 
     def change(self, query: LiteralString, *values: object) -> bool:
-        """Run one statement; true when it changed something."""
+        """Run one statement; true when it changed a row."""
         return self.connection.execute(query, values).rowcount > 0
 
-    def tell(
+    def write_event(
         self, event: str, user: int | None, conversation: UUID | None = None, **metadata: object
     ) -> None:
         """Write an analytics event of this moment."""
@@ -85,40 +81,44 @@ class Scene:
 
     def new_id(self) -> UUID:
         """A version-4 UUID."""
-        return UUID(int=self.chance.getrandbits(128), version=4)
+        return UUID(int=self.random.getrandbits(128), version=4)
 
-    def an_old_message(self) -> Message | None:
-        """A message from any time in the past."""
+    def text(self) -> str:
+        """The content of a message."""
+        return self.random.choice(self.texts)
+
+    def old_message(self) -> Message | None:
+        """A message of any age."""
         found = self._messages(
             "select id, conversation_id, sender_id from messages"
             " where deleted_at is null and created_at >= %s"
             " order by created_at, id limit 1",
-            self.any_time(),
+            self.past_time(),
         )
         return found[0] if found else None
 
-    def any_time(self) -> datetime:
+    def past_time(self) -> datetime:
         """A time between the oldest message and now."""
         [(oldest,)] = self.fetch("select min(created_at) from messages where deleted_at is null")
-        return self.now - (self.now - (oldest or self.moment)) * (1 - self.chance.random())
+        return self.now - (self.now - (oldest or self.moment)) * (1 - self.random.random())
 
-    def a_user(self) -> int | None:
+    def user(self) -> int | None:
         """A user who is not deleted."""
-        foreign = self.chance.random() < 0.05
+        migrated = self.random.random() < 0.05
         [(low, high)] = self.fetch(
             "select min(id), max(id) from users where id >= %s and id < %s",
-            *((_ORDINARY_IDS, 2**63 - 1) if foreign else (0, _ORDINARY_IDS)),
+            *((_ORDINARY_IDS, 2**63 - 1) if migrated else (0, _ORDINARY_IDS)),
         )
         rows = self.fetch(
             "select id from users where id >= %s and deleted_at is null order by id limit 1",
-            self.chance.randint(low, high) if low is not None else 0,
+            self.random.randint(low, high) if low is not None else 0,
         )
         return rows[0][0] if rows else None
 
-    def a_conversation(self) -> UUID | None:
-        """Mostly one that is active now, at times any."""
-        if self.recent and self.chance.random() < 0.8:
-            return self.chance.choice(self.recent).conversation
+    def conversation(self) -> UUID | None:
+        """Usually a conversation with recent messages, sometimes any."""
+        if self.recent and self.random.random() < 0.8:
+            return self.random.choice(self.recent).conversation
         rows = self.fetch(
             "(select id from conversations where id >= %s order by id limit 1)"
             " union all (select id from conversations order by id limit 1) limit 1",
@@ -126,8 +126,13 @@ class Scene:
         )
         return rows[0][0] if rows else None
 
+    def conversation_and_members(self) -> tuple[UUID | None, list[int]]:
+        """A conversation and its members."""
+        conversation = self.conversation()
+        return conversation, self.members(conversation) if conversation else []
+
     def members(self, conversation: UUID) -> list[int]:
-        """Who belongs to a conversation now and is not deleted."""
+        """The members of a conversation who are not deleted."""
         rows = self.fetch(
             "select p.user_id from conversation_participants p join users u on u.id = p.user_id"
             " where p.conversation_id = %s and p.left_at is null and u.deleted_at is null"

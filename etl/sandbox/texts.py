@@ -1,9 +1,9 @@
-"""What people write: names, titles and a pool of message texts.
+"""Text generator: names, titles and a pool of message texts.
 
-Texts are made once per plan and then only picked, because the analytics never read them:
-only their length in characters counts. The pool therefore has what makes counting hard:
-scripts of two to four bytes a character, emoji of several code points, empty strings, and
-everything that CSV has to escape.
+The analytics read only the length of a text in characters, so texts are generated once per seed
+and then picked from a pool. The pool contains what makes counting characters hard: scripts of two
+to four bytes a character, emoji of several code points, empty strings, and everything that CSV
+must escape.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from etl.sandbox.draws import stream
+from etl.sandbox.rng import random_stream
 
 _NAMES = """
 alice bob carol dave erin frank grace heidi ivan judy mallory niaj olivia peggy rupert sybil
@@ -34,12 +34,12 @@ _STICKERS = ("👍", "🎉", "😂", "🐈\u200d⬛")
 
 _TEXTS = 4096
 _CAPTIONS = 64
-_LONGEST = 2000
+_MAX_LENGTH = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Phrases:
-    """All message contents in one column, and where each kind's stretch of it ends."""
+class MessageTexts:
+    """All message contents in one column, and the range of it that each message type uses."""
 
     pool: pl.Series
     texts: range
@@ -49,22 +49,22 @@ class Phrases:
     stickers: range
 
 
-def phrases(seed: int) -> Phrases:
-    """The pool of message contents of a seed; lengths are log-normal around 35 characters."""
-    rng = stream(seed, "phrases")
+def message_texts(seed: int) -> MessageTexts:
+    """The message contents of a seed; lengths are log-normal around 35 characters."""
+    rng = random_stream(seed, "phrases")
     words = _WORDS.split()
-    lengths = rng.lognormal(np.log(35), 1.0, _TEXTS + _CAPTIONS).clip(1, _LONGEST).astype(int)
-    texts = [_text(rng, words, int(length)) for length in lengths]
-    texts[0] = ""
-    texts[1] = "two lines\nand a\ttab"
+    lengths = rng.lognormal(np.log(35), 1.0, _TEXTS + _CAPTIONS).clip(1, _MAX_LENGTH).astype(int)
+    generated = [_text(rng, words, int(length)) for length in lengths]
+    generated[0] = ""
+    generated[1] = "two lines\nand a\ttab"
     ranges, pool = [], list[str]()
-    for part in (texts[:_TEXTS], texts[_TEXTS:], _FILES, _NOTICES, _STICKERS):
+    for part in (generated[:_TEXTS], generated[_TEXTS:], _FILES, _NOTICES, _STICKERS):
         ranges.append(range(len(pool), len(pool) + len(part)))
         pool.extend(part)
-    texts_at, captions, files, notices, stickers = ranges
-    return Phrases(
+    texts, captions, files, notices, stickers = ranges
+    return MessageTexts(
         pool=pl.Series(pool, dtype=pl.String),
-        texts=texts_at,
+        texts=texts,
         captions=captions,
         files=files,
         notices=notices,
@@ -73,22 +73,23 @@ def phrases(seed: int) -> Phrases:
 
 
 def usernames(rng: np.random.Generator, count: int) -> list[str]:
-    """Made-up, distinct names in many scripts."""
-    names = _NAMES.split()
-    picks = rng.integers(0, len(names), count).tolist()
-    return [f"{names[pick]}{number}" for number, pick in enumerate(picks)]
+    """Distinct user names in many scripts."""
+    return _numbered(rng, _NAMES.split(), "{}{}", count)
 
 
 def titles(rng: np.random.Generator, count: int) -> list[str]:
-    """Made-up conversation titles."""
-    subjects = _SUBJECTS.split()
-    picks = rng.integers(0, len(subjects), count).tolist()
-    return [f"{subjects[pick]} {number}" for number, pick in enumerate(picks)]
+    """Distinct conversation titles."""
+    return _numbered(rng, _SUBJECTS.split(), "{} {}", count)
+
+
+def _numbered(rng: np.random.Generator, words: list[str], form: str, count: int) -> list[str]:
+    picks = rng.integers(0, len(words), count).tolist()
+    return [form.format(words[pick], number) for number, pick in enumerate(picks)]
 
 
 def _text(rng: np.random.Generator, words: list[str], length: int) -> str:
-    # Words have 4 characters and a blank on average; one in ten is picked evenly from all
-    # scripts, the others from the plain first half.
+    # A word and its space take about 4 characters. One word in ten is picked from all scripts,
+    # the others from the plain first half.
     count = length // 3 + 1
     plain = rng.integers(0, len(words) // 2, count)
     any_script = rng.integers(0, len(words), count)

@@ -1,12 +1,11 @@
-"""A server that several processes share: the first one in starts it, the last one out stops it.
+"""A server that several processes share: the first user starts it, the last user stops it.
 
-Two lock files beside the server's data carry the whole protocol. `gate` is held
-exclusively while somebody starts or stops; `users` is held shared by everyone for as long
-as they use the server. Whoever leaves and can take `users` exclusively was the last.
+Two lock files beside the server's data are the whole protocol. `gate` is held exclusively while a
+process starts or stops the server; `users` is held shared by every process that uses it. A process
+that ends and can lock `users` exclusively is the last one.
 
-The kernel drops a dead process's locks, so a crash or a SIGKILL leaves nothing behind that
-a later start has to clean up: lists of process ids, which such helpers often keep, go stale
-there and then never stop the server again.
+The kernel releases the locks of a dead process, so nothing has to be cleaned up after a crash or a
+SIGKILL: the next user finds the server running and stops it at the end.
 """
 
 from __future__ import annotations
@@ -26,13 +25,13 @@ Server = TypeVar("Server")
 def shared_server(
     home: Path, *, start: Callable[[], Server], stop: Callable[[], None]
 ) -> Iterator[Server]:
-    """Use the server that lives in `home` together with everyone else who does.
+    """Use the server in `home` together with the other processes that use it.
 
     Args:
-        home: directory of the two lock files; made when missing.
-        start: makes sure that the server runs and returns what describes it. Called by
-            everyone, one at a time, so it must accept a server that runs already.
-        stop: stops it. Called by the last one out, also when `start` failed half way.
+        home: directory of the two lock files; created when missing.
+        start: starts the server if it does not run, and returns its description. Every user
+            calls it, one at a time.
+        stop: stops the server. The last user calls it, also when `start` failed.
 
     Raises:
         SandboxError: `home` cannot be written.
@@ -45,7 +44,7 @@ def shared_server(
         except OSError as error:
             raise SandboxError(
                 f"The sandbox directory {home} cannot be written: {error.strerror}.",
-                hint="Give it to your account, delete it, or choose another one.",
+                hint="Make it writable for your account, delete it, or set SANDBOX_DIR.",
             ) from error
         try:
             with _exclusive(gate):
@@ -68,7 +67,7 @@ def _exclusive(gate: IO[str]) -> Iterator[None]:
 
 
 def _is_last(users: IO[str]) -> bool:
-    """Give up our share of `users`; true when nobody else holds one."""
+    """Release our shared lock on `users`; true when no other process holds one."""
     try:
         fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
