@@ -112,6 +112,19 @@ class Window:
     lost_messages: str = "{}"
 
 
+def session_settings(window: Window) -> dict[str, str]:
+    """The session settings by which the SELECTs of `sql/source` know their window, by name."""
+    # An xid on a row has 32 bits; age() compares on the circle, so the low half is enough.
+    return {
+        "analytics.watermark": ""
+        if window.watermark is None
+        else str(window.watermark & 0xFFFF_FFFF),
+        "analytics.days": window.days.to_multirange(),
+        "analytics.coverage": window.coverage.to_multirange(),
+        "analytics.lost_messages": window.lost_messages,
+    }
+
+
 class SourceTransaction:
     """An open reading transaction; every method sees the same snapshot.
 
@@ -180,10 +193,7 @@ class SourceTransaction:
         return {row["day"]: DaySum(row["row_count"], row["total"]) for row in rows}
 
     def _set(self, window: Window) -> None:
-        # An xid on a row has 32 bits; age() compares on the circle, so the low half is enough.
-        watermark = "" if window.watermark is None else str(window.watermark & 0xFFFF_FFFF)
-        days, coverage = window.days.to_multirange(), window.coverage.to_multirange()
-        self._fetch("source/set_window", (watermark, days, coverage, window.lost_messages))
+        self._fetch("source/set_window", tuple(session_settings(window).values()))
 
     def _read_snapshot(self) -> Snapshot:
         row = self._fetch("source/snapshot")[0]
