@@ -64,7 +64,7 @@ test: setup  ## run the whole test suite against real PostgreSQL and Valkey
 	$(RUN) -m pytest -n $(if $(TEST_DATABASE_URL),0,2)
 
 torture: setup  ## play long random histories against the pipeline (MINUTES=30 SEED=)
-	$(RUN) -m tests.torture $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
+	$(RUN) -m tests.random_histories $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
 lint: setup  ## check style, types and SQL
 	$(RUN) -m ruff check .

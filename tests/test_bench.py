@@ -48,8 +48,10 @@ from tests.bench.source import UNTIL, without_old_receipts_and_events
 from tests.bench.source_selects import selects, startup_options
 from tests.bench.workload import Workload, dashboard
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
-MESSAGES = 20_000
+MESSAGES = 5_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -231,6 +231,7 @@ def test_run_every_outlives_a_source_that_is_away(command: Command, database: st
         _read_until(process.stdout, "batch 2")
 
 
+@pytest.mark.slow
 def test_a_new_user_gets_a_filled_sandbox_and_leaves_no_process(tmp_path: Path) -> None:
     """Without DATABASE_URL `run` starts, fills and reads the sandbox, and ends without a trace."""
     command = Command(tmp_path / "data", None)
@@ -255,6 +256,7 @@ def test_data_of_a_real_database_are_never_marked_as_the_sandboxs(
     assert not marker.exists()
 
 
+@pytest.mark.slow
 def test_the_demo_lives_and_stops_cleanly(tmp_path: Path) -> None:
     """The demo publishes what its live messenger writes, its three requests work as they are
     printed, and Ctrl-C stops every process."""

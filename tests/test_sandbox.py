@@ -30,6 +30,8 @@ from etl.sandbox.server import (
 from olap.errors import SandboxError
 from tests.fix_postgres import FOREIGN_SERVER, POSTGRES_VERSION
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 
 own_server = pytest.mark.skipif(

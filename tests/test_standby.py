@@ -23,7 +23,10 @@ from tests.fix_pipeline import Pipeline
 from tests.fix_postgres import FOREIGN_SERVER, POSTGRES_VERSION
 from tests.world import World, at
 
-pytestmark = pytest.mark.skipif(FOREIGN_SERVER is not None, reason="makes servers of its own")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(FOREIGN_SERVER is not None, reason="starts servers of its own"),
+]
 
 DEADLINE_SECONDS = 30
 

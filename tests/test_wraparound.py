@@ -150,6 +150,7 @@ def next_xid(world: World) -> int:
 
 
 @pytest.mark.parametrize("corner", [2**31, 2**32])
+@pytest.mark.slow
 def test_cycles_go_on_across_the_corner(corner: int, tmp_path: Path) -> None:
     """On a real server each cycle around 2^31 and 2^32 reads what is new, late commits included."""
     with server_whose_next_xid_is(corner - 100) as url, World(url) as world, World(url) as late:

@@ -221,7 +221,9 @@ PEER_QUESTIONS = (
                 group by conversation_key
             ) as counted
             inner join conversations on counted.conversation_key = conversations.conversation_key
-            order by counted.messages desc, counted.people desc, conversations.conversation_id
+            order by
+                counted.messages desc, counted.people desc,
+                toString(conversations.conversation_id)  -- the type UUID has an order of its own
             limit 10
         """,
     ),

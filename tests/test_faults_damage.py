@@ -16,13 +16,14 @@ import duckdb
 import pytest
 
 from etl.erase import erase
-from etl.sandbox.server import create_database, drop_database
+from etl.sandbox.server import drop_database
 from olap.damage import NOWHERE, missing
 from olap.errors import LakeError, NewerVersionError, SourceError, WarehouseError
 from olap.manifest import FORMAT, LakeFile, read_manifest
 from olap.settings import Secret, Settings
 from tests import contents
 from tests.fix_pipeline import Pipeline
+from tests.fix_postgres import copy_database
 from tests.world import World, at
 
 NOBODY_LISTENS = "postgresql://nobody@127.0.0.1:1/nowhere"
@@ -72,7 +73,7 @@ def original(
 ) -> Iterator[Pipeline]:
     """Two published generations of three days and news at the source; each test has a copy."""
     name = f"test_{os.getpid()}_damage"
-    url = create_database(postgres_url, name, template=template_database)
+    url = copy_database(postgres_url, name, template_database)
     pipeline = Pipeline(url, Settings(data_dir=tmp_path_factory.mktemp("damage") / "data"))
     with World(url) as world:
         for number in (1, 2, 3):

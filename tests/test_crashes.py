@@ -1,10 +1,12 @@
-"""Killed at any step, the pipeline loses nothing, doubles nothing, and leaves nothing behind.
+"""Killed at any step, the pipeline loses no row, doubles no row and leaves no file behind.
 
-The steps are recorded from one run, not written down here. SIGKILL takes a process and leaves what
-the kernel holds; it proves the order of the steps, and nothing about a disk that lost its power.
+The steps are recorded from a run, so new steps are tested without a change here. SIGKILL ends a
+process and keeps what the kernel holds; the test proves the order of the steps, and nothing about
+a disk that loses its power.
 
-`TORTURE=1` kills at every place. Otherwise a few places of each scene are drawn from a seed that a
-failure names; `KILL_SEED=` draws the same ones again.
+`TORTURE=1` kills at every crash point that leaves different bytes on disk, with every recovery.
+Otherwise two crash points of each scenario are drawn, of different functions, from a seed that a
+failure names; `CRASH_SEED=` draws the same ones again.
 """
 
 from __future__ import annotations
@@ -28,37 +30,39 @@ from olap.layout import Layout
 from olap.manifest import Manifest, read_manifest
 from olap.publish import generation_numbers
 from tests import contents
-from tests.fix_pipeline import Pipeline
-from tests.kills import (
+from tests.crash_points import (
     KEEP_GENERATIONS,
     NAME,
     PERSON,
     SIDES,
-    Case,
-    Killer,
+    Crasher,
+    CrashPoint,
     Step,
-    killer,
+    crasher,
     settings_for,
 )
+from tests.fix_pipeline import Pipeline
 from tests.test_erase import traces
 from tests.world import World, at
 
-EVERY_CASE = os.environ.get("TORTURE") == "1"
-SEED = int(os.environ.get("KILL_SEED") or secrets.randbelow(10**6))
-# So many places of each scene, unless every one is wanted.
+pytestmark = pytest.mark.slow
+
+EVERY_POINT = os.environ.get("TORTURE") == "1"
+SEED = int(os.environ.get("CRASH_SEED") or secrets.randbelow(10**6))
+# The number of crash points of each scenario without TORTURE=1.
 SAMPLE = 2
 KINDS = {"fsync", "rename", "unlink", "switch", "COMMIT", "COPY"}
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
-    """What is done, to which DATA_DIR, and what it must come to.
+class Scenario:
+    """A command, its DATA_DIR, and the required result.
 
     Attributes:
-        start: the DATA_DIR before it, never changed.
-        old: what analysts saw before it; None when there was nothing.
-        new: what they must see after it and a cycle.
-        is_erasure: whether nothing of the person may be left in the end.
+        start: the DATA_DIR before the command, never changed.
+        old: what analysts see before it; None without a generation.
+        new: what they must see after the command and a cycle.
+        is_erasure: whether no trace of the person may be left in the end.
     """
 
     command: str
@@ -69,7 +73,7 @@ class Scene:
 
 
 def seen(pipeline: Pipeline) -> dict[str, contents.Rows]:
-    """What analysts see; an erased person's random id is -1."""
+    """What analysts see; the random id of an erased user is replaced by -1."""
     return {
         table: Counter(
             tuple(-1 if isinstance(v, int) and v < -(2**60) else v for v in row)
@@ -80,7 +84,7 @@ def seen(pipeline: Pipeline) -> dict[str, contents.Rows]:
 
 
 def copied(pipeline: Pipeline, name: str) -> Pipeline:
-    """The pipeline with a copy of its DATA_DIR."""
+    """A pipeline with a copy of the DATA_DIR."""
     other = pipeline.beside(name)
     shutil.rmtree(other.settings.data_dir, ignore_errors=True)
     if pipeline.settings.data_dir.exists():
@@ -89,7 +93,7 @@ def copied(pipeline: Pipeline, name: str) -> Pipeline:
 
 
 def fill(world: World) -> None:
-    """A small messenger of three days."""
+    """Write a small messenger of three days."""
     for number in (1, 2, 3):
         world.user(number)
     world.user(PERSON, username=NAME)
@@ -106,7 +110,7 @@ def fill(world: World) -> None:
 
 
 def change(world: World) -> None:
-    """New rows, an edit, a late row, new names, a row and a whole day that are deleted."""
+    """Write new rows, an edit, a late row and new names; delete a row and a whole day."""
     world.message(12, sender_id=PERSON)
     world.user(PERSON, username="deleted", deleted_at=at(days=1))
     world.message(10, created_at=at(minutes=5))
@@ -124,79 +128,79 @@ def change(world: World) -> None:
     )
 
 
-def unpublished(pipeline: Pipeline, killed: Killer) -> None:
-    """Leave a warehouse whose last commit is only in its log, as a crash after it does."""
-    scratch = copied(pipeline, "scratch")
-    directory, now = scratch.settings.data_dir, scratch.clock.now
-    steps = killed.record("cycle", directory, pipeline.url, now)
+def unpublished(pipeline: Pipeline, crasher: Crasher) -> None:
+    """Leave a warehouse with its last commit only in the WAL, as after a crash."""
+    other = copied(pipeline, "recorded-cycle")
+    directory, now = other.settings.data_dir, other.clock.now
+    steps = crasher.record("cycle", directory, pipeline.url, now)
     number = next(
         n for n, step in enumerate(steps) if step.kind == "COMMIT" and ":transaction" in step.site
     )
-    case = Case(number, "after", steps[number].kind, steps[number].site)
-    killed.kill("cycle", pipeline.settings.data_dir, pipeline.url, now, case)
+    point = CrashPoint(number, "after", steps[number].kind, steps[number].site)
+    crasher.kill("cycle", pipeline.settings.data_dir, pipeline.url, now, point)
     assert Path(f"{pipeline.layout.warehouse}.wal").exists()
 
 
-def of_another_version(pipeline: Pipeline, killed: Killer) -> None:
-    """Leave a warehouse that other SQL than this version's made."""
+def of_another_version(pipeline: Pipeline, crasher: Crasher) -> None:
+    """Leave a warehouse that the SQL of another version made."""
     with duckdb.connect(str(pipeline.layout.warehouse)) as connection:
         connection.execute("update core.state set schema_fingerprint = 'of another version'")
 
 
-def nothing_more(pipeline: Pipeline, killed: Killer) -> None:
-    """Leave all as it is."""
+def nothing_more(pipeline: Pipeline, crasher: Crasher) -> None:
+    """Change nothing."""
 
 
-def of_today_alone(pipeline: Pipeline, killed: Killer) -> None:
-    """Leave what a backfill of the last day and all later ones gives."""
+def of_today_alone(pipeline: Pipeline, crasher: Crasher) -> None:
+    """Backfill the last day and all later days alone."""
     pipeline.backfill(DayRange(at().date(), date.max))
 
 
-Preparation = Callable[[Pipeline, Killer], None]
-Heal = Callable[[Pipeline], None]
+Preparation = Callable[[Pipeline, Crasher], None]
+Recovery = Callable[[Pipeline], None]
 
 
-def healed_by_a_cycle(pipeline: Pipeline) -> None:
-    """Do nothing: the cycle that follows anyway heals."""
+def by_a_cycle(pipeline: Pipeline) -> None:
+    """Do nothing, because every recovery ends with a cycle."""
 
 
-def healed_by_rebuild(pipeline: Pipeline) -> None:
-    """Rebuild, if there is something to rebuild from; it is not an error if there is not."""
+def by_rebuild(pipeline: Pipeline) -> None:
+    """Rebuild the warehouse, if there is a lake."""
     if pipeline.layout.lake_manifest.exists():
         pipeline.rebuild()
 
 
-def healed_by_erase(pipeline: Pipeline) -> None:
-    """The same command again finishes the work."""
+def by_erase(pipeline: Pipeline) -> None:
+    """Run the erasure again."""
     erase(pipeline.settings, PERSON, pipeline.clock)
 
 
-def healed_by_erase_after_a_cycle(pipeline: Pipeline) -> None:
-    """The same command finishes the work also when the pipeline went on first."""
+def by_erase_after_a_cycle(pipeline: Pipeline) -> None:
+    """Run a cycle, and then the erasure again."""
     pipeline.cycle()
-    healed_by_erase(pipeline)
+    by_erase(pipeline)
 
 
-def healed_by_backfill(pipeline: Pipeline) -> None:
-    """The same command goes on where it was."""
+def by_backfill(pipeline: Pipeline) -> None:
+    """Run the backfill again."""
     pipeline.backfill()
 
 
-def healed_by_backfill_after_a_cycle(pipeline: Pipeline) -> None:
-    """The same command goes on also when the pipeline went on first, where something was loaded."""
+def by_backfill_after_a_cycle(pipeline: Pipeline) -> None:
+    """Run a cycle, if something was loaded, and then the backfill again."""
     if pipeline.layout.lake_manifest.exists():
         pipeline.cycle()
     pipeline.backfill()
 
 
-# What heals, by the command that was killed; for all others a cycle or a rebuild.
-HEALS: dict[str, tuple[Heal, ...]] = {
-    "erase": (healed_by_erase, healed_by_erase_after_a_cycle),
-    "backfill": (healed_by_backfill, healed_by_backfill_after_a_cycle),
+# The recoveries by command.
+RECOVERIES: dict[str, tuple[Recovery, ...]] = {
+    "erase": (by_erase, by_erase_after_a_cycle),
+    "backfill": (by_backfill, by_backfill_after_a_cycle),
 }
-OTHER_HEALS: tuple[Heal, ...] = (healed_by_a_cycle, healed_by_rebuild)
-# What is done, after how many cycles and what else.
-SCENES: dict[str, tuple[str, int, Preparation]] = {
+OTHER_RECOVERIES: tuple[Recovery, ...] = (by_a_cycle, by_rebuild)
+# The command, the number of cycles before it, and a further preparation.
+SCENARIOS: dict[str, tuple[str, int, Preparation]] = {
     "a cycle with a rewrite": ("cycle and rewrite", 3, nothing_more),
     "the first cycle": ("cycle", 0, nothing_more),
     "a rebuild": ("rebuild", 3, nothing_more),
@@ -212,15 +216,15 @@ SCENES: dict[str, tuple[str, int, Preparation]] = {
 
 
 @pytest.fixture(scope="session")
-def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killer]:
-    """The process that forks what is killed."""
-    with killer(tmp_path_factory.mktemp("kill") / "scratch") as process:
+def crash_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crasher]:
+    """The process that forks the commands to kill."""
+    with crasher(tmp_path_factory.mktemp("crash") / "process") as process:
         yield process
 
 
-def scene(name: str, url: str, directory: Path, killed: Killer) -> Scene:
-    """Make the DATA_DIR of a scene, and what it must come to."""
-    command, cycles, prepare = SCENES[name]
+def scenario(name: str, url: str, directory: Path, crasher: Crasher) -> Scenario:
+    """Make the DATA_DIR of a scenario and its required result."""
+    command, cycles, prepare = SCENARIOS[name]
     start = Pipeline(url, settings_for(directory / "start"))
     with World(url) as world:
         fill(world)
@@ -229,35 +233,35 @@ def scene(name: str, url: str, directory: Path, killed: Killer) -> Scene:
             start.cycle()
         if cycles:
             change(world)
-    prepare(start, killed)
+    prepare(start, crasher)
     old = seen(start) if start.published.is_symlink() else None
-    scratch = start.beside("from-nothing")
-    scratch.cycle()
+    expected = start.beside("from-nothing")
+    expected.cycle()
     is_erasure = command == "erase"
     if is_erasure:
-        healed_by_erase_after_a_cycle(scratch)
-    return Scene(command, start, old, seen(scratch), is_erasure)
+        by_erase_after_a_cycle(expected)
+    return Scenario(command, start, old, seen(expected), is_erasure)
 
 
-def cases_of(steps: list[Step]) -> list[Case]:
-    """Where to kill: every place, or a sample of different (kind, site) pairs.
+def crash_points(steps: list[Step]) -> list[CrashPoint]:
+    """Every crash point, or a sample of different (kind, site) pairs.
 
-    A kill leaves the directory and nothing else, so of places with the same bytes on disk one is
-    enough.
+    A kill leaves the directory and nothing else, so crash points with the same bytes on disk are
+    equivalent, and one of them is enough.
     """
-    every = [Case(n, side, s.kind, s.site) for n, s in enumerate(steps) for side in SIDES]
-    by_bytes = {getattr(steps[case.number], case.side): case for case in reversed(every)}
+    every = [CrashPoint(n, side, s.kind, s.site) for n, s in enumerate(steps) for side in SIDES]
+    by_bytes = {getattr(steps[point.number], point.side): point for point in reversed(every)}
     different = sorted(by_bytes.values(), key=every.index)
-    if EVERY_CASE:
+    if EVERY_POINT:
         return different
     draw = random.Random(SEED)
     draw.shuffle(different)
-    by_site = {(case.kind, case.site): case for case in different}
+    by_site = {(point.kind, point.site): point for point in different}
     return sorted(draw.sample(list(by_site.values()), SAMPLE), key=every.index)
 
 
 def litter(layout: Layout, manifests: list[Manifest]) -> list[str]:
-    """What lies in the directory though nothing names it, and what is named but not there."""
+    """Files in the directory that nothing names, and named files that are missing."""
     named = {f"lake/{file.path}" for manifest in manifests for file in manifest.files}
     named |= {str(f.relative_to(layout.root)) for f in (layout.lake_manifest, layout.lock)}
     named |= {"analytics.duckdb", "warehouse.duckdb"}
@@ -280,25 +284,25 @@ def litter(layout: Layout, manifests: list[Manifest]) -> list[str]:
 
 
 def faults(
-    now: Pipeline, scene: Scene, done: dict[str, contents.Rows], heal: Heal
+    now: Pipeline, scenario: Scenario, done: dict[str, contents.Rows], recover: Recovery
 ) -> Iterator[str]:
-    """What is wrong with a DATA_DIR whose process was killed, and with how it heals.
+    """The faults of a DATA_DIR after a kill, and after its recovery.
 
     Args:
         done: what analysts see after a run that is not killed.
     """
     if now.published.is_symlink():
-        if seen(now) not in (scene.old, done):
-            yield "what is published is neither the old nor the new state"
-    elif scene.old is not None:
-        yield "nothing is published any more"
-    heal(now)
+        if seen(now) not in (scenario.old, done):
+            yield "the published state is neither the old nor the new one"
+    elif scenario.old is not None:
+        yield "the published file is gone"
+    recover(now)
     now.cycle()
-    wrong = contents.differences(seen(now), scene.new)
+    wrong = contents.differences(seen(now), scenario.new)
     if wrong:
         yield f"after the next cycle: {wrong}"
-    if scene.is_erasure and (left := traces(now)):
-        yield f"left of the person: {left}"
+    if scenario.is_erasure and (left := traces(now)):
+        yield f"traces of the person: {left}"
     if offences := contents.offences(now.published):
         yield f"offences: {offences}"
     manifest = now.manifest()
@@ -309,10 +313,10 @@ def faults(
     numbers = [batch.batch for batch in manifest.batches]
     if numbers != list(range(1, len(numbers) + 1)):
         yield f"batches {numbers}"
-    # A cycle that finds no news publishes nothing, but its batch is in the lake's manifest.
+    # A cycle without changes publishes nothing, but its batch is in the lake's manifest.
     lake = read_manifest(now.layout.lake_manifest)
     if (lake.generation, lake.files) != (manifest.generation, manifest.files):
-        yield "the lake's manifest is not the generation's"
+        yield "the lake's manifest differs from the generation's"
     if len(kept) > KEEP_GENERATIONS or manifest not in kept:
         yield f"generations {generation_numbers(now.layout)} are kept"
     paths: dict[str, list[str]] = {}
@@ -324,39 +328,44 @@ def faults(
     if lost:
         yield f"the lake: {lost}"
     if found := litter(now.layout, kept):
-        yield f"lies about, or is missing: {found}"
+        yield f"superfluous or missing: {found}"
 
 
-@pytest.mark.parametrize("name", SCENES)
-def test_a_kill_at_any_step_heals(name: str, database: str, tmp_path: Path, killed: Killer) -> None:
-    """Whatever step a kill hits, the old or the new state opens and the next run heals it all."""
-    made = scene(name, database, tmp_path, killed)
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_kill_at_any_step_is_recovered(
+    name: str, database: str, tmp_path: Path, crash_process: Crasher
+) -> None:
+    """After a kill at any step the old or the new state opens, and the next run recovers."""
+    made = scenario(name, database, tmp_path, crash_process)
     clock = made.start.clock
     recorded = copied(made.start, "recorded")
-    steps = killed.record(made.command, recorded.settings.data_dir, database, clock.now)
-    done, cases = seen(recorded), cases_of(steps)
-    heals = HEALS.get(made.command, OTHER_HEALS)
+    steps = crash_process.record(made.command, recorded.settings.data_dir, database, clock.now)
+    done, points = seen(recorded), crash_points(steps)
+    recoveries = RECOVERIES.get(made.command, OTHER_RECOVERIES)
     found: dict[str, list[str]] = {}
-    for position, case in enumerate(cases):
-        for heal in heals if EVERY_CASE else heals[(SEED + position) % 2 :][:1]:
+    for position, point in enumerate(points):
+        chosen = recoveries if EVERY_POINT else recoveries[(SEED + position) % 2 :][:1]
+        for recover in chosen:
             now = copied(made.start, "now")
             try:
-                killed.kill(made.command, now.settings.data_dir, database, clock.now, case)
-                wrong = list(faults(now, made, done, heal))
+                crash_process.kill(made.command, now.settings.data_dir, database, clock.now, point)
+                wrong = list(faults(now, made, done, recover))
             except Exception as error:
                 wrong = [f"{type(error).__name__}: {error}"]
             if wrong:
-                target = steps[case.number].target
-                label = f"{case.side} {case.number} {case.kind} {target} in {case.site}"
-                found[f"{label}, {heal.__name__}"] = wrong
+                target = steps[point.number].target
+                label = f"{point.side} {point.number} {point.kind} {target} in {point.site}"
+                found[f"{label}, {recover.__name__}"] = wrong
     kinds = Counter(step.kind for step in steps)
-    print(f"{name}: {len(steps)} steps {dict(kinds)}, {len(cases)} of {2 * len(steps)} cases")
-    assert found == {}, f"KILL_SEED={SEED}"
+    print(
+        f"{name}: {len(steps)} steps {dict(kinds)}, {len(points)} of {2 * len(steps)} crash points"
+    )
+    assert found == {}, f"CRASH_SEED={SEED}"
     assert set(kinds) >= KINDS - NOT_IN.get(name, set())
 
 
-# A rebuild copies nothing out; a first cycle and a verify find nothing to remove; what is left to
-# put right after the crash are days that have lost all their rows: they get no new file.
+# A rebuild writes no file; a first cycle and a verify have nothing to remove; after the crash only
+# days without rows remain to be written, and they get no file.
 NOT_IN = {
     "a cycle after a crash": {"COPY"},
     "a verify with repair": {"unlink"},

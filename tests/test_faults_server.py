@@ -144,6 +144,7 @@ def own_server() -> Iterator[tuple[str, int]]:
         yield url, pid
 
 
+@pytest.mark.slow
 def test_a_stopped_server_whose_kernel_still_answers_is_given_up(
     own_server: tuple[str, int],
     new_pipeline: Callable[[str], Pipeline],
