@@ -1,4 +1,4 @@
-"""The pipeline for the tests: a DATA_DIR of its own, a clock that is told the time, and cycles."""
+"""The pipeline for the tests: a new DATA_DIR, a settable clock, and cycles."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ALWAYS = DayRange(date.min, date.max)
 
 @dataclass(slots=True)
 class Clock:
-    """A clock that stands still until it is moved."""
+    """A clock that moves only when a test moves it."""
 
     now: datetime = TIME_ZERO
 
@@ -33,13 +33,13 @@ class Clock:
         return self.now
 
     def advance(self, **by: float) -> None:
-        """Move on, by what `timedelta` takes."""
+        """Move by the arguments of `timedelta`."""
         self.now += timedelta(**by)
 
 
 @dataclass(slots=True)
 class Pipeline:
-    """One DATA_DIR and the database it is read from."""
+    """A DATA_DIR and its source database."""
 
     url: str
     settings: Settings
@@ -47,6 +47,7 @@ class Pipeline:
 
     @property
     def layout(self) -> Layout:
+        """The paths in the DATA_DIR."""
         return Layout(self.settings.data_dir)
 
     @property
@@ -55,19 +56,19 @@ class Pipeline:
         return self.layout.pointer
 
     def cycle(self, *, is_full: bool = False) -> CycleReport:
-        """Run one cycle and let a minute pass."""
+        """Run one cycle and move the clock by a minute."""
         report = run_cycle(self.settings, Secret(self.url), self.clock, is_full=is_full)
         self.clock.advance(minutes=1)
         return report
 
     def backfill(self, days: DayRange = ALWAYS, **options: Any) -> BackfillReport:
-        """Backfill these days and let a minute pass."""
+        """Backfill these days and move the clock by a minute."""
         report = backfill(self.settings, Secret(self.url), self.clock, days=days, **options)
         self.clock.advance(minutes=1)
         return report
 
     def verify(self, days: DayRange = ALWAYS, **options: bool) -> Verification:
-        """Verify these days and let a minute pass."""
+        """Verify these days and move the clock by a minute."""
         found = verify(self.settings, Secret(self.url), self.clock, days=days, **options)
         self.clock.advance(minutes=1)
         return found
@@ -79,22 +80,22 @@ class Pipeline:
         return manifest
 
     def generations(self) -> list[int]:
-        """The numbers of the generations on disk."""
+        """The numbers of the generations on disk, ascending."""
         return sorted(int(p.stem[-6:]) for p in self.layout.generations.glob("*.duckdb"))
 
     def rebuild(self) -> Manifest:
-        """Make the warehouse anew from the lake."""
+        """Rebuild the warehouse from the lake."""
         return rebuild_warehouse(self.settings, self.clock)
 
     def beside(self, name: str) -> Pipeline:
-        """Another pipeline on the same database with a DATA_DIR of its own."""
+        """Another pipeline on the same database, with its own DATA_DIR."""
         directory = self.settings.data_dir.parent / name
         return Pipeline(self.url, replace(self.settings, data_dir=directory), self.clock)
 
 
 @pytest.fixture
 def new_pipeline(tmp_path: Path) -> Callable[[str], Pipeline]:
-    """Make a pipeline that reads the database of a URL; each has a DATA_DIR of its own."""
+    """Makes pipelines that read the database of a URL, each with its own DATA_DIR."""
     made: list[Pipeline] = []
 
     def make(url: str) -> Pipeline:
@@ -107,5 +108,5 @@ def new_pipeline(tmp_path: Path) -> Callable[[str], Pipeline]:
 
 @pytest.fixture
 def pipeline(database: str, new_pipeline: Callable[[str], Pipeline]) -> Pipeline:
-    """A pipeline on a fresh database with the messenger's tables and no rows."""
+    """A pipeline on a new database with the messenger's tables and no rows."""
     return new_pipeline(database)

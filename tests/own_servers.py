@@ -1,4 +1,4 @@
-"""Servers of one test's own, which it may stop, pause and kill."""
+"""Servers that belong to one test, which may stop, pause and kill them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 
 @contextmanager
 def paused(*pids: int) -> Iterator[None]:
-    """Within the block these processes do nothing, and their sockets stay open."""
+    """Stop these processes during the block; their sockets stay open."""
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     try:
@@ -37,34 +37,34 @@ def paused(*pids: int) -> Iterator[None]:
 
 @dataclass
 class OwnPostgres:
-    """A PostgreSQL in a directory of its own."""
+    """A PostgreSQL server in its own directory."""
 
     cluster: Cluster
     server: PostgresServer
 
     @classmethod
     def start_in(cls, directory: Path) -> OwnPostgres:
-        """Make it and start it."""
+        """Create a cluster and start its server."""
         cluster = Cluster(directory, 18)
         return cls(cluster, cluster.start())
 
     def pids(self) -> list[int]:
-        """The server's process and those of its sessions."""
+        """The server's process and its child processes."""
         text = (self.cluster.data / "postmaster.pid").read_text()
         postmaster = int(text.split()[0])
         children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
         return [postmaster, *map(int, children)]
 
     def stop(self) -> None:
-        """End it in order."""
+        """Stop the server."""
         self.cluster.stop()
 
     def start(self) -> None:
-        """Start it again."""
+        """Start the server again."""
         self.cluster.start()
 
     def kill(self) -> None:
-        """End it and its sessions at once, as a crash does."""
+        """Kill all processes of the server, as a crash does."""
         for pid in self.pids():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -72,7 +72,7 @@ class OwnPostgres:
 
 @dataclass
 class OwnValkey:
-    """A Valkey in a directory of its own, durable unless its options say otherwise."""
+    """A Valkey server in its own directory, durable unless `options` change this."""
 
     directory: Path
     options: dict[str, str] = field(default_factory=dict)
@@ -80,11 +80,11 @@ class OwnValkey:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The URL of its socket."""
         return f"unix://{self.directory / 's'}"
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start the server and wait until it answers."""
         options = {
             "port": "0",
             "unixsocket": str(self.directory / "s"),
@@ -107,7 +107,7 @@ class OwnValkey:
         client.close()
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> None:
-        """End it, and wait until it is gone."""
+        """Send a signal and wait until the process has ended."""
         if self.process is not None:
             self.process.send_signal(how)
             try:
@@ -119,16 +119,16 @@ class OwnValkey:
 
     @property
     def pid(self) -> int:
-        """Its process."""
+        """The id of its process."""
         assert self.process is not None
         return self.process.pid
 
 
 class ApiProcess:
-    """The API on a socket that outlives it: a client waits while it is restarted.
+    """The API on a socket that survives a restart, so that clients wait meanwhile.
 
     Attributes:
-        url: below which all its questions and events are.
+        url: the prefix of all its endpoints.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
@@ -138,7 +138,7 @@ class ApiProcess:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it; requests that come before it is ready wait in the backlog."""
+        """Start the process; requests wait in the backlog until it is ready."""
         number = self.socket.fileno()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.api.on_socket", str(number)],
@@ -148,7 +148,7 @@ class ApiProcess:
         )
 
     def end(self, how: signal.Signals) -> int:
-        """End it, and wait until it is gone; its exit code."""
+        """Send a signal, wait until the process has ended, and return its exit code."""
         assert self.process is not None
         self.process.send_signal(how)
         code = self.process.wait(timeout=30)
@@ -156,7 +156,7 @@ class ApiProcess:
         return code
 
     def close(self) -> None:
-        """Leave nothing behind."""
+        """Kill the process and close the socket."""
         if self.process is not None:
             self.process.kill()
             self.process.wait()
