@@ -64,7 +64,7 @@ def template_database(postgres_url: str) -> Iterator[str]:
 @pytest.fixture
 def new_database(postgres_url: str, template_database: str) -> Iterator[Callable[[], str]]:
     """Makes new databases with the messenger's tables; each call returns a URL."""
-    with _factory(postgres_url, template_database) as make:
+    with databases(postgres_url, template_database) as make:
         yield make
 
 
@@ -77,7 +77,7 @@ def database(new_database: Callable[[], str]) -> str:
 @pytest.fixture
 def empty_database(postgres_url: str) -> Iterator[str]:
     """The URL of a new database without tables."""
-    with _factory(postgres_url, "template1") as make:
+    with databases(postgres_url, "template1") as make:
         yield make()
 
 
@@ -99,7 +99,8 @@ _numbers = itertools.count(1)
 
 
 @contextmanager
-def _factory(server: str, template: str) -> Iterator[Callable[[], str]]:
+def databases(server: str, template: str) -> Iterator[Callable[[], str]]:
+    """Make any number of databases, which are removed at the end of the block."""
     names: list[str] = []
 
     def make() -> str:

@@ -121,7 +121,7 @@ def require_equal_to_source(pipeline: Pipeline) -> None:
     assert contents.offences(pipeline.published) == []
 
 
-@settings(max_examples=4, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=2, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(
     parts=st.lists(st.lists(deeds, max_size=15), min_size=2, max_size=2),
     cuts=st.lists(st.integers(1, 7), min_size=2, max_size=2),

@@ -17,7 +17,7 @@ import secrets
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -42,6 +42,7 @@ from tests.crash_points import (
     settings_for,
 )
 from tests.fix_pipeline import Pipeline
+from tests.fix_postgres import databases
 from tests.test_erase import traces
 from tests.world import World, at
 
@@ -130,7 +131,7 @@ def change(world: World) -> None:
 
 def unpublished(pipeline: Pipeline, crasher: Crasher) -> None:
     """Leave a warehouse with its last commit only in the WAL, as after a crash."""
-    other = copied(pipeline, "recorded-cycle")
+    other = copied(pipeline, "recorded cycle")
     directory, now = other.settings.data_dir, other.clock.now
     steps = crasher.record("cycle", directory, pipeline.url, now)
     number = next(
@@ -215,32 +216,71 @@ SCENARIOS: dict[str, tuple[str, int, Preparation]] = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def crash_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crasher]:
     """The process that forks the commands to kill."""
     with crasher(tmp_path_factory.mktemp("crash") / "process") as process:
         yield process
 
 
-def scenario(name: str, url: str, directory: Path, crasher: Crasher) -> Scenario:
-    """Make the DATA_DIR of a scenario and its required result."""
-    command, cycles, prepare = SCENARIOS[name]
-    start = Pipeline(url, settings_for(directory / "start"))
-    with World(url) as world:
-        fill(world)
-        for number in range(cycles):
-            world.message(20 + number, created_at=at(days=-number))
-            start.cycle()
-        if cycles:
-            change(world)
-    prepare(start, crasher)
-    old = seen(start) if start.published.is_symlink() else None
-    expected = start.beside("from-nothing")
-    expected.cycle()
-    is_erasure = command == "erase"
-    if is_erasure:
-        by_erase_after_a_cycle(expected)
-    return Scenario(command, start, old, seen(expected), is_erasure)
+class Scenarios:
+    """Makes scenarios; those with equal sources share them, because no command changes a source."""
+
+    def __init__(self, new_database: Callable[[], str], directory: Path, crasher: Crasher) -> None:
+        self._new_database = new_database
+        self._directory = directory
+        self._crasher = crasher
+        self._after: dict[int, Pipeline] = {}
+        self._from_nothing: dict[tuple[int, bool], dict[str, contents.Rows]] = {}
+
+    def make(self, name: str) -> Scenario:
+        """The DATA_DIR of a scenario and its required result."""
+        command, cycles, prepare = SCENARIOS[name]
+        start = copied(self._after_cycles(cycles), f"start of {name}")
+        start.clock = replace(start.clock)
+        prepare(start, self._crasher)
+        old = seen(start) if start.published.is_symlink() else None
+        is_erasure = command == "erase"
+        return Scenario(command, start, old, self._expected(cycles, is_erasure), is_erasure)
+
+    def _after_cycles(self, cycles: int) -> Pipeline:
+        """A pipeline after some cycles; later changes are only in its source."""
+        if cycles not in self._after:
+            directory = self._directory / f"after {cycles} cycles"
+            start = Pipeline(self._new_database(), settings_for(directory))
+            with World(start.url) as world:
+                fill(world)
+                for number in range(cycles):
+                    world.message(20 + number, created_at=at(days=-number))
+                    start.cycle()
+                if cycles:
+                    change(world)
+            self._after[cycles] = start
+        return self._after[cycles]
+
+    def _expected(self, cycles: int, is_erasure: bool) -> dict[str, contents.Rows]:
+        """What analysts see after a first load of the same source, and an erasure."""
+        if (cycles, is_erasure) not in self._from_nothing:
+            after = self._after_cycles(cycles)
+            first = after.beside(f"first load, {cycles} {is_erasure}")
+            first.clock = replace(after.clock)
+            first.cycle()
+            if is_erasure:
+                by_erase_after_a_cycle(first)
+            self._from_nothing[cycles, is_erasure] = seen(first)
+        return self._from_nothing[cycles, is_erasure]
+
+
+@pytest.fixture(scope="module")
+def scenarios(
+    postgres_url: str,
+    template_database: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    crash_process: Crasher,
+) -> Iterator[Scenarios]:
+    """Makes the scenarios of this module."""
+    with databases(postgres_url, template_database) as make:
+        yield Scenarios(make, tmp_path_factory.mktemp("scenarios"), crash_process)
 
 
 def crash_points(steps: list[Step]) -> list[CrashPoint]:
@@ -333,12 +373,13 @@ def faults(
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_kill_at_any_step_is_recovered(
-    name: str, database: str, tmp_path: Path, crash_process: Crasher
+    name: str, scenarios: Scenarios, crash_process: Crasher
 ) -> None:
     """After a kill at any step the old or the new state opens, and the next run recovers."""
-    made = scenario(name, database, tmp_path, crash_process)
+    made = scenarios.make(name)
+    database = made.start.url
     clock = made.start.clock
-    recorded = copied(made.start, "recorded")
+    recorded = copied(made.start, f"{name}, recorded")
     steps = crash_process.record(made.command, recorded.settings.data_dir, database, clock.now)
     done, points = seen(recorded), crash_points(steps)
     recoveries = RECOVERIES.get(made.command, OTHER_RECOVERIES)
@@ -346,7 +387,7 @@ def test_a_kill_at_any_step_is_recovered(
     for position, point in enumerate(points):
         chosen = recoveries if EVERY_POINT else recoveries[(SEED + position) % 2 :][:1]
         for recover in chosen:
-            now = copied(made.start, "now")
+            now = copied(made.start, f"{name}, killed")
             try:
                 crash_process.kill(made.command, now.settings.data_dir, database, clock.now, point)
                 wrong = list(faults(now, made, done, recover))

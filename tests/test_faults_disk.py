@@ -35,7 +35,7 @@ def run_cli(
         env={"PATH": os.environ["PATH"], "DATA_DIR": str(data_dir), "DATABASE_URL": url},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
 
 

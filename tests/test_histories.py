@@ -27,7 +27,7 @@ def test_every_generation_equals_a_dump_inside_its_snapshot(
     run_state_machine_as_test(
         machine,  # type: ignore[arg-type]
         settings=settings(
-            max_examples=3,
+            max_examples=2,
             stateful_step_count=6,
             derandomize=True,
             database=None,

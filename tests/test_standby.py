@@ -28,7 +28,8 @@ pytestmark = [
     pytest.mark.skipif(FOREIGN_SERVER is not None, reason="starts servers of its own"),
 ]
 
-DEADLINE_SECONDS = 30
+# A bound for a replica that never gets there, not for its speed.
+DEADLINE_SECONDS = 600
 
 
 @dataclass(frozen=True, slots=True)

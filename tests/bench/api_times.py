@@ -99,7 +99,7 @@ def _cached(
     api: Server, home: Path, bearer: str, say: Say, *, rounds: int, seconds: float
 ) -> CachedTimes:
     path = dashboard(_CACHED_DAYS)
-    found = httpx.get(api.url + path, headers={"Authorization": f"Bearer {bearer}"}, timeout=60)
+    found = httpx.get(api.url + path, headers={"Authorization": f"Bearer {bearer}"}, timeout=300)
     body = found.raise_for_status().content
     file = home / "dashboard.json"
     file.write_bytes(body)
@@ -219,7 +219,7 @@ def _wait_until_served(api: Server, data_dir: Path) -> None:
     assert manifest is not None
     deadline = time.monotonic() + _SWITCH_SECONDS
     while True:
-        ready = httpx.get(f"{api.url}/health/ready", timeout=60).json()
+        ready = httpx.get(f"{api.url}/health/ready", timeout=300).json()
         if ready["generation"] == manifest.generation:
             return
         if time.monotonic() > deadline:

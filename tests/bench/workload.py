@@ -63,7 +63,7 @@ def workload_for(url: str, token: str) -> Workload:
             f"{url}{PREFIX}/{ranking}",
             params={"days": 365, "limit": _SUBJECTS},
             headers={"Authorization": f"Bearer {token}"},
-            timeout=60,
+            timeout=300,
         )
         return [str(row[field]) for row in found.raise_for_status().json()[rows]]
 
