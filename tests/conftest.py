@@ -13,6 +13,8 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.effort import FAST
+
 pytest_plugins = [
     "tests.fix_postgres",
     "tests.fix_valkey",
@@ -32,6 +34,7 @@ settings.register_profile(
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
+settings.register_profile(FAST, settings.get_profile("project"))
 settings.load_profile("project")
 
 

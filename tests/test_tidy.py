@@ -340,3 +340,30 @@ def test_every_test_states_its_claim() -> None:
         and not (ast.get_docstring(node) or "").strip()
     ]
     assert without_claim == []
+
+
+# What starts, stops and kills servers and processes, and the bench; their tests are slow.
+SLOW = {
+    "tests.own_servers": {"OwnPostgres", "ApiProcess"},
+    "tests.crash_points": {"Crasher"},
+    "etl.sandbox.cluster": {"Cluster"},
+    "etl.sandbox.server": {"postgres_server"},
+}
+
+
+def is_slow(source: str) -> bool:
+    """Whether a test module imports what makes its tests slow."""
+    return any(
+        (node.module or "").startswith("tests.bench")
+        or {alias.name for alias in node.names} & SLOW.get(node.module or "", set())
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.ImportFrom)
+    )
+
+
+def test_tests_of_servers_crashes_and_the_bench_are_marked() -> None:
+    """A test module that stops servers, kills processes or runs the bench has slow tests."""
+    found = {path: text for path, text in modules("tests").items() if "/test_" in path}
+    slow = {path for path, text in found.items() if is_slow(text)}
+    assert {path for path in slow if "mark.slow" not in found[path]} == set()
+    assert {"tests/test_crashes.py", "tests/test_bench.py", "tests/test_standby.py"} <= slow
