@@ -22,9 +22,8 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from etl.sandbox.traffic import TrafficPlan, generate, load
-from etl.source import Window, session_settings
 from olap.errors import AnalyticsError
-from olap.tables import TABLES
+from olap.tables import TABLE_NAMES
 from tests import contents
 from tests.api.servers import server
 from tests.bench import stopwatch
@@ -45,7 +44,7 @@ from tests.bench.peers import PeerMode, Peers
 from tests.bench.report import Report, read_report
 from tests.bench.server_copy import ServerCopy
 from tests.bench.source import UNTIL, without_old_receipts_and_events
-from tests.bench.source_selects import selects, startup_options
+from tests.bench.source_selects import selects, settings, startup_options
 from tests.bench.workload import Workload, dashboard
 
 pytestmark = pytest.mark.slow
@@ -125,7 +124,7 @@ def test_a_part_reports_the_peer_it_was_measured_without(smoke: Smoke) -> None:
 def test_the_settings_of_the_session_survive_the_connection_options(database: str) -> None:
     """A client that connects with the startup options reads every row of every table."""
     with psycopg.connect(make_conninfo(database, options=startup_options())) as connection:
-        for name, value in session_settings(Window(watermark=None)).items():
+        for name, value in settings().items():
             assert connection.execute("select current_setting(%s)", [name]).fetchone() == (value,)
         for select in selects().values():
             assert connection.execute(select.encode()).fetchall() == []
@@ -389,7 +388,7 @@ def first_loads(
     *, messages: int = 5_000_000, seconds: float = 40.0, peak_bytes: int = 10**9, dlt: bool = True
 ) -> Loads:
     """First loads where COPY takes 10 s and dlt 100 s."""
-    rows = {**dict.fromkeys(TABLES, 0), "messages": messages}
+    rows = {**dict.fromkeys(TABLE_NAMES, 0), "messages": messages}
     ours = EtlRun(
         seconds=seconds,
         peak_bytes=peak_bytes,
