@@ -28,6 +28,7 @@ from olap.errors import BackfillError, BusyError, SourceChangedError
 from olap.layout import Layout
 from olap.status import status
 from tests import contents
+from tests.effort import examples
 from tests.fix_pipeline import Pipeline
 from tests.test_incremental import Deed, deeds
 from tests.world import World, at, uuid
@@ -121,7 +122,7 @@ def require_equal_to_source(pipeline: Pipeline) -> None:
     assert contents.offences(pipeline.published) == []
 
 
-@settings(max_examples=2, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=examples(2), phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(
     parts=st.lists(st.lists(deeds, max_size=15), min_size=2, max_size=2),
     cuts=st.lists(st.integers(1, 7), min_size=2, max_size=2),

@@ -24,7 +24,7 @@ from olap.fold import fold
 from olap.layout import Layout
 from olap.manifest import SourceIdentity
 from olap.publish import publish
-from olap.tables import TABLE_NAMES, TABLES
+from olap.tables import TABLE_NAMES, TABLES, Table
 from olap.timer import Timer
 from olap.warehouse import Warehouse, open_warehouse
 from tests.bench.source import Say
@@ -147,12 +147,11 @@ def _stage(warehouse: Warehouse, frames: Frames) -> None:
     connection = warehouse.connection
     for declared in TABLES:
         table = declared.name
-        rows = frames.get(table)
-        if rows is None:
-            rows = _NO_ROWS[table]
+        rows = frames.get(table, frames["known"])
+        select = _SELECTS[table] if table in frames else _no_rows(declared)
         connection.register("rows", _without_zones(rows).to_arrow())
         connection.register("known", _without_zones(frames["known"]).to_arrow())
-        connection.execute(f"create temporary view source_rows as {_SELECTS[table]}")
+        connection.execute(f"create temporary view source_rows as {select}")
         try:
             warehouse.run("tables/stage", declared)
             if table in _DIMENSIONS and table in frames:
@@ -168,34 +167,13 @@ def _without_zones(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(selectors.datetime().dt.replace_time_zone(None))
 
 
-_NO_ROWS = {
-    "users": pl.DataFrame(
-        schema={
-            "id": pl.Int64,
-            "username": pl.String,
-            "is_bot": pl.Boolean,
-            "created_at": pl.Datetime("us", "UTC"),
-            "deleted_at": pl.Datetime("us", "UTC"),
-        }
-    ),
-    "conversations": pl.DataFrame(
-        schema={
-            "id": pl.String,
-            "type": pl.String,
-            "title": pl.String,
-            "created_at": pl.Datetime("us", "UTC"),
-        }
-    ),
-    "participants": pl.DataFrame(
-        schema={
-            "conversation_id": pl.String,
-            "user_id": pl.Int64,
-            "role": pl.String,
-            "joined_at": pl.Datetime("us", "UTC"),
-            "left_at": pl.Datetime("us", "UTC"),
-        }
-    ),
-}
+def _no_rows(table: Table) -> str:
+    """A SELECT with the columns of a table and no row."""
+    types = {
+        name: "timestamp" if name in table.times else type_ for name, type_ in table.columns.items()
+    }
+    columns = [f"cast(null as {type_}) as {name}" for name, type_ in types.items()]
+    return f"select {', '.join([*columns, 'true as is_new'])} where false"
 
 
 def _extract(frames: Frames, number: int, until: datetime) -> Extract:

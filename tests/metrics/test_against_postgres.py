@@ -21,6 +21,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from etl.sandbox.wheels import find_wheel
+from tests.effort import examples
 from tests.fix_pipeline import TIME_ZERO, Pipeline
 from tests.metrics.by_hand import MEMBERS, QUERIES, SEEN
 from tests.metrics.ground import Ground, expected
@@ -88,7 +89,7 @@ def both(busy: Pipeline) -> Iterator[Both]:
         yield found
 
 
-QUESTIONS = 8
+QUESTIONS = examples(8)
 ZONES = ("UTC", "Europe/Berlin", "America/St_Johns", "Pacific/Chatham", "Africa/Cairo")
 ZERO = TIME_ZERO.replace(tzinfo=None)
 WINDOWS = {

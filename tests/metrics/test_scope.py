@@ -10,6 +10,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from olap.warehouse import Warehouse
+from tests.effort import examples
 from tests.metrics import oracle
 from tests.metrics.ground import ground_of
 from tests.metrics.worlds import PARAMETERS, PEOPLE, ROOMS, arguments, worlds
@@ -71,7 +72,7 @@ def scopes(
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
 
 
-@settings(max_examples=10, phases=PHASES)
+@settings(max_examples=examples(10), phases=PHASES)
 @given(scope=scopes())
 def test_data_elsewhere_change_no_answer(scope: Any, empty_warehouse: Warehouse) -> None:
     """Taking away all that is outside a viewer's conversations leaves all his answers as they are.
@@ -90,7 +91,7 @@ def test_data_elsewhere_change_no_answer(scope: Any, empty_warehouse: Warehouse)
             assert answer == other, (metric, asked)
 
 
-@settings(max_examples=10, phases=PHASES)
+@settings(max_examples=examples(10), phases=PHASES)
 @given(scope=scopes())
 def test_hidden_is_as_if_it_were_not(scope: Any, empty_warehouse: Warehouse) -> None:
     """A conversation or person out of sight gets the answer of an id that nobody has."""
