@@ -1,9 +1,9 @@
-"""backfill: the first load of a large messenger, and any later widening of the coverage.
+"""Backfill: the first load of a large messenger, and any later widening of the coverage.
 
 The tables are read in ranges of blocks, by several readers at once, in **rounds**. The readers of a
 round share one exported snapshot, and a round lasts no longer than a minute or so, so that the
-source's vacuum is not held back for hours. What a range brought is on disk before the next one
-begins (`olap.backfill_chunks`): after a kill, the same command goes on where it was.
+source's vacuum is not held back for hours. The rows of a range are on disk before the next one
+begins (`olap.backfill_chunks`): after a kill, the same command resumes.
 
 Ranges of different rounds do not fit together by themselves. A row may have been changed, or moved
 to another block, after its range was read; but then its new version's xmin is at or after that
@@ -110,18 +110,18 @@ def backfill(
     show: Callable[[Progress], None] = lambda _: None,
     stop: threading.Event | None = None,
 ) -> BackfillReport:
-    """Read the days that are not covered yet, and make them part of the warehouse.
+    """Read the days that are not covered yet, and add them to the warehouse.
 
     Args:
-        days: to be covered in the end.
+        days: the coverage to reach.
         jobs: how many readers.
         pause_above_lag_mb: read nothing while a replica is further behind, in MB of log.
-        restart: throw away what an unfinished backfill has read.
-        show: told now and then how far it is.
-        stop: when set, the readers end with the range they are at, and nothing is folded.
+        restart: discard what an unfinished backfill has read.
+        show: called now and then with the progress.
+        stop: when set, the readers stop after their present range, and nothing is folded.
 
     Raises:
-        AnalyticsError: with what to do next; what was read stays and is not read again.
+        AnalyticsError: with what to do next; what was read is kept and not read again.
     """
     layout, started = Layout(settings.data_dir), time.monotonic()
     stop = stop or threading.Event()
@@ -152,7 +152,7 @@ def _require_same_days(chunks: Chunks | None, wanted: DaySet) -> None:
     if chunks is not None and chunks.days != wanted:
         raise BackfillError(
             f"a backfill of other days is unfinished: {chunks.days}, not {wanted}",
-            hint="Finish it with its own days first, or throw away what it has read by --restart.",
+            hint="Finish it with its own days first, or discard what it has read: --restart.",
         )
 
 
@@ -243,7 +243,7 @@ class _Rounds:
             chunks.plan.source,
             chunks.xmax,
             source.snapshot,
-            way_out="If this is meant, begin the backfill anew with --restart. "
+            way_out="If this is intended, start the backfill again with --restart. "
             "If not, correct DATABASE_URL.",
         )
         stale: set[str] = set()

@@ -1,18 +1,22 @@
 """Reading PostgreSQL exactly: one transaction, one snapshot, every row that may have changed.
 
-A timestamp cursor loses rows: a transaction that began earlier commits after the cursor has passed
-it. The cursor used here is the row version's own `xmin`, fenced by the reading snapshot. A version
-that snapshot S cannot see was written by a transaction still running or not yet begun, so its
-`xmin >= pg_snapshot_xmin(S)`; the next cycle therefore reads every visible row whose `xmin` is at
-or after that number, the *watermark*. Rows near it are read again; the merge makes nothing of that.
-It needs no column, no index, no clock and no privilege but SELECT.
+A timestamp cursor loses rows: a transaction that began earlier may commit after the cursor has
+passed. The cursor used here is the row version's own `xmin`, fenced by the reading snapshot. A row
+version that snapshot S cannot see was written by a transaction that is still running or has not
+begun, so its `xmin >= pg_snapshot_xmin(S)`. The next cycle therefore reads every visible row with
+an `xmin` at or after that number, the *watermark*. Rows near it are read twice, which the merge
+ignores. This needs no column, no index, no clock and no privilege but SELECT.
 
-The order of statements matters. `LOCK TABLE` comes first and takes no snapshot: a rewrite or a
-TRUNCATE that waited for readers would otherwise commit after the snapshot, and show it an empty
-table. Everything else runs under the snapshot that the next statement takes, on this connection,
-because `age()` counts from the transaction's own next xid.
+The order of statements matters. `LOCK TABLE` is first and takes no snapshot: otherwise a rewrite or
+a TRUNCATE could commit after the snapshot, which then sees an empty table. Everything else runs
+under the snapshot that the next statement takes, on this connection, because `age()` counts from
+the transaction's own next xid.
 
-Rows come as Arrow data over binary COPY (the ADBC driver), batch by batch: memory stays bounded
+Each table is read by one SELECT in `sql/source/messenger`. Every way to read it (rows from the
+watermark, a range of blocks, counts, ids) is a statement in `sql/source/forms` over that SELECT;
+see `statement`. PostgreSQL pushes the conditions on `row_version` and `place` down to the table.
+
+Rows arrive as Arrow data over binary COPY (the ADBC driver), batch by batch: memory is bounded
 whatever the size of the table.
 """
 
@@ -43,7 +47,7 @@ APPLICATION_NAME = "messenger-analytics"
 MAPPING = "source/messenger"
 FORMS = "source/forms"
 
-# What PostgreSQL's SQLSTATE asks of the reader of our error.
+# What to do about an error of PostgreSQL, by its SQLSTATE.
 _HINTS = {
     "28": "Check user and password in DATABASE_URL.",
     "3D": "Check the database name in DATABASE_URL.",
@@ -55,13 +59,13 @@ _HINTS = {
     "57014": "Raise the role's statement_timeout; nothing was changed here.",
 }
 
-# There is no SQLSTATE when libpq cannot connect, nor in a stream; these words are its own or the
-# server's.
+# There is no SQLSTATE when libpq cannot connect, nor in a stream; these are words of libpq or of
+# the server.
 _HINTS_BY_WORDS = {
-    "invalid byte sequence": "A text there is not in the encoding of its database, or that has "
-    "none (SQL_ASCII): correct the text; UTF8 as the database's encoding keeps such out.",
+    "invalid byte sequence": "A text at the source is not in the encoding of its database, or the "
+    "database has none (SQL_ASCII): correct the text. A database in UTF8 refuses such texts.",
     "statement timeout": _HINTS["57014"],
-    "could not translate host name": "Check the host in DATABASE_URL: nobody knows its name here.",
+    "could not translate host name": "Check the host in DATABASE_URL: its name cannot be resolved.",
     "authentication failed": _HINTS["28"],
     "no password supplied": _HINTS["28"],
     'role "': _HINTS["28"],
@@ -111,10 +115,11 @@ class Window:
 
     Attributes:
         watermark: xid8; reads row versions at or after it; None = all rows.
-        days: days to read whole besides, whatever the version of their rows; for a dimension
+        days: days to read whole in addition, whatever the version of their rows; for a dimension
             `EVERY_DAY` means all rows.
         coverage: rows of other days are not read.
-        gone_messages: ids, as PostgreSQL's uuid[], whose receipts are read besides.
+        gone_messages: ids of deleted messages, as PostgreSQL's uuid[]; facts about them are read
+            in addition.
     """
 
     watermark: int | None
@@ -151,7 +156,7 @@ def statement(form: str, table: Table) -> str:
     selects = ",\n".join(f"{name} as not materialized (\n{text})" for name, text in ctes.items())
     types = ",\n".join(f"pg_typeof(mapped.{name})::text as {name}" for name in table.columns)
     text = table.adapt(sqlfiles.text(form))
-    text = re.sub("(fact|dimension)_columns", columns, text).replace("table_types", types)
+    text = re.sub("(fact|dimension)_columns", columns, text).replace("mapped.table_types", types)
     return f"with {selects}\n{text}"
 
 
@@ -333,14 +338,14 @@ def open_source(
     stall_seconds: int = 60,
     snapshot_name: str | None = None,
 ) -> Iterator[SourceTransaction]:
-    """Begin a read-only transaction with the tables locked and a snapshot taken; end it after.
+    """Open a read-only transaction with the tables locked and a snapshot taken; end it afterwards.
 
     Args:
-        stall_seconds: a silent server is asked after so long, and given up when it has no answer.
-        snapshot_name: see what the transaction sees that exported it, and holds the locks.
+        stall_seconds: how long the server may be silent before the connection is dropped.
+        snapshot_name: use the snapshot of the transaction that exported it and holds the locks.
 
     Raises:
-        SourceError: PostgreSQL cannot be reached, does not let us read, is locked or silent.
+        SourceError: PostgreSQL cannot be reached, refuses to be read, is locked or silent.
     """
     conninfo = with_time_limits(url, stall_seconds)
     with source_errors(url, f"cannot connect to {url}"):
@@ -376,10 +381,10 @@ def open_source(
 
 
 def replica_lag_bytes(url: Secret, *, stall_seconds: int = 60) -> int | None:
-    """How many bytes of log the slowest replica is behind; None when there is none.
+    """How many bytes of log the slowest replica is behind; None without replicas.
 
     Raises:
-        SourceError: PostgreSQL cannot be asked, or does not say.
+        SourceError: PostgreSQL cannot be reached, or the role may not see the replicas.
     """
     with source_errors(url, f"cannot ask {url} how far its replicas are"):
         conninfo = with_time_limits(url, stall_seconds)
@@ -392,7 +397,7 @@ def replica_lag_bytes(url: Secret, *, stall_seconds: int = 60) -> int | None:
             connection.close()
     if row["hidden_replicas"]:
         raise SourceError(
-            f"the role may not see how far {row['hidden_replicas']} replicas are",
+            f"the role may not see the position of {row['hidden_replicas']} replicas",
             hint="Grant it pg_read_all_stats, or leave out --pause-above-lag.",
         )
     lag: int | None = row["lag_bytes"]
@@ -401,10 +406,10 @@ def replica_lag_bytes(url: Secret, *, stall_seconds: int = 60) -> int | None:
 
 @contextmanager
 def source_errors(url: Secret, what: str, watchdog: Watchdog | None = None) -> Iterator[None]:
-    """Turn the driver's errors into ours: what failed, why, and what to do; never a password.
+    """Translate the driver's errors: what failed, why, and what to do; never with a password.
 
     Args:
-        watchdog: knows better than the driver why it broke a connection off.
+        watchdog: knows why it dropped a connection, which the driver does not.
     """
     try:
         yield
@@ -415,8 +420,8 @@ def source_errors(url: Secret, what: str, watchdog: Watchdog | None = None) -> I
         if verdict is not None:
             raise SourceSilentError(
                 f"{what}: {url.redact(verdict)}",
-                hint="Look at PostgreSQL and at the network in between; the next cycle tries "
-                "again. ETL_STALL_SECONDS says how long a silence may last.",
+                hint="Check PostgreSQL and the network in between; the next cycle tries again. "
+                "ETL_STALL_SECONDS is how long PostgreSQL may be silent.",
             ) from None
         state = getattr(error, "sqlstate", None) or ""
         detail = url.redact(" ".join(str(error).split()))

@@ -1,10 +1,10 @@
 """The fold: from a staged batch to new day files and one warehouse commit.
 
 *Dirty by arrival, rebuilt by event time.* The batch tells which UTC days of which fact changed.
-Each of these days gets a new, whole lake file (old rows with the staged ones put over them), and
-the warehouse's facts and rollups of these days are thrown away and made again from the lake.
-Nothing is added to or subtracted from what was there, so a retry, a late row, an edit and a
-deletion are the same operation, and the result is what a load from scratch would give.
+Each of these days gets a new lake file, in which staged rows replace old rows with the same key.
+The warehouse's facts and rollups of these days are deleted and derived again from the lake. Nothing
+is incremented, so a retry, a late row, an edit and a deletion are the same operation, and the
+result is the same as that of a load from scratch.
 
 Files are written and fsynced first. The DuckDB transaction that follows moves data, ledger and
 watermarks together: it is the only commit point. A crash before it leaves unreferenced files; a
@@ -34,7 +34,7 @@ class Folded:
 
     Attributes:
         manifest: the state after the commit.
-        days: what became of each (fact, day) that changed.
+        days: the new file of each (fact, day) that changed.
         dimensions: rows changed in each dimension that changed.
     """
 
@@ -48,12 +48,12 @@ class Folded:
 
 
 def fold(warehouse: Warehouse, extract: Extract, timer: Timer, *, workers: int) -> Folded:
-    """Make the staged batch part of the lake and the warehouse, in one commit.
+    """Add the staged batch to the lake and the warehouse, in one commit.
 
     Args:
         warehouse: with the batch staged in it.
-        extract: what the staged batch is.
-        timer: gets the steps `days` (lake files), `facts`, `rollups` and `commit`.
+        extract: the record of the staged batch.
+        timer: receives the steps `days` (lake files), `facts`, `rollups` and `commit`.
         workers: how many day files are written at the same time.
 
     Raises:
@@ -76,7 +76,7 @@ def fold(warehouse: Warehouse, extract: Extract, timer: Timer, *, workers: int) 
             )
         _load(warehouse, before, days, timer)
         rows_changed = sum(c.rows_changed for c in days) + sum(dimensions.values())
-        # A source's clock may be set back; what was seen stays seen.
+        # A source's clock may be set back; data_through never is.
         not_before = before.data_through if before else extract.data_through
         batch = Batch(
             batch=number,
@@ -101,8 +101,8 @@ def rebuild(warehouse: Warehouse, manifest: Manifest, *, lost: Places = frozense
     """Fill an empty warehouse from the lake that `manifest` describes, in one commit.
 
     Args:
-        lost: places to leave out; the caller reads them again from the source. Where a dimension
-            is left out, every id that a fact mentions gets a placeholder meanwhile.
+        lost: places to skip; the caller reads them again from the source. If a dimension is
+            skipped, every id that a fact mentions gets a placeholder until then.
     """
     root = warehouse.layout.lake
     files = tuple(file for file in manifest.files if (file.table, file.day) not in lost)
@@ -159,9 +159,9 @@ def _merge_dimensions(
     *,
     mentions_ids: bool,
 ) -> dict[str, int]:
-    """Bring the dimensions up to date; write the lake file of each that changed.
+    """Update the dimensions; write the lake file of each that changed.
 
-    Users and conversations come before participants, which need their keys.
+    Users and conversations are merged before participants, which need their keys.
     """
     changed: dict[str, int] = {}
     for dimension in DIMENSIONS:
@@ -188,7 +188,7 @@ def _merge_dimensions(
 def _load(
     warehouse: Warehouse, before: Manifest | None, changes: Sequence[DayChange], timer: Timer
 ) -> None:
-    """Make facts and rollups of the changed days anew from the lake."""
+    """Derive facts and rollups of the changed days again from the lake."""
     files = {(file.table, file.day): file for file in (before.files if before else ()) if file.day}
     for change in changes:
         files.pop((change.fact.name, change.day), None)
@@ -214,9 +214,9 @@ def _load(
 
 
 def _days_to_derive_from(fact: str, stale: Mapping[str, Sequence[date]]) -> set[date]:
-    """The days of a fact that are needed: its own stale ones, and those of a rollup it is in.
+    """The days of a fact that are needed: its own stale days, and those of its rollups.
 
-    A day of `user_days` is made of messages and receipts, though only the former changed.
+    A day of `user_days` is derived from messages and receipts even if only one of them changed.
     """
     rollups = [rollup for rollup in ROLLUPS if fact in rollup.facts]
     others = {day for rollup in rollups for name in rollup.facts for day in stale[name]}
@@ -231,7 +231,7 @@ def _load_fact(
     *,
     is_first: bool,
 ) -> None:
-    """Make keyed rows of the files `paths`, and put those of the stale days in place."""
+    """Derive keyed rows from the files `paths`, and load those of the stale days."""
     if paths:
         warehouse.run(f"facts/keyed/{fact.name}", files=list(paths.values()))
     else:

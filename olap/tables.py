@@ -231,7 +231,6 @@ FACTS = (
 
 ROLLUPS = (
     Rollup("message_days", ("messages",)),
-    Rollup("conversation_days", ("messages",)),
     Rollup("message_quarter_hours", ("messages",)),
     Rollup("user_days", ("messages", "read_receipts")),
     Rollup("read_days", ("read_receipts",)),

@@ -185,7 +185,6 @@ DAMAGES = {
         f"update core.{rollup} set {change}": f"{rollup} has"
         for rollup, change in {
             "message_days": "length_sum = length_sum + 1",
-            "conversation_days": "last_at = last_at + interval 1 second",
             "message_quarter_hours": "quarter_at = quarter_at + interval 15 minutes",
             "user_days": "read_quarter_hours_low = xor(read_quarter_hours_low, 1)",
             "read_days": "day = day + 1",

@@ -1,5 +1,5 @@
 -- row_counts: a fact has as many rows as its lake files report. Run for each fact.
--- grain: one row per offence; none = healthy
+-- grain: one row if they differ; none = healthy
 with held as (
     select count(*) as row_count
     from core.fact

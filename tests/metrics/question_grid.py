@@ -1,4 +1,4 @@
-"""Questions to a busy messenger: every metric with windows, filters, zones and viewers."""
+"""Calls of every metric on generated traffic: periods, filters, zones and viewers."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from tests.fix_pipeline import TIME_ZERO
-from tests.metrics.ground import Ground
-from tests.metrics.worlds import PARAMETERS, asking
+from tests.metrics.filled import Filled
+from tests.metrics.random_worlds import PARAMETERS, arguments_of
 
 ZERO = TIME_ZERO.replace(tzinfo=None)
 WINDOWS = (
@@ -18,12 +18,12 @@ WINDOWS = (
 )
 
 
-def questions(ground: Ground) -> list[tuple[str, dict[str, Any]]]:
-    """Some of every metric; the people and conversations asked for are busy ones."""
-    person, other = (row[0][1] for row in ground.ask("top_senders", **WINDOWS[0], top_n=2))
+def questions(filled: Filled) -> list[tuple[str, dict[str, Any]]]:
+    """Calls of every metric about the most active people and conversations."""
+    person, other = (row[0][1] for row in filled.ask("top_senders", **WINDOWS[0], top_n=2))
     rooms: list[UUID] = [
         row[0][1]
-        for row in ground.ask("top_conversations", **WINDOWS[0], visible_to=person, top_n=2)
+        for row in filled.ask("top_conversations", **WINDOWS[0], visible_to=person, top_n=2)
     ]
     variants: list[dict[str, Any]] = [
         {},
@@ -35,7 +35,7 @@ def questions(ground: Ground) -> list[tuple[str, dict[str, Any]]]:
     ]
     mandatory = {"for_user": person, "for_conversation": rooms[0]}
     return [
-        (metric, asking(metric, window | variant, mandatory))
+        (metric, arguments_of(metric, window | variant, mandatory))
         for metric in PARAMETERS
         for window in WINDOWS
         for variant in variants

@@ -1,4 +1,4 @@
-"""A metric says what it means, and cannot change its meaning in silence."""
+"""A metric states its meaning, and a change of its SQL is noticed."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 
 from olap import catalog, sqlfiles
-from olap.catalog_text import catalog_text
+from olap.__main__ import catalog_text
 from olap.errors import CatalogError
 from olap.warehouse import Warehouse
-from tests.metrics.worlds import PARAMETERS
+from tests.metrics.random_worlds import PARAMETERS
 
 SQL = Path(__file__).parents[2] / "sql"
 HEAD = "-- thing_v1: What it is.\n-- grain: one row\n-- scope: the period\n-- and more\n"
 BODY = (
     "create or replace macro metrics.thing_v1(\n    since timestamp,\n    top_n := 10\n) as table\n"
 )
-WINDOWS = {
+MACROS = {
     "used": "create macro core.used(a) as (core.inner(a));",
     "inner": "create macro core.inner(a) as (a + 1);",
     "other": "create macro core.other(a) as (a + 2);",
@@ -28,17 +28,17 @@ QUERY = "select core.used(1) as x;\n"
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> object:
-    """Read a made-up metric file."""
+    """Parse the text of a metric file."""
 
     def read(text: str, file: str = "metrics/thing_v1") -> catalog.Metric:
         monkeypatch.setattr(sqlfiles, "text", lambda name: text)
-        return catalog._metric(file, WINDOWS)
+        return catalog._metric(file, MACROS)
 
     return read
 
 
 def test_name_header_and_macro_agree() -> None:
-    """Each file of sql/metrics is one metric, which bears the file's name, and there are ten."""
+    """Each file of sql/metrics is one metric named as the file; the tests know all of them."""
     files = {path.stem for path in (SQL / "metrics").glob("*.sql")}
     assert {metric.macro for metric in catalog.metrics()} == files
     assert {metric.name for metric in catalog.metrics()} == set(PARAMETERS)
@@ -48,13 +48,8 @@ def test_name_header_and_macro_agree() -> None:
         assert set(names) == set(PARAMETERS[metric.name]), metric.name
 
 
-def said(metric: catalog.Metric) -> tuple[str, str, str, str]:
-    """What the header of a metric says of it."""
-    return (metric.definition, metric.grain, metric.scope, metric.rules)
-
-
 def test_a_header_is_read(read) -> None:  # type: ignore[no-untyped-def]
-    """Definition, grain, scope, rules over several lines, and parameters are what the file says."""
+    """Definition, grain, scope, rules over several lines, and parameters are parsed."""
     metric = read(HEAD + BODY + QUERY)
     assert (metric.name, metric.version) == ("thing", 1)
     assert (metric.definition, metric.grain) == ("What it is.", "one row")
@@ -79,48 +74,48 @@ def test_a_header_is_read(read) -> None:  # type: ignore[no-untyped-def]
     ids=["name", "definition", "grain", "scope", "header", "macro", "file", "version", "body"],
 )
 def test_a_metric_without_meaning_is_refused(text: str, file: str, read) -> None:  # type: ignore[no-untyped-def]
-    """A file without name, definition, grain or scope, or with two names, is no metric."""
+    """A file without name, definition, grain or scope, or with two names, is refused."""
     with pytest.raises(CatalogError, match="does not begin with its name"):
         read(text + QUERY, file)
 
 
 def test_a_fingerprint_is_of_what_is_computed() -> None:
-    """Comments, spacing and case leave it; the text, and any window macro used, change it."""
+    """Comments, spacing and case do not change it; the text and any macro used do."""
     text = BODY + QUERY
-    known = catalog._fingerprint(text, WINDOWS)
+    known = catalog._fingerprint(text, MACROS)
     for same in (
         HEAD + text,
         text.replace("select", "SELECT\n   "),
         text + "-- the end\n",
     ):
-        assert catalog._fingerprint(same, WINDOWS) == known
-    assert catalog._fingerprint(text, WINDOWS | {"other": "create macro core.other() as (0);"}) == (
+        assert catalog._fingerprint(same, MACROS) == known
+    assert catalog._fingerprint(text, MACROS | {"other": "create macro core.other() as (0);"}) == (
         known
     )
     changed = {
-        catalog._fingerprint(text.replace("(1)", "(2)"), WINDOWS),
-        catalog._fingerprint(text, WINDOWS | {"used": WINDOWS["used"].replace("(a)", "(a + a)")}),
-        catalog._fingerprint(text, WINDOWS | {"inner": WINDOWS["inner"].replace("+ 1", "- 1")}),
+        catalog._fingerprint(text.replace("(1)", "(2)"), MACROS),
+        catalog._fingerprint(text, MACROS | {"used": MACROS["used"].replace("(a)", "(a + a)")}),
+        catalog._fingerprint(text, MACROS | {"inner": MACROS["inner"].replace("+ 1", "- 1")}),
     }
     assert len(changed | {known}) == 4
 
 
-def test_a_fingerprint_is_of_all_its_windows() -> None:
-    """Every macro of sql/macros is used by a metric, and is in the text that is digested."""
-    windows = catalog._definitions(sqlfiles.names("macros"))
+def test_a_fingerprint_covers_every_macro() -> None:
+    """Every macro of sql/macros is used by a metric and is part of its fingerprint."""
+    macros = catalog._definitions(sqlfiles.names("macros"))
     whole = "\n".join(path.read_text() for path in (SQL / "macros").glob("*.sql"))
-    assert set(windows) == set(re.findall(r"^create or replace macro core\.(\w+)", whole, re.M))
+    assert set(macros) == set(re.findall(r"^create or replace macro core\.(\w+)", whole, re.M))
     texts = [sqlfiles.text(f"metrics/{metric.macro}") for metric in catalog.metrics()]
-    for name, definition in windows.items():
-        body = definition.replace(" as ", " as /* */ ", 1)
-        changed = windows | {name: body}
+    for name, definition in macros.items():
+        body = definition.replace(" as ", " as other ", 1)
+        changed = macros | {name: body}
         assert any(
-            catalog._fingerprint(t, windows) != catalog._fingerprint(t, changed) for t in texts
+            catalog._fingerprint(t, macros) != catalog._fingerprint(t, changed) for t in texts
         ), name
 
 
 def test_no_parameter_is_a_column(empty_warehouse: Warehouse) -> None:
-    """A parameter that were a column's name would be replaced inside the macro, unseen."""
+    """No macro has a parameter named as a column, which it would replace inside the macro."""
     connection = empty_warehouse.connection
     parameters = {
         (macro, name)
@@ -142,7 +137,7 @@ def test_no_parameter_is_a_column(empty_warehouse: Warehouse) -> None:
 
 
 def test_the_catalogue_lists_every_metric(empty_warehouse: Warehouse) -> None:
-    """metrics.catalog and the macros' comments say what the files say, the bare name included."""
+    """metrics.catalog and the comments of the macros equal the files, bare names included."""
     connection = empty_warehouse.connection
     listed = connection.execute(
         "select metric, version, is_newest, definition, grain, scope, rules, parameters,"
@@ -173,8 +168,27 @@ def test_the_catalogue_lists_every_metric(empty_warehouse: Warehouse) -> None:
     assert comments == wanted
 
 
+def test_macros_of_an_earlier_version_are_dropped(empty_warehouse: Warehouse) -> None:
+    """Loading the metrics removes macros that no file of sql/ creates any more."""
+    connection = empty_warehouse.connection
+    connection.begin()
+    try:
+        connection.execute("create macro core.old(x) as (x)")
+        connection.execute("create macro metrics.old_v1(x) as table select x as y")
+        catalog.load_metrics(empty_warehouse)
+        found = connection.execute(
+            "select function_name from duckdb_functions() where not internal"
+            " and schema_name in ('core', 'metrics')"
+        ).fetchall()
+    finally:
+        connection.rollback()
+    names = {name for (name,) in found}
+    assert not names & {"old", "old_v1"}
+    assert names >= {"is_present", "rows_in_scope", "message_stats", "data_through"}
+
+
 def test_the_newest_version_has_the_bare_name() -> None:
-    """Of versions 1, 2 and 10 the bare name means 10."""
+    """Of versions 1, 2 and 10 the bare name is version 10."""
     first = catalog.metrics()[0]
     versions = [
         catalog.Metric(
@@ -193,6 +207,6 @@ def test_the_newest_version_has_the_bare_name() -> None:
 
 
 def test_the_catalogue_in_the_repository_is_the_present_one() -> None:
-    """`sql/README.md` is what `make catalog` makes: no meaning, and no fingerprint, has changed."""
+    """`sql/README.md` is what `make catalog` prints: no definition or fingerprint has changed."""
     written = (sqlfiles.SQL_DIR / "README.md").read_text(encoding="utf-8")
     assert written == catalog_text()

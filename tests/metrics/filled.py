@@ -1,7 +1,7 @@
-"""Puts an oracle's world into a warehouse without a pipeline, and asks the metrics there.
+"""Fills an empty warehouse with the oracle's world, without a pipeline, and queries its metrics.
 
-The tables are filled row by row; the rollups are made by the product's own SQL. Every world lives
-in a transaction that is rolled back, so one warehouse serves all of them.
+Tables are filled row by row, rollups by the product's own SQL. Each world exists in a transaction
+that is rolled back, so one warehouse serves all of them.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ Answer = list[list[tuple[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
-    """A database with metrics in it."""
+class Filled:
+    """A database that has metrics."""
 
     connection: duckdb.DuckDBPyConnection
 
     def ask(self, metric: str, **arguments: Any) -> Answer:
-        """The rows of a metric, each value with its column's name; arguments are bound."""
+        """The rows of a metric, each value with the name of its column; arguments are bound."""
         named = ", ".join(f"{name} := ${name}" for name in arguments)
         result = self.connection.execute(f"from metrics.{metric}({named})", arguments)
         names = [column[0] for column in result.description or ()]
@@ -40,7 +40,7 @@ class Ground:
 
 
 def plain(value: Any) -> Any:
-    """A value that equals another one only if its decimals are as many."""
+    """The value in a form that is equal only with equal decimal places."""
     if isinstance(value, Decimal):
         return f"decimal {value}"
     if isinstance(value, dict):
@@ -49,18 +49,18 @@ def plain(value: Any) -> Any:
 
 
 def expected(rows: list[Row]) -> Answer:
-    """The oracle's rows in the same form."""
+    """Rows of the oracle in the same form."""
     return [[(name, plain(value)) for name, value in row.items()] for row in rows]
 
 
 @contextmanager
-def ground_of(warehouse: Warehouse, world: World) -> Iterator[Ground]:
-    """The world in an empty warehouse, for as long as the block lasts."""
+def filled_with(warehouse: Warehouse, world: World) -> Iterator[Filled]:
+    """The world in an empty warehouse, until the block ends."""
     connection = warehouse.connection
     connection.begin()
     try:
         _fill(connection, world)
-        yield Ground(connection)
+        yield Filled(connection)
     finally:
         connection.rollback()
 
@@ -68,7 +68,7 @@ def ground_of(warehouse: Warehouse, world: World) -> Iterator[Ground]:
 def _fill(connection: duckdb.DuckDBPyConnection, world: World) -> None:
     users = {u.id: (u.username, u.is_bot, u.created_at, u.deleted_at, True) for u in world.users}
     rooms = {c.id: (c.type, c.title, c.created_at, True) for c in world.conversations}
-    # Whoever is only mentioned gets a placeholder.
+    # Ids that are only mentioned get a placeholder.
     people = {m.sender_id for m in world.messages} | {e.user_id for e in world.events}
     people |= {r.user_id for r in world.receipts} | {p.user_id for p in world.participants}
     places = {m.conversation_id for m in world.messages} | {e.conversation_id for e in world.events}
@@ -138,7 +138,7 @@ def _fill(connection: duckdb.DuckDBPyConnection, world: World) -> None:
     times = [m.created_at for m in world.messages] + [r.read_at for r in world.receipts]
     times += [e.created_at for e in world.events]
     for fact in FACTS:
-        # What the fold makes rollups from: the same rows, before they are put in place.
+        # A fold makes rollups from these temporary tables.
         connection.execute(
             f"create or replace temporary table temp.keyed_{fact.name} as from core.{fact.name}"
         )
@@ -160,7 +160,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: list[tuple[
 
 
 def literal(value: Any) -> str:
-    """A value as it is written in SQL."""
+    """A value as an SQL literal."""
     if value is None:
         return "null"
     if isinstance(value, datetime):

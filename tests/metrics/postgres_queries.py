@@ -1,13 +1,12 @@
-"""The metrics in PostgreSQL's own words, written by hand from the requirement and the issue.
+"""The metrics as PostgreSQL queries over the messenger's own tables, written from the requirement.
 
-A query takes `since`, `until` (already decided), a viewer, and what its metric takes; null means:
-all. Nothing here reads a file of `sql/`.
+A query takes `since`, `until` (not null), a viewer, and the parameters of its metric; null = all.
 """
 
 from __future__ import annotations
 
-# What an asker sees. `present`, `room`: membership at the moment that was read; `m`: messages that
-# count; `w`: those that somebody wrote; `r`: receipts; `e`: events.
+# What a viewer sees. `present`, `room`: membership at data_through; `m`: messages that count; `w`:
+# messages that a person wrote; `r`: receipts; `e`: events.
 SEEN = """
 with now as (select %(data_through)s::timestamptz as t),
 present as (

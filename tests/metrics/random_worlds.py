@@ -1,8 +1,8 @@
-"""Random small worlds at the edges that hurt, and random questions about them.
+"""Hypothesis strategies: random small worlds, and random calls of metrics about them.
 
-All instants of a world, and those of the questions, come from one small pool near UTC and local
-midnights, changes of the clock and quarter-hours, a microsecond more or less; so equal times, and
-windows that end exactly where something happened, are the rule.
+All instants of a world and its calls come from one small pool near UTC and local midnights, changes
+of the clock and quarter-hours, give or take a microsecond. So equal times are common, and so are
+periods that end exactly where something happened.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.metrics.oracle import (
 )
 
 PEOPLE = range(1, 6)
-# The highest bit decides whether uuids are ordered with a sign; the last one is never mentioned.
+# Ids with and without the highest bit show a signed order; the last id is never mentioned.
 ROOMS = [UUID(int=number << 120) for number in (1, 0x7F, 0x80, 0xFE, 0x42)]
 ZONES = (
     "UTC",
@@ -37,7 +37,7 @@ ZONES = (
     "Africa/Cairo",
 )
 INTERVALS = ("hourly", "daily", "weekly", "monthly")
-# Days on which clocks of these zones change, a leap day, a year's end.
+# Days on which the clocks of these zones change, a leap day, the end of a year.
 DAYS = [
     datetime(2026, 3, 8),
     datetime(2026, 3, 29),
@@ -51,7 +51,7 @@ DAYS = [
     datetime(2024, 2, 29),
     datetime(2025, 12, 31),
 ]
-# Quarter-hours of UTC at which midnights and changes fall, and others.
+# Quarter-hours of UTC with local midnights and changes of the clock, and others.
 QUARTERS = (0, 0, 1, 4, 10, 14, 22, 26, 40, 45, 56, 62, 73, 84, 88, 92, 95)
 
 MISSING = st.none()
@@ -185,7 +185,7 @@ def worlds(draw: st.DrawFn) -> tuple[World, list[datetime]]:
 def arguments(
     draw: st.DrawFn, /, metric: str, world: World, pool: list[datetime], **fixed: Any
 ) -> dict[str, Any]:
-    """A question to one metric: a window inside, around or beside the pool, filters, a viewer."""
+    """Arguments for one metric: a period inside, around or beside the pool, filters, a viewer."""
     edge = st.builds(
         lambda instant, shift: instant + shift,
         st.sampled_from(pool),
@@ -237,10 +237,10 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
 }
 
 
-def asking(
+def arguments_of(
     metric: str, asked: dict[str, Any], mandatory: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Of these arguments those that a metric takes, and whom or what it cannot do without."""
+    """Those of these arguments that a metric takes, and its mandatory one."""
     needed = mandatory or {"for_user": 1, "for_conversation": ROOMS[0]}
     name = {"user_activity": "for_user", "conversation_stats": "for_conversation"}.get(metric)
     given = {name: needed[name]} if name else {}

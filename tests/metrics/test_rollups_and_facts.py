@@ -1,4 +1,4 @@
-"""What a metric takes from rollups is what it would count from facts, whatever the window."""
+"""A metric returns the same from rollups as from facts, for any period."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ import duckdb
 
 from olap.tables import FACTS, ROLLUPS
 from tests.fix_pipeline import Pipeline
-from tests.metrics.ground import Ground
-from tests.metrics.questions import WINDOWS, questions
-from tests.metrics.worlds import PARAMETERS
+from tests.metrics.filled import Filled
+from tests.metrics.question_grid import WINDOWS, questions
+from tests.metrics.random_worlds import PARAMETERS
 
 
 def writable(busy: Pipeline, path: Path) -> duckdb.DuckDBPyConnection:
-    """A copy of the generation that a test may spoil."""
+    """A copy of the generation that a test can change."""
     shutil.copyfile(busy.published, path)
     path.chmod(0o600)
     return duckdb.connect(str(path))
 
 
 def test_rollup_is_raw(busy: Pipeline, tmp_path: Path) -> None:
-    """Every metric answers the same when all rollups are empty and no day counts as whole."""
+    """Every metric returns the same when rollups are empty and no day counts as whole."""
     with (
         closing(duckdb.connect(str(busy.published), read_only=True)) as published,
         closing(writable(busy, tmp_path / "raw.duckdb")) as raw,
     ):
         for rollup in ROLLUPS:
             raw.execute(f"delete from core.{rollup.name}")
-        for name, never in (("day", "date"), ("quarter", "timestamp")):
+        for name, never in (("day", "date"), ("quarter_hour", "timestamp")):
             raw.execute(
-                f"create or replace macro core.first_whole_{name}(from_at) as {never} 'infinity'"
+                f"create or replace macro core.first_whole_{name}(since) as {never} 'infinity'"
             )
-        asked = questions(Ground(published))
+        asked = questions(Filled(published))
         nonzero = set()
         for metric, arguments in asked:
-            answer = Ground(published).ask(metric, **arguments)
-            assert Ground(raw).ask(metric, **arguments) == answer, (metric, arguments)
+            answer = Filled(published).ask(metric, **arguments)
+            assert Filled(raw).ask(metric, **arguments) == answer, (metric, arguments)
             if any(isinstance(value, int) and value > 1 for row in answer for _, value in row):
                 nonzero.add(metric)
         assert nonzero == set(PARAMETERS)
@@ -51,8 +51,8 @@ def test_rollup_is_raw(busy: Pipeline, tmp_path: Path) -> None:
 
 
 def test_whole_days_come_from_rollups(busy: Pipeline, tmp_path: Path) -> None:
-    """Over whole days the counters and rankings need no fact, nor do timelines of somebody or of a
-    conversation by UTC days, weeks or months: they answer when there is none."""
+    """Over whole days counters and rankings read no fact, nor do timelines of a user or of a
+    conversation by UTC days, weeks or months: they return the same without facts."""
     whole = {"message_stats", "top_senders", "user_activity", "active_users", "engagement"}
     whole |= {"top_conversations", "event_counts"}
     with (
@@ -62,14 +62,14 @@ def test_whole_days_come_from_rollups(busy: Pipeline, tmp_path: Path) -> None:
         for fact in FACTS:
             rollups.execute(f"delete from core.{fact.name}")
         compared = 0
-        for metric, arguments in questions(Ground(published)):
+        for metric, arguments in questions(Filled(published)):
             is_by_utc_day = (
                 metric == "message_timeline"
                 and arguments.keys() & {"for_user", "for_conversation"}
                 and "tz" not in arguments
             )
             if (metric in whole or is_by_utc_day) and arguments["since"] == WINDOWS[1]["since"]:
-                answer = Ground(published).ask(metric, **arguments)
-                assert Ground(rollups).ask(metric, **arguments) == answer, (metric, arguments)
+                answer = Filled(published).ask(metric, **arguments)
+                assert Filled(rollups).ask(metric, **arguments) == answer, (metric, arguments)
                 compared += 1
         assert compared == 6 * len(whole) + 3
