@@ -85,6 +85,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     found.thread.join()
 
 
+@pytest.mark.slow
 def test_what_is_tracked_is_stored(database: str, valkey_url: str, tmp_path: Path) -> None:
     """Events of the real client, by the real API, are in PostgreSQL as they were tracked."""
     environment = {"JWT_SECRET": SECRET, "DATABASE_URL": database, "REDIS_URL": valkey_url}

@@ -125,8 +125,8 @@ def test_the_query_of_the_readme_runs(pipeline: Pipeline) -> None:
 def test_every_make_target_of_the_readme_exists() -> None:
     """No `make` command is promised that the Makefile does not have, and the list has them all."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"^([a-z]+):.*## ", makefile, re.MULTILINE))
-    promised = set(re.findall(r"(?:`|^    )make ([a-z]+)", README, re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
+    promised = set(re.findall(r"(?:`|^    )make ([a-z-]+)", README, re.MULTILINE))
     assert promised and promised <= targets
     phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
     assert phony is not None and set(phony[1].split()) == targets

@@ -31,6 +31,8 @@ from etl.sandbox.valkey import valkey_server
 from olap.errors import SandboxError
 from tests.fix_postgres import FOREIGN_SERVER, POSTGRES_VERSION
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 
 own_server = pytest.mark.skipif(FOREIGN_SERVER is not None, reason="tests the sandbox's own server")

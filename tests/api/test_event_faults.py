@@ -27,6 +27,8 @@ from tests.fix_pipeline import Pipeline
 from tests.own_servers import ApiProcess, OwnPostgres, OwnValkey, paused
 from tests.tokens import SECRET
 
+pytestmark = pytest.mark.slow
+
 # Longer than the API waits for PostgreSQL before it holds it for gone.
 _HANG_SECONDS = 4.0
 

@@ -20,6 +20,8 @@ from tests.api.fix_api import Api, Caller
 from tests.fix_pipeline import Pipeline
 from tests.own_servers import OwnValkey, paused
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:

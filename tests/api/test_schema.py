@@ -25,6 +25,7 @@ from etl.sandbox.postgres import create_database, drop_database
 from tests.api import team
 from tests.api.servers import Server, server
 from tests.api.tokens import token
+from tests.effort import examples
 from tests.fix_pipeline import Pipeline
 
 CHECKS = [
@@ -39,7 +40,7 @@ TOKENS = [
     *({"Authorization": f"Bearer {token(role, team.ALICE)}"} for role in (Role.ADMIN, Role.MEMBER)),
 ]
 FEW = settings(
-    max_examples=12,
+    max_examples=examples(12),
     deadline=None,
     derandomize=True,
     database=None,

@@ -1,4 +1,4 @@
-"""Damaged files: each is made anew from another, the cycle says so, and nothing is lost."""
+"""Damaged files are rebuilt from others, the log reports it, and no row is lost."""
 
 from __future__ import annotations
 
@@ -16,51 +16,52 @@ import duckdb
 import pytest
 
 from etl.erase import erase
-from etl.sandbox.postgres import create_database, drop_database
+from etl.sandbox.postgres import drop_database
 from olap.errors import LakeError, NewerVersionError, SourceError, WarehouseError
 from olap.manifest import FORMAT, LakeFile, read_manifest
 from olap.recovery import NOWHERE, missing
 from olap.settings import Secret, Settings
 from tests import contents
 from tests.fix_pipeline import Pipeline
+from tests.fix_postgres import copy_database
 from tests.world import World, at
 
 NOBODY_LISTENS = "postgresql://nobody@127.0.0.1:1/nowhere"
-Harm = Callable[[Path], None]
+Damage = Callable[[Path], None]
 
 
 def cut(path: Path) -> None:
-    """Lose the second half."""
+    """Cut off the second half."""
     os.truncate(path, path.stat().st_size // 2)
 
 
 def empty(path: Path) -> None:
-    """Lose everything, as after a power cut."""
+    """Cut the file to no bytes, as after a power failure."""
     os.truncate(path, 0)
 
 
 def overwrite_head(path: Path) -> None:
-    """Random bytes at the beginning."""
-    scribble(path, 0, 8192)
+    """Write random bytes at the beginning."""
+    overwrite(path, 0, 8192)
 
 
 def overwrite_tail(path: Path) -> None:
-    """Random bytes at the end, where Parquet has its footer; the length stays."""
-    scribble(path, path.stat().st_size - 200, 200)
+    """Write random bytes at the end, where Parquet has its footer; the length stays."""
+    overwrite(path, path.stat().st_size - 200, 200)
 
 
 def zero(path: Path) -> None:
-    """Zeros all over; the length stays."""
+    """Write zeros everywhere; the length stays."""
     path.write_bytes(bytes(path.stat().st_size))
 
 
 def remove(path: Path) -> None:
-    """No file any more."""
+    """Remove the file."""
     path.unlink()
 
 
-def scribble(path: Path, offset: int, length: int) -> None:
-    """Put random bytes over some of a file's, in the same file."""
+def overwrite(path: Path, offset: int, length: int) -> None:
+    """Write random bytes over a part of the file, in place."""
     with path.open("r+b") as file:
         file.seek(offset)
         file.write(Random(7).randbytes(min(length, path.stat().st_size - offset)))
@@ -70,9 +71,9 @@ def scribble(path: Path, offset: int, length: int) -> None:
 def original(
     postgres_url: str, template_database: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Pipeline]:
-    """Two published generations of three days and news at the source; each test has a copy."""
+    """Two generations of three days, and new rows at the source; each test has a copy."""
     name = f"test_{os.getpid()}_damage"
-    url = create_database(postgres_url, name, template=template_database)
+    url = copy_database(postgres_url, name, template_database)
     pipeline = Pipeline(url, Settings(data_dir=tmp_path_factory.mktemp("damage") / "data"))
     with World(url) as world:
         for number in (1, 2, 3):
@@ -106,8 +107,8 @@ def filled(original: Pipeline, tmp_path: Path) -> Pipeline:
     return copy
 
 
-def is_exact(pipeline: Pipeline) -> None:
-    """What is published is what the source has, the lake has it too, and all of it adds up."""
+def require_exact(pipeline: Pipeline) -> None:
+    """Require that views and lake equal the source, and that no file or check is wrong."""
     expected = contents.of_source(pipeline.url)
     assert contents.differences(contents.of_views(pipeline.published), expected) == {}
     assert contents.offences(pipeline.published) == []
@@ -119,35 +120,35 @@ def is_exact(pipeline: Pipeline) -> None:
     assert missing(pipeline.layout, pipeline.manifest()) == NOWHERE
 
 
-@pytest.mark.parametrize("harm", [cut, empty, overwrite_head, zero], ids=lambda h: h.__name__)
-def test_a_damaged_warehouse_is_made_anew_from_the_lake(
-    filled: Pipeline, harm: Harm, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("damage", [cut, empty, overwrite_head, zero], ids=lambda d: d.__name__)
+def test_a_damaged_warehouse_is_rebuilt_from_the_lake(
+    filled: Pipeline, damage: Damage, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The next cycle rebuilds the warehouse by itself, says so, and reads only the news."""
-    harm(filled.layout.warehouse)
+    """The next cycle rebuilds the warehouse, logs this, and reads only new rows."""
+    damage(filled.layout.warehouse)
     report = filled.cycle()
     assert "warehouse.rebuild" in capsys.readouterr().out
     assert not any(table.is_full for table in report.extract.tables.values())
-    is_exact(filled)
+    require_exact(filled)
 
 
-def test_a_block_that_is_spoiled_in_the_middle_of_the_warehouse_heals(
+def test_a_damaged_block_of_the_warehouse_is_recovered(
     filled: Pipeline, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Random bytes in any block are found when it is read, and at the latest in the copy."""
+    """Random bytes in any block are found when the block is read, at the latest in the copy."""
     pristine = filled.layout.warehouse.read_bytes()
     for block in range(12_288, len(pristine) - 4096, max(len(pristine) // 3, 262_144)):
         filled.layout.warehouse.write_bytes(pristine)
-        scratch = filled.beside(f"block-{block}")
-        shutil.copytree(filled.settings.data_dir, scratch.settings.data_dir, symlinks=True)
-        scribble(scratch.layout.warehouse, block + 5000, 64)
-        scratch.cycle()
-        is_exact(scratch)
+        copy = filled.beside(f"block-{block}")
+        shutil.copytree(filled.settings.data_dir, copy.settings.data_dir, symlinks=True)
+        overwrite(copy.layout.warehouse, block + 5000, 64)
+        copy.cycle()
+        require_exact(copy)
     assert "warehouse.rebuild" in capsys.readouterr().out
 
 
 def unpublished_log(pipeline: Pipeline) -> Path:
-    """Leave commits in the warehouse's log alone, as a crash after them does."""
+    """Leave commits only in the warehouse's WAL, as after a crash, and return its path."""
     script = (
         "import os, duckdb, sys\n"
         "c = duckdb.connect(sys.argv[1])\n"
@@ -161,30 +162,30 @@ def unpublished_log(pipeline: Pipeline) -> Path:
     return log
 
 
-def test_a_damaged_log_heals(filled: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
-    """A log that cannot be replayed is thrown away with its warehouse, and both are made anew."""
+def test_a_damaged_wal_is_recovered(filled: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
+    """A WAL that cannot be replayed is removed with its warehouse, which is rebuilt."""
     log = unpublished_log(filled)
-    scribble(log, log.stat().st_size // 2, 8)
+    overwrite(log, log.stat().st_size // 2, 8)
     filled.cycle()
     assert "warehouse.rebuild" in capsys.readouterr().out
-    is_exact(filled)
+    require_exact(filled)
 
 
-def test_a_warehouse_that_has_lost_a_commit_is_made_anew(
+def test_a_warehouse_without_its_last_commit_is_rebuilt(
     filled: Pipeline, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """DuckDB replays a log that was cut without a word; being behind the lake gives it away."""
+    """A warehouse behind the lake is rebuilt, because DuckDB replays a cut WAL without an error."""
     behind = filled.layout.warehouse.read_bytes()
     filled.cycle()
     filled.layout.warehouse.write_bytes(behind)
     filled.cycle()
     assert "behind the lake" in capsys.readouterr().out
-    is_exact(filled)
+    require_exact(filled)
 
 
 @contextmanager
 def held_open(path: Path) -> Iterator[None]:
-    """Another process has a DuckDB file open for writing."""
+    """Hold a DuckDB file open for writing in another process."""
     script = "import duckdb, sys\nc = duckdb.connect(sys.argv[1])\nprint(flush=True)\ninput()"
     with subprocess.Popen(
         [sys.executable, "-c", script, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -195,8 +196,8 @@ def held_open(path: Path) -> Iterator[None]:
         process.communicate(b"\n")
 
 
-def test_a_warehouse_that_somebody_has_open_is_not_thrown_away(filled: Pipeline) -> None:
-    """A lock is no damage: the cycle stops, names the other process, and the file stays."""
+def test_a_warehouse_that_is_open_elsewhere_is_kept(filled: Pipeline) -> None:
+    """A locked warehouse is not damaged: the cycle stops, names the process and keeps the file."""
     before = filled.layout.warehouse.stat()
     with (
         held_open(filled.layout.warehouse),
@@ -207,11 +208,11 @@ def test_a_warehouse_that_somebody_has_open_is_not_thrown_away(filled: Pipeline)
     assert filled.layout.warehouse.stat().st_ino == before.st_ino
     assert filled.manifest().generation == 2
     filled.cycle()
-    is_exact(filled)
+    require_exact(filled)
 
 
 def lake_file(pipeline: Pipeline, table: str, days_ago: int = 0) -> LakeFile:
-    """The lake's present file of a dimension, or of a fact's day."""
+    """The lake's current file of a dimension, or of a day of a fact."""
     files = [file for file in pipeline.manifest().files if file.table == table]
     return sorted(files, key=lambda file: str(file.day))[-1 - days_ago]
 
@@ -219,58 +220,64 @@ def lake_file(pipeline: Pipeline, table: str, days_ago: int = 0) -> LakeFile:
 TABLES = ["messages", "read_receipts", "events", "users", "conversations", "participants"]
 
 
-@pytest.mark.parametrize("table", TABLES)
-@pytest.mark.parametrize("harm", [cut, remove], ids=lambda h: h.__name__)
-def test_a_lake_file_that_is_not_what_it_was_is_read_again(
-    filled: Pipeline, table: str, harm: Harm, capsys: pytest.CaptureFixture[str]
+def each_table_with_one_of(damages: list[Damage], tables: list[str]) -> pytest.MarkDecorator:
+    """Parameters in which every table and every damage occurs.
+
+    The way a damage is found is the same for all tables, and the way a table is read again is the
+    same for all damages, so the other pairs are equivalent.
+    """
+    pairs = [(table, damages[n % len(damages)]) for n, table in enumerate(tables)]
+    ids = [f"{table}, {damage.__name__}" for table, damage in pairs]
+    return pytest.mark.parametrize(("table", "damage"), pairs, ids=ids)
+
+
+@each_table_with_one_of([cut, remove], TABLES)
+def test_a_missing_or_cut_lake_file_is_read_again(
+    filled: Pipeline, table: str, damage: Damage, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A missing or cut file is seen before it is used, and said; that day alone is read whole."""
+    """A missing or cut file is found and logged before its use; only its day is read whole."""
     file = lake_file(filled, table, days_ago=1 if table in TABLES[:3] else 0)
-    harm(filled.layout.lake / file.path)
+    damage(filled.layout.lake / file.path)
     report = filled.cycle()
     assert "lake.damaged" in (said := capsys.readouterr().out) and file.path in said
     full = {name for name, read in report.extract.tables.items() if read.is_full}
     assert full == ({"read_receipts"} if table == "messages" else {table} - set(TABLES[:3]))
-    is_exact(filled)
+    require_exact(filled)
 
 
-@pytest.mark.parametrize("table", TABLES[:3])
-@pytest.mark.parametrize("harm", [overwrite_tail, zero], ids=lambda h: h.__name__)
-def test_a_day_file_that_cannot_be_read_is_read_again_from_the_source(
-    filled: Pipeline, table: str, harm: Harm, capsys: pytest.CaptureFixture[str]
+@each_table_with_one_of([overwrite_tail, zero], TABLES[:3])
+def test_an_unreadable_day_file_is_read_again_from_the_source(
+    filled: Pipeline, table: str, damage: Damage, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Damage that leaves the length is found when the day changes, and healed in that cycle."""
+    """Damage that keeps the length is found when the day changes, and that cycle reads the day."""
     file = lake_file(filled, table)
-    harm(filled.layout.lake / file.path)
+    damage(filled.layout.lake / file.path)
     with World(filled.url) as world:
         world.message(20, created_at=at(hours=2))
         world.receipt(20, 3, read_at=at(hours=2))
         world.event(20, created_at=at(hours=2))
     filled.cycle()
     assert "lake.damaged" in (said := capsys.readouterr().out) and file.path in said
-    is_exact(filled)
+    require_exact(filled)
 
 
-@pytest.mark.parametrize("table", TABLES)
-@pytest.mark.parametrize("harm", [remove, zero], ids=lambda h: h.__name__)
-def test_a_warehouse_and_a_file_it_is_made_from_are_both_made_anew(
-    filled: Pipeline, table: str, harm: Harm, capsys: pytest.CaptureFixture[str]
+@each_table_with_one_of([remove, zero], TABLES)
+def test_a_damaged_warehouse_and_lake_file_are_both_rebuilt(
+    filled: Pipeline, table: str, damage: Damage, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The rebuild leaves out what is lost, and the same cycle reads it from the source."""
+    """The rebuild omits the damaged file, and the same cycle reads its rows from the source."""
     empty(filled.layout.warehouse)
     file = lake_file(filled, table)
-    harm(filled.layout.lake / file.path)
+    damage(filled.layout.lake / file.path)
     filled.cycle()
     said = capsys.readouterr().out
     assert "warehouse.rebuild" in said and file.path in said
-    is_exact(filled)
+    require_exact(filled)
 
 
 @pytest.mark.parametrize("table", ["messages", "users"])
-def test_a_source_that_is_away_while_a_file_is_lost_loses_nothing(
-    filled: Pipeline, table: str
-) -> None:
-    """When what is lost cannot be read at once, the last generation stands; a later cycle heals."""
+def test_an_unreachable_source_and_a_lost_file_lose_nothing(filled: Pipeline, table: str) -> None:
+    """The last generation stays while lost rows cannot be read, and a later cycle reads them."""
     empty(filled.layout.warehouse)
     (filled.layout.lake / lake_file(filled, table).path).unlink()
     url, filled.url = filled.url, NOBODY_LISTENS
@@ -279,11 +286,11 @@ def test_a_source_that_is_away_while_a_file_is_lost_loses_nothing(
     assert filled.manifest().generation == 2
     filled.url = url
     filled.cycle()
-    is_exact(filled)
+    require_exact(filled)
 
 
-def test_a_rebuild_names_what_the_lake_lacks(filled: Pipeline) -> None:
-    """`rebuild`, which has no source, stops before the warehouse is touched and names the day."""
+def test_a_rebuild_names_missing_days(filled: Pipeline) -> None:
+    """`rebuild`, which has no source, names the day and keeps the warehouse."""
     file = lake_file(filled, "events", days_ago=1)
     zero(filled.layout.lake / file.path)
     before = filled.layout.warehouse.stat().st_ino
@@ -293,22 +300,22 @@ def test_a_rebuild_names_what_the_lake_lacks(filled: Pipeline) -> None:
     assert filled.layout.warehouse.stat().st_ino == before
 
 
-@pytest.mark.parametrize("harm", [remove, overwrite_tail, zero], ids=lambda h: h.__name__)
-def test_verify_reads_again_what_it_cannot_compare(
-    filled: Pipeline, harm: Harm, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("damage", [remove, overwrite_tail, zero], ids=lambda d: d.__name__)
+def test_verify_reads_damaged_days_again(
+    filled: Pipeline, damage: Damage, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A day that no cycle touches is found by `verify`, read from the source, and proved."""
+    """`verify` finds a damaged day that no cycle changes, reads it and proves it."""
     file = lake_file(filled, "messages", days_ago=1)
-    harm(filled.layout.lake / file.path)
+    damage(filled.layout.lake / file.path)
     found = filled.verify()
     assert "lake.damaged" in (said := capsys.readouterr().out) and file.path in said
     assert found.reconciled.is_settled
     assert found.manifest.proof("messages").proved_at == found.manifest.data_through
-    is_exact(filled)
+    require_exact(filled)
 
 
-def test_erase_names_what_it_cannot_read(filled: Pipeline) -> None:
-    """`erase`, which has no source, names the day and the way out, and works after it."""
+def test_erase_names_an_unreadable_day(filled: Pipeline) -> None:
+    """`erase`, which has no source, names the day and the remedy, and then works."""
     no_cache = Secret("redis://127.0.0.1:1/0")
     filled.settings = replace(filled.settings, redis_url=no_cache)
     file = lake_file(filled, "messages", days_ago=1)
@@ -321,7 +328,7 @@ def test_erase_names_what_it_cannot_read(filled: Pipeline) -> None:
 
 
 def flip_a_bit_unseen(path: Path) -> None:
-    """Change a value in a Parquet file so that DuckDB reads the file without an error."""
+    """Change a value in a Parquet file so that DuckDB still reads the file without an error."""
     pristine, query = path.read_bytes(), f"select * from read_parquet('{path}')"
     with duckdb.connect(config={"enable_external_file_cache": False}) as connection:
         before = connection.execute(query).fetchall()
@@ -335,25 +342,25 @@ def flip_a_bit_unseen(path: Path) -> None:
                 continue
             if len(found) == len(before) and found != before:
                 return
-    raise AssertionError("no bit of this file can be flipped unseen")
+    raise AssertionError("DuckDB notices every flipped bit of this file")
 
 
-def test_a_bit_that_is_flipped_unseen_is_found_by_the_daily_proof(
+def test_an_unnoticed_flipped_bit_is_found_by_the_daily_proof(
     filled: Pipeline, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Parquet pages carry no checksum: the day's sums differ, and the repair reads it again."""
+    """A proof finds a changed value in a page without a checksum, and the repair reads the day."""
     filled.cycle()
     file = lake_file(filled, "messages", days_ago=1)
     flip_a_bit_unseen(filled.layout.lake / file.path)
     assert filled.verify().reconciled.differences[0].day == file.day
     assert filled.verify(repair=True, may_remove=True).is_repaired
-    is_exact(filled)
+    require_exact(filled)
 
 
-def test_a_damaged_manifest_of_the_lake_is_written_anew(
+def test_a_damaged_manifest_of_the_lake_is_rewritten(
     filled: Pipeline, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With a whole warehouse the manifest comes from its ledger, although PostgreSQL is away."""
+    """The manifest is rewritten from the warehouse's ledger, even without PostgreSQL."""
     cut(filled.layout.lake_manifest)
     filled.url = NOBODY_LISTENS
     with pytest.raises(SourceError):
@@ -362,19 +369,19 @@ def test_a_damaged_manifest_of_the_lake_is_written_anew(
     assert read_manifest(filled.layout.lake_manifest).last_batch.batch == 2
 
 
-def test_manifest_and_warehouse_are_both_damaged(
+def test_a_damaged_manifest_and_warehouse_are_recovered(
     filled: Pipeline, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The newest generation's manifest still says what the lake is made of."""
+    """The newest generation's manifest lists the files of the lake, from which all is rebuilt."""
     cut(filled.layout.lake_manifest)
     empty(filled.layout.warehouse)
     filled.cycle()
     assert "generation 2's" in capsys.readouterr().out
-    is_exact(filled)
+    require_exact(filled)
 
 
-def test_when_nothing_says_what_the_lake_is_nothing_is_thrown_away(filled: Pipeline) -> None:
-    """Without any manifest a damaged warehouse stays where it is, and the way out is named."""
+def test_without_any_manifest_nothing_is_removed(filled: Pipeline) -> None:
+    """Without any manifest a damaged warehouse is kept, and the error names the remedy."""
     cut(filled.layout.lake_manifest)
     cut(filled.layout.warehouse)
     for number in filled.generations():
@@ -387,28 +394,28 @@ def test_when_nothing_says_what_the_lake_is_nothing_is_thrown_away(filled: Pipel
 
 
 @pytest.mark.parametrize("ending", ["duckdb", "json"])
-@pytest.mark.parametrize("harm", [remove, cut], ids=lambda h: h.__name__)
+@pytest.mark.parametrize("damage", [remove, cut], ids=lambda d: d.__name__)
 def test_a_damaged_generation_is_published_again(
-    pipeline: Pipeline, ending: str, harm: Harm, capsys: pytest.CaptureFixture[str]
+    pipeline: Pipeline, ending: str, damage: Damage, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A quiet cycle sees that the file analysts open, or its manifest, is not whole."""
+    """A cycle without changes publishes again when the generation or its manifest is damaged."""
     with World(pipeline.url) as world:
         world.message(1)
     pipeline.cycle()
     path = pipeline.layout.generations / f"analytics-000001.{ending}"
     path.chmod(0o644)
-    harm(path)
+    damage(path)
     assert pipeline.cycle().is_published
     assert "generation.damaged" in capsys.readouterr().out
     assert pipeline.manifest().generation == 2
     assert not pipeline.cycle().is_published
-    is_exact(pipeline)
+    require_exact(pipeline)
 
 
-def test_a_generation_without_its_manifest_answers_while_the_source_is_away(
+def test_a_generation_without_its_manifest_stays_without_a_source(
     filled: Pipeline,
 ) -> None:
-    """The file that analysts open is not removed for want of a manifest."""
+    """The published file is kept when its manifest is missing."""
     filled.layout.generation_manifest(2).unlink()
     filled.url = NOBODY_LISTENS
     with pytest.raises(SourceError):
@@ -416,8 +423,8 @@ def test_a_generation_without_its_manifest_answers_while_the_source_is_away(
     assert sum(contents.of_views(filled.published)["messages"].values()) == 10
 
 
-def test_a_newer_versions_files_are_left_alone(filled: Pipeline) -> None:
-    """A lake or a warehouse of a later format stops the cycle, and no byte is changed."""
+def test_files_of_a_newer_version_are_not_changed(filled: Pipeline) -> None:
+    """A lake or warehouse of a later format stops the cycle, and no byte is changed."""
     known = filled.layout.lake_manifest.read_bytes()
     filled.layout.lake_manifest.write_bytes(
         known.replace(b'"format": %d' % FORMAT, b'"format": %d' % (FORMAT + 1))
@@ -435,13 +442,13 @@ def test_a_newer_versions_files_are_left_alone(filled: Pipeline) -> None:
             connection.execute("update core.state set format = format + 1, schema_fingerprint = ''")
 
 
-def test_an_older_versions_warehouse_is_made_anew(
+def test_a_warehouse_of_an_older_version_is_rebuilt(
     filled: Pipeline, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A warehouse without a format, with other tables, is rebuilt from the lake."""
+    """A warehouse without a format and with other tables is rebuilt from the lake."""
     with duckdb.connect(str(filled.layout.warehouse)) as connection:
         connection.execute("alter table core.state drop column format")
         connection.execute("update core.state set schema_fingerprint = 'older'")
     filled.cycle()
     assert "made by another version" in capsys.readouterr().out
-    is_exact(filled)
+    require_exact(filled)

@@ -1,4 +1,4 @@
-"""Values at the edge of what PostgreSQL holds come through exactly: load, cycle and verify."""
+"""Extreme values of PostgreSQL are read exactly by a first load, a cycle and a verify."""
 
 from __future__ import annotations
 
@@ -36,15 +36,14 @@ TEXTS = [
     "e\u0301é",
 ]
 
-# A plain SELECT of what the views show, with times as text and what lies beyond the driver's
-# reach as the nearest that lies within.
+# Times outside the years 1 to 9999 are published as the nearest time within.
 CLAMPED = """
     greatest(least(created_at, '9999-12-31 23:59:59.999999+00'), '0001-01-01 00:00:00+00')
 """
 
 
 def of_source(url: str) -> dict[str, contents.Rows]:
-    """Users, conversations, messages and events by plain SELECTs, times clamped."""
+    """Users, conversations, messages and events by plain SELECTs, with clamped times."""
     moment = f"to_char(({CLAMPED}) at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')"
     with psycopg.connect(url) as connection:
         return {
@@ -61,7 +60,7 @@ def of_source(url: str) -> dict[str, contents.Rows]:
 
 
 def of_views(pipeline: Pipeline) -> dict[str, contents.Rows]:
-    """The same of the published file."""
+    """The same rows of the published file."""
     moment = "printf('%04d', year(created_at)) || strftime(created_at, '-%m-%d %H:%M:%S.%f')"
     with duckdb.connect(str(pipeline.published), read_only=True) as connection:
         return {
@@ -77,7 +76,7 @@ def of_views(pipeline: Pipeline) -> dict[str, contents.Rows]:
 
 
 def write(world: World, salt: int) -> None:
-    """Rows with every odd value there is; another salt makes other rows with the same oddities."""
+    """Write rows with every extreme value; another salt writes other rows with the same values."""
     for number, text in enumerate(TEXTS):
         key = 100 * salt + number
         world.user(key, username=text)
@@ -107,8 +106,8 @@ def write(world: World, salt: int) -> None:
     world.message(100 * salt + 91, content=None)
 
 
-def test_every_value_comes_through_exactly(pipeline: Pipeline) -> None:
-    """First load, incremental cycle and full read show what plain SELECTs show; verify agrees."""
+def test_every_value_is_read_exactly(pipeline: Pipeline) -> None:
+    """First load, incremental cycle and full read equal plain SELECTs, and verify agrees."""
     with World(pipeline.url) as world:
         for salt, is_full in ((1, False), (2, False), (2, True)):
             write(world, salt)
@@ -122,7 +121,7 @@ def test_every_value_comes_through_exactly(pipeline: Pipeline) -> None:
 
 
 def test_the_length_of_a_long_content_is_counted_in_characters(pipeline: Pipeline) -> None:
-    """Thirty megabytes of text are ten million characters, and none of them leaves PostgreSQL."""
+    """Thirty megabytes of text are ten million characters, and they do not leave PostgreSQL."""
     with World(pipeline.url) as world:
         world.message(1, content=LONG)
     report = pipeline.cycle()
@@ -133,8 +132,8 @@ def test_the_length_of_a_long_content_is_counted_in_characters(pipeline: Pipelin
 
 
 @pytest.mark.parametrize("spoiled", [b"\x00", b"\xed\xa0\x80", b"\xff", b"\xc0\xaf"])
-def test_postgresql_lets_no_nul_and_no_broken_text_in(pipeline: Pipeline, spoiled: bytes) -> None:
-    """NUL, a surrogate, and what is no UTF-8 are refused by PostgreSQL: no such value exists."""
+def test_postgresql_refuses_nul_and_broken_text(pipeline: Pipeline, spoiled: bytes) -> None:
+    """PostgreSQL refuses NUL, surrogates and invalid UTF-8, so no such value exists."""
     with World(pipeline.url) as world, pytest.raises(psycopg.errors.DataError):
         world.execute(
             "insert into users (id, username) values (1, convert_from(%s, 'UTF8'))", spoiled
@@ -143,7 +142,7 @@ def test_postgresql_lets_no_nul_and_no_broken_text_in(pipeline: Pipeline, spoile
 
 @pytest.fixture
 def other_encoding(postgres_url: str, request: pytest.FixtureRequest) -> Any:
-    """The URL of a database in another encoding than UTF-8, with the messenger's tables."""
+    """The URL of a database with the messenger's tables and another encoding than UTF-8."""
     name = f"test_encoding_{request.param.lower()}"
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute(
@@ -161,7 +160,7 @@ def other_encoding(postgres_url: str, request: pytest.FixtureRequest) -> Any:
 def test_a_database_in_another_encoding_is_read_as_text(
     other_encoding: str, new_pipeline: Any
 ) -> None:
-    """PostgreSQL converts on the way: names are what they are, whatever bytes they are kept in."""
+    """PostgreSQL converts names from the encoding of the database."""
     pipeline = new_pipeline(other_encoding)
     with World(other_encoding) as world:
         world.user(1, username="Zoë Müller")
@@ -172,8 +171,8 @@ def test_a_database_in_another_encoding_is_read_as_text(
 
 
 @pytest.mark.parametrize("other_encoding", ["SQL_ASCII"], indirect=True)
-def test_bytes_that_are_no_text_are_a_clear_error(other_encoding: str, new_pipeline: Any) -> None:
-    """A database without an encoding may hold broken text: the cycle stops and says so."""
+def test_invalid_text_is_a_clear_error(other_encoding: str, new_pipeline: Any) -> None:
+    """Invalid text of a database without an encoding stops the cycle with a clear error."""
     pipeline = new_pipeline(other_encoding)
     with World(other_encoding) as world:
         world.user(1, username="plain")

@@ -1,4 +1,4 @@
-"""A source that is not what was expected: one clear error, exit code 1, and nothing is changed."""
+"""An unexpected source is one clear error with exit code 1, and nothing is changed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PASSWORD = "hunter2-and-more"
 
 @pytest.fixture
 def reader(database: str) -> Iterator[str]:
-    """A role of its own that may read everything; its name."""
+    """The name of a new role that may read everything."""
     name = f"reader_{time.time_ns()}"
     with psycopg.connect(database, autocommit=True) as owner:
         owner.execute(f"create role {name} login password '{PASSWORD}'".encode())
@@ -44,7 +44,7 @@ def reader(database: str) -> Iterator[str]:
 
 
 def refused(pipeline: Pipeline, match: str) -> SourceError:
-    """The error of a cycle that must not change anything."""
+    """Run a cycle that must fail without changes, and return its error."""
     before = pipeline.manifest().generation if pipeline.published.exists() else None
     with pytest.raises(SourceError, match=match) as caught:
         pipeline.cycle()
@@ -65,8 +65,8 @@ SYNTAX = [
 
 
 @pytest.mark.parametrize("url", SYNTAX)
-def test_a_url_that_cannot_be_read_is_not_repeated(pipeline: Pipeline, url: str) -> None:
-    """Bad syntax names the variable and the form it should have, and shows none of it."""
+def test_an_invalid_url_is_not_repeated(pipeline: Pipeline, url: str) -> None:
+    """The error of an invalid URL names the variable and the right form, and never the value."""
     pipeline.url = url
     error = refused(pipeline, "DATABASE_URL|invalid")
     assert "open" not in error.message
@@ -81,10 +81,10 @@ def test_a_url_that_cannot_be_read_is_not_repeated(pipeline: Pipeline, url: str)
     ],
     ids=["unknown host", "refused port"],
 )
-def test_a_server_that_cannot_be_reached_is_named(
+def test_an_unreachable_server_is_named(
     pipeline: Pipeline, host: str, words: str, hint: str
 ) -> None:
-    """The error names host and port as they were given, and what to look at."""
+    """The error names host and port as given, and what to check."""
     pipeline.url = f"postgresql://u:{PASSWORD}@{host}/messenger"
     error = refused(pipeline, words)
     assert hint in error.hint
@@ -99,9 +99,9 @@ def test_an_unknown_user_or_database_is_named(pipeline: Pipeline) -> None:
     assert "database name" in refused(pipeline, "no_such_database").hint
 
 
-def test_a_wrong_password_is_said_and_not_shown(run: Run) -> None:
-    """The CLI ends with 1 and names the user; the password is nowhere, in whatever form."""
-    # The sandbox's server trusts everybody, so one that does not is played here.
+def test_a_wrong_password_is_reported_and_not_shown(run: Run) -> None:
+    """The CLI ends with 1 and names the cause; no output contains the password."""
+    # The sandbox's server accepts every password, so a fake server refuses it.
     with _strict_server() as port:
         given = quote(PASSWORD, safe="")
         url = f"postgresql://someone:{given}@127.0.0.1:{port}/messenger?sslmode=disable"
@@ -131,7 +131,7 @@ TYPES = [
 def test_a_column_of_another_type_is_named_before_anything_is_read(
     pipeline: Pipeline, table: str, column: str, made: str, named: str
 ) -> None:
-    """Table, column, the type it has and the one that is read; the last generation stands."""
+    """The error names table, column, type and expected type; the last generation stays."""
     pipeline.cycle()
     with World(pipeline.url) as world:
         world.execute(f"alter table {table} alter {column} drop default")
@@ -141,8 +141,8 @@ def test_a_column_of_another_type_is_named_before_anything_is_read(
     assert "schema.sql" in refused(pipeline, re.escape(named)).hint
 
 
-def test_a_varchar_is_as_good_as_a_text(pipeline: Pipeline) -> None:
-    """Texts of limited length are read like any other."""
+def test_a_varchar_is_read_like_a_text(pipeline: Pipeline) -> None:
+    """A column of type varchar is accepted for a text."""
     with World(pipeline.url) as world:
         world.execute("alter table users alter username type varchar(80)")
         world.user(1, username="Zoë")
@@ -151,8 +151,8 @@ def test_a_varchar_is_as_good_as_a_text(pipeline: Pipeline) -> None:
     assert contents.differences(contents.of_views(pipeline.published), expected) == {}
 
 
-def test_a_role_without_select_on_one_table_is_told_which(pipeline: Pipeline, reader: str) -> None:
-    """The table is named and the grant is the way out; the last generation stands."""
+def test_a_missing_privilege_names_its_table(pipeline: Pipeline, reader: str) -> None:
+    """The error names the table and the missing GRANT; the last generation stays."""
     pipeline.cycle()
     with World(pipeline.url) as world:
         world.execute(f"revoke select on analytics_events from {reader}")
@@ -168,16 +168,16 @@ def test_a_role_without_select_on_one_table_is_told_which(pipeline: Pipeline, re
     ],
     ids=["table", "column"],
 )
-def test_what_is_missing_is_named(pipeline: Pipeline, statement: str, named: str) -> None:
-    """A missing table or column is named, with the schema that is expected."""
+def test_a_missing_table_or_column_is_named(pipeline: Pipeline, statement: str, named: str) -> None:
+    """The error names a missing table or column."""
     pipeline.cycle()
     with World(pipeline.url) as world:
         world.execute(statement)
     refused(pipeline, named)
 
 
-def test_the_roles_statement_timeout_is_named(pipeline: Pipeline, reader: str) -> None:
-    """A query that the role's own timeout ends is a clear error with the setting to raise."""
+def test_a_statement_timeout_of_the_role_is_named(pipeline: Pipeline, reader: str) -> None:
+    """A query that the role's timeout ends is a clear error with the setting to raise."""
     with World(pipeline.url) as world:
         pipeline.cycle()
         world.execute(
@@ -198,10 +198,10 @@ def test_a_second_etl_beside_the_first_is_refused(run: Run, home: Path) -> None:
 
 
 def test_an_older_copy_of_the_same_cluster_is_refused(pipeline: Pipeline) -> None:
-    """A source whose next xid lies before the last one seen stops the cycle, and says how to go on.
+    """A source with a next xid below the last one stops the cycle, and `--full` accepts it.
 
-    A restored data directory and a replica that lags both look like this: the same cluster, the
-    same timeline, and less history than was read before.
+    A restored data directory and a lagging replica both look like this: the same cluster, the same
+    timeline, and less history than was read before.
     """
     pipeline.cycle()
     with World(pipeline.url) as world:
@@ -227,7 +227,7 @@ def _convert(column: str, made: str) -> str:
 
 @contextmanager
 def _strict_server() -> Iterator[int]:
-    """The port of a server that asks for a password and takes none."""
+    """The port of a server that requires a password and accepts none."""
     said = b'SFATAL\0VFATAL\0C28P01\0Mpassword authentication failed for user "someone"\0\0'
 
     def serve(listener: socket.socket) -> None:

@@ -1,7 +1,7 @@
-"""Loads on an HTTP server of this machine: `wrk` where it is installed, else our own generator.
+"""HTTP clients that put a server under load: `wrk` where it is installed, else `load_generator`.
 
-`wrk` only knows how to ask one thing as often as it can. Where it matters which of several things
-was asked, and which generation answered, our own is always taken. It runs in a process of its own.
+`wrk` only requests one path as often as it can. Where it matters which of several paths was
+requested and which generation answered, `load_generator` is used. It runs in its own process.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ GENERATOR = Path(__file__).with_name("load_generator.py")
 WRK = shutil.which("wrk")
 
 
-class Answer(NamedTuple):
-    """One answer, as a client saw it.
+class Response(NamedTuple):
+    """One response, as a client saw it.
 
     Attributes:
-        path: which one of the paths, by its place.
-        begun: when it was asked, in seconds from the load's beginning.
+        path: the index of the path.
+        begun: when it was requested, in seconds from the start of the load.
         ms: from then to the last byte.
         is_hit: whether it came from a cache.
-        generation: that it came from; 0 = it does not say.
+        generation: the generation that it came from; 0 = the response does not contain one.
     """
 
     path: int
@@ -47,25 +47,25 @@ class Answer(NamedTuple):
 
 @dataclass(slots=True)
 class Load:
-    """What came of a load; empty until it has ended.
+    """The result of a load; empty until the load has ended.
 
     Attributes:
-        processor_seconds: that the generator took for itself.
+        processor_seconds: processor time of the generator itself.
     """
 
-    answers: list[Answer] = field(default_factory=list)
+    responses: list[Response] = field(default_factory=list)
     seconds: float = 0.0
     processor_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Throughput:
-    """How often one thing was answered.
+    """How often one path was answered.
 
     Attributes:
-        hits: how many answers came from a cache; None = `wrk` does not look.
-        generator_share: of one processor, that the load generator took: the nearer to 1, the more
-            the figure is its own and not the server's.
+        hits: how many responses came from a cache; None with `wrk`, which does not look.
+        generator_share: the load generator's share of one processor: near 1, the figure describes
+            the generator and not the server.
     """
 
     requests: int
@@ -75,15 +75,15 @@ class Throughput:
 
 
 @dataclass(frozen=True, slots=True)
-class Askers:
+class Clients:
     """Clients of one server, with one token."""
 
     port: int
     token: str
-    clients: int
+    count: int
 
     @contextmanager
-    def asking(
+    def requesting(
         self,
         paths: Sequence[str],
         *,
@@ -91,17 +91,17 @@ class Askers:
         seed: int = 0,
         good: Sequence[int] = (HTTPStatus.OK,),
     ) -> Iterator[Load]:
-        """Ask during the block; `weights` by which paths are drawn, or else each is asked once.
+        """Request the paths during the block: drawn by `weights`, or each once without weights.
 
-        The load that is yielded is filled at the end of the block.
+        The yielded load is filled at the end of the block.
 
         Raises:
-            AnalyticsError: an answer's status is not among the good ones, or the server hung up.
+            AnalyticsError: a status is not among the good ones, or the server closed a connection.
         """
         order = {
             "port": self.port,
             "authorization": f"Bearer {self.token}",
-            "clients": self.clients,
+            "clients": self.count,
             "paths": paths,
             "weights": weights,
             "seed": seed,
@@ -122,30 +122,30 @@ class Askers:
             except BaseException:
                 generator.kill()
                 raise
-            written, errors = generator.communicate()  # closes its input: no more, if by weight
+            written, errors = generator.communicate()  # closing its input ends a weighted load
         if generator.returncode != 0:
             raise AnalyticsError(
                 f"the load ended early: {errors.strip()[-500:]}", hint="Look at the server's log."
             )
         found = json.loads(written)
-        load.answers = [Answer(*answer) for answer in found["answers"]]
+        load.responses = [Response(*response) for response in found["responses"]]
         load.seconds, load.processor_seconds = found["seconds"], found["processor_seconds"]
-        _require_good(load.answers, paths, good)
+        _require_good(load.responses, paths, good)
 
     def throughput(self, path: str, seconds: float) -> Throughput:
-        """Ask one thing as often as possible for some seconds.
+        """Request one path as often as possible for some seconds.
 
         Raises:
-            AnalyticsError: an answer was not 200, or the server hung up.
+            AnalyticsError: a response was not 200, or the server closed a connection.
         """
         if WRK is not None:
             return self._of_wrk(WRK, path, seconds)
-        with self.asking([path], weights=[1.0]) as load:
+        with self.requesting([path], weights=[1.0]) as load:
             time.sleep(seconds)
         return Throughput(
-            requests=len(load.answers),
+            requests=len(load.responses),
             seconds=load.seconds,
-            hits=sum(answer.is_hit for answer in load.answers),
+            hits=sum(response.is_hit for response in load.responses),
             generator_share=load.processor_seconds / load.seconds,
         )
 
@@ -153,7 +153,7 @@ class Askers:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         finished = subprocess.run(
             [
-                *(program, "-t1", f"-c{self.clients}", f"-d{max(1, round(seconds))}s"),
+                *(program, "-t1", f"-c{self.count}", f"-d{max(1, round(seconds))}s"),
                 *("-H", f"Authorization: Bearer {self.token}"),
                 f"http://127.0.0.1:{self.port}{path}",
             ],
@@ -164,7 +164,7 @@ class Askers:
         counted = re.search(r"(\d+) requests in ([\d.]+)s", finished.stdout)
         if counted is None or "Non-2xx" in finished.stdout or "Socket errors" in finished.stdout:
             raise AnalyticsError(
-                f"wrk was not answered well: {finished.stdout}{finished.stderr}",
+                f"wrk met errors: {finished.stdout}{finished.stderr}",
                 hint="Look at the server's log.",
             )
         taken = float(counted[2])
@@ -174,11 +174,11 @@ class Askers:
         )
 
 
-def _require_good(answers: Sequence[Answer], paths: Sequence[str], good: Sequence[int]) -> None:
-    bad = [answer for answer in answers if answer.status not in good]
+def _require_good(responses: Sequence[Response], paths: Sequence[str], good: Sequence[int]) -> None:
+    bad = [response for response in responses if response.status not in good]
     if bad:
         raise AnalyticsError(
-            f"{len(bad):,} of {len(answers):,} answers were no good, such as {bad[0].status} to "
+            f"{len(bad):,} of {len(responses):,} responses failed, such as {bad[0].status} for "
             f"{paths[bad[0].path]}",
-            hint="Look at the server's log; its figures would say nothing.",
+            hint="Look at the server's log; a figure with failed responses means nothing.",
         )

@@ -1,9 +1,9 @@
-"""A large messenger generated straight into a lake, without a PostgreSQL in between.
+"""A large messenger generated directly into a lake, without PostgreSQL.
 
-What metrics cost depends on the generation alone, so no server has to hold fifty million messages
-with all their receipts and events (the bench's own keeps sixty days of them). The generator's rows
-are staged as a cycle would stage them, a month or two at a time, and folded and published by the
-product's own code. So lake, rollups and generation are what they would have become.
+The cost of metrics depends on the generation alone, so no server has to hold fifty million messages
+with all their receipts and events (the bench's server keeps sixty days of them). The generator's
+rows are staged as a cycle stages them, a month or two at a time, and the product's own code folds
+and publishes them. Lake, rollups and generation are therefore the ones that a server would give.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from olap.layout import Layout
 from olap.log import Timer
 from olap.manifest import SourceIdentity
 from olap.publish import publish
-from olap.tables import TABLE_NAMES, TABLES
+from olap.tables import TABLE_NAMES, TABLES, Table
 from olap.warehouse import Warehouse, open_warehouse
 from tests.bench.source import Say
 
-# Rows of the messages whose receipts have not all arrived: a receipt comes days after its message.
+# Steps whose messages are kept for receipts, which come days after their messages.
 _REMEMBERED_STEPS = 3
 _STEP_MESSAGES = 2_000_000
 _THREADS, _MEMORY = 2, "8GB"
@@ -83,12 +83,12 @@ _DIMENSIONS = ("users", "conversations", "participants")
 Frames = Mapping[str, pl.DataFrame]
 
 
-def made_lake(plan: TrafficPlan, directory: Path, say: Say) -> Path:
-    """The `DATA_DIR` of the messenger that `plan` describes; made once per directory.
+def generated_lake(plan: TrafficPlan, directory: Path, say: Say) -> Path:
+    """The `DATA_DIR` of the messenger that `plan` describes, generated unless it exists.
 
     Args:
-        directory: becomes the `DATA_DIR`; it has its final name only when it is whole.
-        say: told how far it is.
+        directory: the `DATA_DIR`; it gets its final name only when it is complete.
+        say: receives lines about the progress.
     """
     if directory.exists():
         return directory
@@ -111,7 +111,7 @@ def made_lake(plan: TrafficPlan, directory: Path, say: Say) -> Path:
 
 
 def _trimmed(chunks: Iterable[TableRows]) -> Iterator[tuple[str, pl.DataFrame]]:
-    """Tables by our names, messages without their texts."""
+    """The tables by their names in the lake, messages without their texts."""
     for chunk in chunks:
         rows = chunk.rows
         if chunk.table == "messages":
@@ -121,7 +121,7 @@ def _trimmed(chunks: Iterable[TableRows]) -> Iterator[tuple[str, pl.DataFrame]]:
 
 
 def _steps(tables: Iterable[tuple[str, pl.DataFrame]]) -> Iterator[Frames]:
-    """The rows in portions of a few million, each with the messages (`known`) it may speak of."""
+    """The rows in portions of a few million, each with the messages (`known`) of its receipts."""
     waiting: dict[str, list[pl.DataFrame]] = {}
     known: list[pl.DataFrame] = []
 
@@ -134,7 +134,7 @@ def _steps(tables: Iterable[tuple[str, pl.DataFrame]]) -> Iterator[Frames]:
 
     for name, rows in tables:
         waiting.setdefault(name, []).append(rows)
-        # A portion ends with a whole day: its events are the last to come.
+        # A portion ends with a whole day; the events of a day are generated last.
         messages = sum(frame.height for frame in waiting.get("messages", ()))
         if name == "events" and messages >= _STEP_MESSAGES:
             yield taken()
@@ -147,12 +147,11 @@ def _stage(warehouse: Warehouse, frames: Frames) -> None:
     connection = warehouse.connection
     for declared in TABLES:
         table = declared.name
-        rows = frames.get(table)
-        if rows is None:
-            rows = _NO_ROWS[table]
+        rows = frames.get(table, frames["known"])
+        select = _SELECTS[table] if table in frames else _no_rows(declared)
         connection.register("rows", _without_zones(rows).to_arrow())
         connection.register("known", _without_zones(frames["known"]).to_arrow())
-        connection.execute(f"create temporary view source_rows as {_SELECTS[table]}")
+        connection.execute(f"create temporary view source_rows as {select}")
         try:
             warehouse.run("tables/stage", declared)
             if table in _DIMENSIONS and table in frames:
@@ -168,38 +167,17 @@ def _without_zones(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(selectors.datetime().dt.replace_time_zone(None))
 
 
-_NO_ROWS = {
-    "users": pl.DataFrame(
-        schema={
-            "id": pl.Int64,
-            "username": pl.String,
-            "is_bot": pl.Boolean,
-            "created_at": pl.Datetime("us", "UTC"),
-            "deleted_at": pl.Datetime("us", "UTC"),
-        }
-    ),
-    "conversations": pl.DataFrame(
-        schema={
-            "id": pl.String,
-            "type": pl.String,
-            "title": pl.String,
-            "created_at": pl.Datetime("us", "UTC"),
-        }
-    ),
-    "participants": pl.DataFrame(
-        schema={
-            "conversation_id": pl.String,
-            "user_id": pl.Int64,
-            "role": pl.String,
-            "joined_at": pl.Datetime("us", "UTC"),
-            "left_at": pl.Datetime("us", "UTC"),
-        }
-    ),
-}
+def _no_rows(table: Table) -> str:
+    """A SELECT with the columns of a table and no row."""
+    types = {
+        name: "timestamp" if name in table.times else type_ for name, type_ in table.columns.items()
+    }
+    columns = [f"cast(null as {type_}) as {name}" for name, type_ in types.items()]
+    return f"select {', '.join([*columns, 'true as is_new'])} where false"
 
 
 def _extract(frames: Frames, number: int, until: datetime) -> Extract:
-    """What a cycle would say of such a batch."""
+    """The record of such a batch, as a cycle makes it."""
     return Extract(
         source=SourceIdentity(system_identifier="generated", timeline=1, database="generated"),
         coverage=EVERY_DAY,

@@ -1,7 +1,7 @@
-"""What the bench asks of the metrics: who asks, about what, over how many days.
+"""The calls of metrics that the bench measures, by scope and number of days.
 
-The people and conversations are the liveliest there are; the member is the one whose conversations
-are nearest to two thousand, as many as the goal names.
+The user and the conversation are the ones with the most messages; the member is the one whose
+number of conversations is nearest to two thousand, as the goal says.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _SORTS = ("messages", "participants", "activity")
 _ZONES = (("daily", "Europe/Berlin"), ("hourly", "Asia/Kathmandu"))
 
 
-class Asker(StrEnum):
-    """Whose question it is; goals are stated by them."""
+class Scope(StrEnum):
+    """Which rows a call is about; the goals are stated by scope."""
 
     ADMINISTRATOR = "administrator"
     ONE_CONVERSATION = "one conversation"
@@ -38,15 +38,15 @@ class Asker(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """One question.
+class MetricCall:
+    """One call of a metric.
 
     Attributes:
-        about: the metric and what tells this question from others of it, in words.
-        days: the length of its window, which ends at `until`.
+        about: the metric and what distinguishes this call from its other calls, in words.
+        days: the length of the window, which ends at `until`; 0 = all time.
     """
 
-    asker: Asker
+    scope: Scope
     metric: str
     about: str
     days: int
@@ -55,13 +55,13 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subjects:
-    """Who and what the questions are about.
+    """The users and the conversation that the calls are about.
 
     Attributes:
-        until: the end of every window: data_through, unless the messenger has been silent since.
+        until: the end of every window: data_through, or a caller's own instant.
         user, conversation: with the most messages of the last year.
-        member: one who takes part in about `MEMBER_CONVERSATIONS`; in how many says
-            `member_conversations`.
+        member: a user in about `MEMBER_CONVERSATIONS` conversations.
+        member_conversations: the exact number.
     """
 
     until: datetime
@@ -72,7 +72,7 @@ class Subjects:
 
 
 def subjects_of(published: duckdb.DuckDBPyConnection) -> Subjects:
-    """Choose them from a generation."""
+    """Choose the subjects from a generation."""
 
     def row(question: str, **values: Any) -> tuple[Any, ...]:
         (found,) = published.execute(question, values).fetchall()
@@ -105,42 +105,42 @@ def subjects_of(published: duckdb.DuckDBPyConnection) -> Subjects:
     )
 
 
-def questions(subjects: Subjects, windows: Sequence[int]) -> Iterator[Asked]:
-    """Every question, over each window of so many days."""
+def metric_calls(subjects: Subjects, windows: Sequence[int]) -> Iterator[MetricCall]:
+    """Every call, over windows of these numbers of days."""
     for days in windows:
         since = {"since": subjects.until - timedelta(days=days)}
 
-        def ask(asker: Asker, metric: str, detail: str = "", /, **arguments: Any) -> Asked:
-            return Asked(
-                asker=asker,
+        def call(scope: Scope, metric: str, detail: str = "", /, **arguments: Any) -> MetricCall:
+            return MetricCall(
+                scope=scope,
                 metric=metric,
                 about=f"{metric} {detail}".strip(),
                 days=days,  # noqa: B023
                 arguments=since | arguments,  # noqa: B023
             )
 
-        for asker, seen in (
-            (Asker.ADMINISTRATOR, {}),
-            (Asker.MEMBER, {"visible_to": subjects.member}),
+        for scope, seen in (
+            (Scope.ADMINISTRATOR, {}),
+            (Scope.MEMBER, {"visible_to": subjects.member}),
         ):
             for metric in _COUNTERS:
-                yield ask(asker, metric, **seen)
-            yield ask(asker, "top_senders", **seen)
+                yield call(scope, metric, **seen)
+            yield call(scope, "top_senders", **seen)
             for order in _SORTS:
-                yield ask(asker, "top_conversations", f"by {order}", sort_by=order, **seen)
+                yield call(scope, "top_conversations", f"by {order}", sort_by=order, **seen)
             for every, zone in _ZONES:
                 detail = f"{every}, {zone}"
-                yield ask(asker, "message_timeline", detail, every=every, tz=zone, **seen)
-        for asker, narrowed in (
-            (Asker.ONE_CONVERSATION, {"for_conversation": subjects.conversation}),
-            (Asker.ONE_USER, {"for_user": subjects.user}),
+                yield call(scope, "message_timeline", detail, every=every, tz=zone, **seen)
+        for scope, narrowed in (
+            (Scope.ONE_CONVERSATION, {"for_conversation": subjects.conversation}),
+            (Scope.ONE_USER, {"for_user": subjects.user}),
         ):
-            yield ask(asker, "message_stats", **narrowed)
-            yield ask(asker, "message_timeline", "daily, UTC", **narrowed)
-        yield ask(Asker.ONE_CONVERSATION, "top_senders", for_conversation=subjects.conversation)
-        yield ask(Asker.ONE_USER, "user_activity", for_user=subjects.user)
-    yield Asked(
-        asker=Asker.ONE_CONVERSATION,
+            yield call(scope, "message_stats", **narrowed)
+            yield call(scope, "message_timeline", "daily, UTC", **narrowed)
+        yield call(Scope.ONE_CONVERSATION, "top_senders", for_conversation=subjects.conversation)
+        yield call(Scope.ONE_USER, "user_activity", for_user=subjects.user)
+    yield MetricCall(
+        scope=Scope.ONE_CONVERSATION,
         metric="conversation_stats",
         about="conversation_stats, all time",
         days=0,

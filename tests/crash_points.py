@@ -1,10 +1,10 @@
-"""Kills the pipeline between two of its steps, and lists the steps there are.
+"""Record the durable steps of a command, and kill the command before or after one of them.
 
-A step is a call that changes what a crash would leave: an fsync, a rename, an unlink, a COPY, a
-COMMIT. The calls are wrapped here, in a process of its own; the product knows nothing of it.
-`python -m tests.kills` reads one request a line and forks a child for each, before any library
-has started a thread. A child runs to its end and lists its steps, or kills itself before or after
-one of them.
+A step is a call that changes what a crash would leave on disk: an fsync, a rename, an unlink, a
+COPY, a COMMIT. This module wraps these calls in a process of its own; the product does not know of
+it. `python -m tests.crash_points` reads one request per line and forks a child for each, before any
+library has started a thread. A child runs to its end and lists its steps, or kills itself before or
+after one of them.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ from olap.settings import Secret, Settings
 ROOT = Path(__file__).parents[1]
 KEEP_GENERATIONS = 2
 SIDES = ("before", "after")
-# Who is erased: an id and a name that nothing else here contains.
+# The user to erase: an id and a name that nothing else contains.
 PERSON, NAME = 7_345_678_901_234_567, "Wilhelmina Unmistakable"
 
 
 def settings_for(data_dir: Path) -> Settings:
-    """Settings under which a cycle has something to collect, and its steps one order."""
+    """Settings with which a cycle removes files, and its steps have one order."""
     half_a_day_off = (datetime.now(UTC).hour + 12) % 24
     return Settings(
         data_dir=data_dir,
@@ -55,7 +55,7 @@ def settings_for(data_dir: Path) -> Settings:
         keep_generations=KEEP_GENERATIONS,
         grace_seconds=0,
         repair_max_percent=100,
-        # Or the daily proofs would begin in some runs and not in others.
+        # Otherwise the daily proofs would start in some runs and not in others.
         verify_hour=half_a_day_off,
         redis_url=Secret("redis://127.0.0.1:1/0"),
     )
@@ -85,11 +85,11 @@ def _erase(settings: Settings, url: Secret, clock: Clock) -> None:
 
 
 def _backfill(settings: Settings, url: Secret, clock: Clock) -> None:
-    # One reader: two would take their steps in one order when recorded and in another when killed.
+    # One reader, because the order of the steps of two readers varies.
     backfill(settings, url, clock, days=DayRange(date.min, date.max), jobs=1)
 
 
-# What can be killed, by the name that a request gives it.
+# The commands that can be killed, by their names in a request.
 COMMANDS: dict[str, Callable[[Settings, Secret, Clock], None]] = {
     "cycle": _cycle,
     "cycle and rewrite": _cycle_and_rewrite,
@@ -101,7 +101,7 @@ COMMANDS: dict[str, Callable[[Settings, Secret, Clock], None]] = {
 
 
 class Step(NamedTuple):
-    """One step, and what the directory held before and after it."""
+    """One step, with digests of the directory before and after it."""
 
     kind: str
     site: str
@@ -110,8 +110,8 @@ class Step(NamedTuple):
     after: str
 
 
-class Case(NamedTuple):
-    """A place to be killed at: before or after the step of this number, which is of this kind."""
+class CrashPoint(NamedTuple):
+    """A point to kill a command at: before or after the step of this number and kind."""
 
     number: int
     side: str
@@ -120,29 +120,29 @@ class Case(NamedTuple):
 
 
 class Steps:
-    """Counts the steps of this process, and kills it at one of them."""
+    """Counts the steps of this process, and kills it at its crash point."""
 
-    def __init__(self, data_dir: Path, case: Case | None) -> None:
+    def __init__(self, data_dir: Path, point: CrashPoint | None) -> None:
         self.data_dir = data_dir
-        self.case = case
+        self.point = point
         self.count = 0
         self.found: list[Step] = []
 
     def take(self, kind: str, target: object, call: Callable[[], Any]) -> Any:
-        """Make the call, as a step."""
+        """Make the call as a step."""
         number, site = self.count, _site()
         self.count += 1
-        if self.case:
-            if number == self.case.number:
-                # Two runs from one directory take the same steps, or a case would mean nothing.
-                assert (kind, site) == (self.case.kind, self.case.site), (number, kind, site)
+        if self.point:
+            if number == self.point.number:
+                # Two runs from equal directories must take the same steps.
+                assert (kind, site) == (self.point.kind, self.point.site), (number, kind, site)
             self._kill_at(number, "before")
-        before = "" if self.case else digest(self.data_dir)
+        before = "" if self.point else digest(self.data_dir)
         try:
             return call()
         finally:
-            # A call that fails is a step as well: not every file system can clone a file.
-            if self.case:
+            # A failing call is a step as well: not every file system can clone a file.
+            if self.point:
                 self._kill_at(number, "after")
             else:
                 target = str(target).removeprefix(f"{self.data_dir}/")
@@ -150,11 +150,11 @@ class Steps:
                 self.found.append(Step(kind, site, target, before, after))
 
     def _kill_at(self, number: int, side: str) -> None:
-        if self.case and (number, side) == (self.case.number, self.case.side):
+        if self.point and (number, side) == (self.point.number, self.point.side):
             os.kill(os.getpid(), signal.SIGKILL)
 
     def wrap(self) -> None:
-        """Put the wrappers in the place of what the product calls."""
+        """Replace the functions that the product calls by wrappers."""
         for kind in ("fsync", "rename", "unlink", "symlink", "rmdir", "chmod", "mkdir"):
             setattr(os, kind, self._around(kind, getattr(os, kind)))
         replace, copyfile, ioctl = os.replace, shutil.copyfile, fcntl.ioctl
@@ -193,7 +193,7 @@ class Steps:
             def call() -> Any:
                 return real(target, *arguments, **options)
 
-            # What finds nothing to do changes nothing.
+            # A call that finds nothing to do is not a step.
             is_path = isinstance(target, str | Path) and options.get("dir_fd") is None
             if kind == "unlink" and is_path and not os.path.lexists(target):
                 return call()
@@ -223,30 +223,30 @@ class Connection:
         self.close()
 
     def cursor(self) -> Connection:
-        """Another connection to the same database."""
+        """Return another connection to the same database."""
         return Connection(self._steps, self._real.cursor())
 
     def begin(self) -> None:
-        """Begin a transaction: what it does is no step before it is committed."""
+        """Begin a transaction; its statements are not steps."""
         self._real.begin()
         self._is_in_transaction = True
 
     def rollback(self) -> None:
-        """Undo the transaction."""
+        """Roll the transaction back."""
         self._real.rollback()
         self._is_in_transaction = False
 
     def commit(self) -> None:
-        """Commit: a step."""
+        """Commit, which is a step."""
         self._steps.take("COMMIT", "transaction", self._real.commit)
         self._is_in_transaction = False
 
     def close(self) -> None:
-        """Close: a step, because it checkpoints."""
+        """Close, which is a step because it checkpoints."""
         self._steps.take("close", "", self._real.close)
 
     def execute(self, statement: Any, parameters: Any = None) -> Any:
-        """Execute; what is durable at its end is a step."""
+        """Execute a statement, as a step if it is durable when it ends."""
         parsed = statement
         if isinstance(statement, str):
             parsed = self._real.extract_statements(statement)[0]
@@ -272,7 +272,7 @@ class Connection:
 
 
 def digest(data_dir: Path) -> str:
-    """What lies below the directory: names, modes, targets of links, bytes."""
+    """A digest of the directory: names, modes, targets of links, bytes."""
     found = hashlib.sha256()
     for path in sorted(data_dir.rglob("*")):
         if path.suffix == ".lock" or any(part.startswith("spill") for part in path.parts):
@@ -286,7 +286,7 @@ def digest(data_dir: Path) -> str:
 
 
 def _site() -> str:
-    """The innermost function of the product that is being executed."""
+    """The innermost running function of the product."""
     frame = sys._getframe(2)
     while frame.f_back is not None:
         path = Path(frame.f_code.co_filename)
@@ -297,13 +297,13 @@ def _site() -> str:
 
 
 def _child(request: dict[str, Any]) -> None:
-    """Serve one request; the list of steps goes to the file that it names."""
+    """Serve one request, and write the list of steps to the file that it names."""
     data_dir = Path(request["data_dir"])
-    case = Case(*request["case"]) if request["case"] else None
+    point = CrashPoint(*request["point"]) if request["point"] else None
     with Path(request["log"]).open("w") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
-    steps = Steps(data_dir, case)
+    steps = Steps(data_dir, point)
     steps.wrap()
     now = datetime.fromisoformat(request["now"])
     COMMANDS[request["command"]](settings_for(data_dir), Secret(request["url"]), lambda: now)
@@ -311,7 +311,7 @@ def _child(request: dict[str, Any]) -> None:
 
 
 def serve() -> None:
-    """Fork a child for each request; answer with how it ended."""
+    """Fork a child for each request, and print its exit code."""
     assert adbc_driver_postgresql.dbapi
     for line in sys.stdin:
         pid = os.fork()
@@ -329,34 +329,38 @@ def serve() -> None:
         print(os.waitstatus_to_exitcode(status), flush=True)
 
 
-class Killer:
-    """The process that forks, as the tests see it."""
+class Crasher:
+    """The forking process, as the tests use it."""
 
-    def __init__(self, process: subprocess.Popen[str], scratch: Path) -> None:
+    def __init__(self, process: subprocess.Popen[str], directory: Path) -> None:
         self._process = process
-        self._scratch = scratch
+        self._directory = directory
 
     def record(self, command: str, data_dir: Path, url: str, now: datetime) -> list[Step]:
-        """Run to the end; the steps that it took."""
-        code = self._ask(command, data_dir, url, now, None)
+        """Run a command to its end and return its steps."""
+        code = self._request(command, data_dir, url, now, None)
         assert code == 0, self._log()
-        found = json.loads((self._scratch / "steps").read_text())
+        found = json.loads((self._directory / "steps").read_text())
         return [Step(*step) for step in found]
 
-    def kill(self, command: str, data_dir: Path, url: str, now: datetime, case: Case) -> None:
-        """Run until the case comes, and no further."""
-        code = self._ask(command, data_dir, url, now, case)
-        assert code == -signal.SIGKILL, (code, case, self._log())
+    def kill(
+        self, command: str, data_dir: Path, url: str, now: datetime, point: CrashPoint
+    ) -> None:
+        """Run a command up to the crash point."""
+        code = self._request(command, data_dir, url, now, point)
+        assert code == -signal.SIGKILL, (code, point, self._log())
 
-    def _ask(self, command: str, data_dir: Path, url: str, now: datetime, case: Case | None) -> int:
+    def _request(
+        self, command: str, data_dir: Path, url: str, now: datetime, point: CrashPoint | None
+    ) -> int:
         request = {
             "command": command,
             "data_dir": str(data_dir),
             "url": url,
             "now": now.isoformat(),
-            "case": case,
-            "log": str(self._scratch / "log"),
-            "steps": str(self._scratch / "steps"),
+            "point": point,
+            "log": str(self._directory / "log"),
+            "steps": str(self._directory / "steps"),
         }
         assert self._process.stdin
         assert self._process.stdout
@@ -365,21 +369,21 @@ class Killer:
         return int(self._process.stdout.readline())
 
     def _log(self) -> str:
-        return (self._scratch / "log").read_text()[-3000:]
+        return (self._directory / "log").read_text()[-3000:]
 
 
 @contextmanager
-def killer(scratch: Path) -> Iterator[Killer]:
-    """Start the process that forks."""
-    scratch.mkdir()
+def crasher(directory: Path) -> Iterator[Crasher]:
+    """Start the forking process; its files are below `directory`."""
+    directory.mkdir()
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.kills"],
+        [sys.executable, "-m", "tests.crash_points"],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
-        yield Killer(process, scratch)
+        yield Crasher(process, directory)
         assert process.stdin
         process.stdin.close()
 

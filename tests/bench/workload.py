@@ -1,10 +1,10 @@
-"""What 64 clients ask of the API at the same time: 50 things, a few of them nearly always.
+"""The requests of 64 concurrent clients: 50 paths, a few of them far more often than the others.
 
-How often each is asked follows Zipf's law: the second half as often as the first, the third a
-third as often. The three that are asked most are the administrator's dashboards of 1, 7 and 30
-days, which the API always computes before a new generation answers. The other 47 come from every
-endpoint; the API computes those that were asked last as well, as far as its ten seconds go, and the
-rest when somebody first asks the new generation.
+The frequencies follow Zipf's law: the second path half as often as the first, the third a third as
+often. The first three are the administrator's dashboards of 1, 7 and 30 days, which the API always
+computes before a new generation answers. The other 47 come from every endpoint; the API also
+computes recently requested ones, as far as its time for warming allows, and the rest on the first
+request to the new generation.
 """
 
 from __future__ import annotations
@@ -39,27 +39,31 @@ _HOURS = (24, 168)
 
 
 @dataclass(frozen=True, slots=True)
-class Crowd:
-    """The paths, the most wanted first, and how often each is asked beside the others."""
+class Workload:
+    """The paths, the most frequent first, and their relative frequencies.
+
+    Attributes:
+        warmed: how many of the first paths the API computes before a generation answers.
+    """
 
     paths: tuple[str, ...]
     weights: tuple[float, ...]
     warmed: int
 
     def is_warmed(self, path: int) -> bool:
-        """Whether the path at this place is computed before a generation answers."""
+        """Whether the path of this index is computed before a generation answers."""
         return path < self.warmed
 
 
-def crowd_of(url: str, token: str) -> Crowd:
-    """The paths, about the liveliest people and conversations of what is published at `url`."""
+def workload_for(url: str, token: str) -> Workload:
+    """The paths for the server at `url`, about its most active users and conversations."""
 
-    def liveliest(ranking: str, rows: str, field: str) -> list[str]:
+    def most_active(ranking: str, rows: str, field: str) -> list[str]:
         found = httpx.get(
             f"{url}{PREFIX}/{ranking}",
             params={"days": 365, "limit": _SUBJECTS},
             headers={"Authorization": f"Bearer {token}"},
-            timeout=60,
+            timeout=300,
         )
         return [str(row[field]) for row in found.raise_for_status().json()[rows]]
 
@@ -71,17 +75,17 @@ def crowd_of(url: str, token: str) -> Crowd:
     ]
     others += [f"{PREFIX}/active-users?hours={hours}" for hours in _HOURS]
     others += [
-        f"{PREFIX}/user/{user}" for user in liveliest("top-senders", "top_senders", "user_id")
+        f"{PREFIX}/user/{user}" for user in most_active("top-senders", "top_senders", "user_id")
     ]
     others += [
         f"{PREFIX}/conversation/{conversation}"
-        for conversation in liveliest("top-conversations", "conversations", "conversation_id")
+        for conversation in most_active("top-conversations", "conversations", "conversation_id")
     ]
     random.Random(SEED).shuffle(others)
     paths = (*warmed, *others)
-    return Crowd(paths, tuple(1 / rank for rank in range(1, len(paths) + 1)), len(warmed))
+    return Workload(paths, tuple(1 / rank for rank in range(1, len(paths) + 1)), len(warmed))
 
 
 def dashboard(days: int, end: str | None = None) -> str:
-    """The path of a dashboard over so many days, which end now or at an instant."""
+    """The path of a dashboard over `days` days, which end now or at an instant."""
     return f"{PREFIX}/dashboard?days={days}" + ("" if end is None else f"&end={end}")

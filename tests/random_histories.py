@@ -1,6 +1,6 @@
-"""`python -m tests.torture`: many long histories, from a seed that is printed first.
+"""`python -m tests.random_histories`: play many long histories, from a seed that is printed first.
 
-A history that fails is written down as its steps, and `--replay FILE` plays them again.
+The steps of a history that fails are written to a file, and `--replay FILE` plays them again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from etl.sandbox.load import create_schema
 from etl.sandbox.postgres import create_database, drop_database, postgres_server
-from tests.histories import KINDS, History, HistoryMachine, Step
+from tests.histories import EXPECTED, History, HistoryMachine, Step
 
 FAILED = Path(__file__).parents[1] / "build" / "failed-history.json"
 LENGTH = 25
@@ -32,20 +32,20 @@ _numbers = itertools.count(1)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Torture until the time is over or a history fails; the process's exit code."""
+    """Play histories until the time is over or one fails, and return the process's exit code."""
     options = _parser().parse_args(arguments)
     print(f"seed {options.seed}", flush=True)
     with (
-        tempfile.TemporaryDirectory(prefix="torture-pg-") as directory,
+        tempfile.TemporaryDirectory(prefix="histories-pg-") as directory,
         postgres_server(Path(directory)) as server,
     ):
         if options.replay:
             return replay(server.url(), options.replay)
-        return torture(server.url(), options.seed, deadline=time.monotonic() + 60 * options.minutes)
+        return play(server.url(), options.seed, deadline=time.monotonic() + 60 * options.minutes)
 
 
-def torture(server: str, first_seed: int, *, deadline: float) -> int:
-    """Play history after history, each of a seed of its own; 1 when one fails or a kind is lost."""
+def play(server: str, first_seed: int, *, deadline: float) -> int:
+    """Play histories, each with its own seed; 1 when one fails or an action never happened."""
     tally: Counter[str] = Counter()
     for number in itertools.count(first_seed):
         if time.monotonic() >= deadline:
@@ -72,11 +72,11 @@ def torture(server: str, first_seed: int, *, deadline: float) -> int:
                 traceback.print_exc()
                 FAILED.parent.mkdir(exist_ok=True)
                 FAILED.write_bytes(msgspec.json.encode(played[-1].steps))
-                print(f"seed {number} failed; python -m tests.torture --replay {FAILED}")
+                print(f"seed {number} failed; python -m tests.random_histories --replay {FAILED}")
                 return 1
-    for kind in sorted({*KINDS, *tally}):
+    for kind in sorted({*EXPECTED, *tally}):
         print(f"{tally[kind]:8} {kind}")
-    missing = [kind for kind in KINDS if not tally[kind]]
+    missing = [kind for kind in EXPECTED if not tally[kind]]
     if missing:
         print(f"never happened: {', '.join(missing)}")
     return 1 if missing else 0
@@ -95,25 +95,25 @@ def replay(server: str, file: Path) -> int:
             return 1
         finally:
             history.close()
-    print("every generation was right")
+    print("every generation equals its snapshot")
     return 0
 
 
 @contextmanager
 def _fresh_histories(server: str, played: list[History]) -> Iterator[Iterator[History]]:
-    """Histories, each with a database and a DATA_DIR of its own, until the block ends."""
+    """Histories, each with its own database and DATA_DIR, until the block ends."""
     names: list[str] = []
 
     def make(directory: Path) -> Iterator[History]:
         while True:
-            names.append(f"torture_{next(_numbers)}")
+            names.append(f"history_{next(_numbers)}")
             url = create_database(server, names[-1], template="template1")
             with psycopg.connect(url) as connection:
                 create_schema(connection)
             played.append(History(server, url, directory / names[-1]))
             yield played[-1]
 
-    with tempfile.TemporaryDirectory(prefix="torture-") as directory:
+    with tempfile.TemporaryDirectory(prefix="histories-") as directory:
         try:
             yield make(Path(directory))
         finally:
@@ -122,10 +122,10 @@ def _fresh_histories(server: str, played: list[History]) -> Iterator[Iterator[Hi
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=30, help="for how long (30)")
+    parser = argparse.ArgumentParser(prog="python -m tests.random_histories", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=30, help="how long (30)")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**9), help="random")
-    parser.add_argument("--replay", type=Path, help="play the steps of a failed history again")
+    parser.add_argument("--replay", type=Path, help="play the steps of a failed history")
     return parser
 
 

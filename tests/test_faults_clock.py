@@ -1,4 +1,4 @@
-"""Clocks that jump, ours and the source's: what was seen stays seen, generations come and go."""
+"""Jumps of our clock and of the source's: rows stay complete, and generations go on."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ YEARS = timedelta(days=3 * 365)
 
 
 @pytest.mark.parametrize("jump", [YEARS, -YEARS], ids=["forward", "back"])
-def test_our_clock_may_jump(pipeline: Pipeline, jump: timedelta) -> None:
-    """After a jump each change is still published, numbers grow, and old generations still go."""
+def test_our_clock_can_jump(pipeline: Pipeline, jump: timedelta) -> None:
+    """After a jump each change is published, numbers grow, and old generations are removed."""
     with World(pipeline.url) as world:
         for number in range(4):
             world.message(number)
@@ -36,8 +36,8 @@ def test_our_clock_may_jump(pipeline: Pipeline, jump: timedelta) -> None:
     assert contents.differences(contents.of_views(pipeline.published), expected) == {}
 
 
-def test_a_quiet_day_is_published_although_our_clock_was_set_back(pipeline: Pipeline) -> None:
-    """A generation from the future does not keep the next one from being published."""
+def test_a_cycle_publishes_after_our_clock_was_set_back(pipeline: Pipeline) -> None:
+    """A generation from the future does not prevent the next one."""
     with World(pipeline.url) as world:
         world.message(1)
     pipeline.cycle()
@@ -50,7 +50,7 @@ def test_a_quiet_day_is_published_although_our_clock_was_set_back(pipeline: Pipe
 def test_data_through_never_goes_back(
     pipeline: Pipeline, jump: timedelta, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The source's clock jumps and comes back: data_through only grows, and rows keep coming."""
+    """When the source's clock jumps and returns, data_through never decreases."""
     read, offsets = SourceTransaction._read_snapshot, [timedelta(), jump, timedelta()]
 
     def shifted(self: SourceTransaction) -> Snapshot:
@@ -70,8 +70,8 @@ def test_data_through_never_goes_back(
     assert contents.differences(contents.of_views(pipeline.published), expected) == {}
 
 
-def test_status_warns_of_a_source_that_lives_in_the_future(pipeline: Pipeline) -> None:
-    """While the last batch lies ahead of our clock a lag could not be seen: it is a warning."""
+def test_status_warns_of_a_source_in_the_future(pipeline: Pipeline) -> None:
+    """A last batch ahead of our clock is a warning, because it hides a lag."""
     pipeline.cycle()
     at_the_source = pipeline.manifest().data_through
     found = status(pipeline.layout, at_the_source - YEARS, interval_seconds=300)
