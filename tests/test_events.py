@@ -19,15 +19,14 @@ import redis
 from httpx import Response
 from litestar.testing import TestClient
 
-from api.client import AnalyticsEventType
+from api.auth import Role
 from api.events import feed as feed_module
-from api.events.event import Event, Row, UnusableError, read_events, rows_of
-from api.events.queue import NotKeptError, Queue
-from api.events.routes import EVENT_SCHEMA
+from api.events.event import Event, EventType, Row, UnusableError, read_events, rows_of
+from api.events.handlers import EVENT_SCHEMA
+from api.events.queue import NotStoredError, Queue
 from api.events.service import Events
 from api.events.table import AwayError, EventTable, UnstorableError
 from api.events.writer import RefusedError
-from api.identity import Role
 from olap.settings import Hidden, Secret, Settings
 from tests.events_app import app
 from tests.own_servers import OwnValkey
@@ -122,11 +121,11 @@ def test_an_integer_may_be_written_with_a_point(
 
 def test_all_types_at_once(client: TestClient[Any], settings: Settings) -> None:
     """The ten types of the requirement are taken, with nothing but the type; ids are made."""
-    answer = post(client, [{"event_type": kind.value} for kind in AnalyticsEventType], Role.ADMIN)
+    answer = post(client, [{"event_type": kind.value} for kind in EventType], Role.ADMIN)
     assert answer.status_code == 202
     rows = stored(settings)
     assert len(rows) == 10
-    assert {row["event_type"] for row in rows} == {kind.value for kind in AnalyticsEventType}
+    assert {row["event_type"] for row in rows} == {kind.value for kind in EventType}
     assert {row["id"] for row in rows} == set(answer.json()["ids"])
     assert {(row["user_id"], row["conversation_id"], str(row["metadata"])) for row in rows} == {
         (None, None, "{}")
@@ -269,7 +268,7 @@ async def _together(settings: Settings, *events: dict[str, Any]) -> list[Any]:
     parts = Events(settings)
     async with parts.running():
         bodies = [json.dumps(event).encode() for event in events]
-        taking = [parts.take(body, datetime.now(UTC)) for body in bodies]
+        taking = [parts.receive(body, datetime.now(UTC)) for body in bodies]
         return list(await asyncio.gather(*taking, return_exceptions=True))
 
 
@@ -318,9 +317,7 @@ def test_commits_reach_the_disk(settings: Settings) -> None:
 
 def rows(*users: int) -> list[Row]:
     """Rows of these users."""
-    return rows_of(
-        [Event(event_type=AnalyticsEventType.USER_ONLINE, user_id=n) for n in users], NOW
-    )
+    return rows_of([Event(event_type=EventType.USER_ONLINE, user_id=n) for n in users], NOW)
 
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -400,7 +397,7 @@ def test_a_queue_keeps_in_order(durable: OwnValkey) -> None:
 
     async def scenario() -> None:
         queue = Queue(Secret(durable.url))
-        await queue.keep(some)
+        await queue.append(some)
         assert await queue.depth() == 3
         found = await queue.oldest(2)
         assert [entry.row for entry in found] == some[:2]
@@ -432,10 +429,10 @@ def test_a_redis_that_may_forget_keeps_nothing(
 
         async def scenario() -> None:
             queue = Queue(Secret(durable.url))
-            await queue.prove()
+            await queue.require_durable()
             client.config_set(setting, value)
-            with pytest.raises(NotKeptError, match=reason):
-                await queue.keep(rows(1))
+            with pytest.raises(NotStoredError, match=reason):
+                await queue.append(rows(1))
             await queue.close()
 
         try:
@@ -462,7 +459,7 @@ def test_a_poisoned_queue_goes_on(durable: OwnValkey, settings: Settings) -> Non
 
     async def fill() -> None:
         queue = Queue(Secret(durable.url))
-        await queue.keep([good[0], bad, good[1]])
+        await queue.append([good[0], bad, good[1]])
         await queue.close()
 
     asyncio.run(fill())
@@ -497,7 +494,7 @@ def test_the_schema_is_the_struct() -> None:
     assert EVENT_SCHEMA.properties is not None
     assert tuple(sorted(EVENT_SCHEMA.properties)) == tuple(sorted(Event.__struct_fields__))
     (event,) = read_events(b'{"event_type":"user.online"}')
-    assert event == Event(event_type=AnalyticsEventType.USER_ONLINE)
+    assert event == Event(event_type=EventType.USER_ONLINE)
     with pytest.raises(UnusableError):
-        rows_of([Event(event_type=AnalyticsEventType.USER_ONLINE, metadata={"a": "b" * 9000})], NOW)
+        rows_of([Event(event_type=EventType.USER_ONLINE, metadata={"a": "b" * 9000})], NOW)
     assert rows_of([event], NOW, lambda: UUID(int=1))[0].id == str(UUID(int=1))

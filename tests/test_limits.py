@@ -9,13 +9,12 @@ from itertools import count
 
 import pytest
 import structlog
-from limits import RateLimitItemPerMinute
 from litestar import Litestar, get
 from litestar.exceptions import TooManyRequestsException
 from litestar.testing import TestClient
 
 from api import limits as limits_module
-from api.identity import IdentityMiddleware, Verifier
+from api.auth import AuthenticationMiddleware, Verifier
 from api.limits import LimitMiddleware, Limits, RateLimit
 from olap.settings import Hidden, Secret, Settings
 from tests.tokens import SECRET, Signer
@@ -25,7 +24,7 @@ NOON = 1_800_000_000.0 // 60 * 60
 
 def a_limit(amount: int) -> RateLimit:
     """So many a minute."""
-    return RateLimit("requests", RateLimitItemPerMinute(amount))
+    return RateLimit("requests", amount)
 
 
 def attempt(limit: RateLimit, subject: str, now: float) -> bool:
@@ -166,7 +165,7 @@ def test_the_middleware_tells() -> None:
     """Every answer says how the asker stands, and the one too many is 429 with `Retry-After`."""
     verifier = Verifier.from_settings(Settings(jwt_secret=Hidden(SECRET)))
     limits = Limits(3, 60, clock=lambda: NOON + 15)
-    middleware = [IdentityMiddleware(verifier), LimitMiddleware(limits)]
+    middleware = [AuthenticationMiddleware(verifier), LimitMiddleware(limits)]
     headers = {"Authorization": Signer.new("HS256").bearer()}
     with TestClient(Litestar([hello], middleware=middleware)) as client:
         answers = [client.get("/", headers=headers) for _ in range(4)]

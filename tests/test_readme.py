@@ -94,7 +94,7 @@ async def _post_an_event(settings: Settings) -> None:
     events = Events(settings)
     async with events.running():
         for _ in range(2):
-            await events.take(example[0].encode(), datetime.now(UTC))
+            await events.receive(example[0].encode(), datetime.now(UTC))
 
 
 def test_the_views_of_the_readme_are_those_of_a_generation(pipeline: Pipeline) -> None:

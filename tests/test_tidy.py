@@ -41,8 +41,7 @@ HOMES = {
     "adbc_driver_manager": ("etl/",),
     "adbc_driver_postgresql": ("etl/",),
     "litestar": ("api/",),
-    "jwt": ("api/keys.py", "api/identity.py"),
-    "limits": ("api/limits.py",),
+    "jwt": ("api/auth.py",),
     "redis": ("api/", "etl/erase.py"),
 }
 

@@ -18,18 +18,18 @@ from litestar import Litestar, Request, get
 from litestar.exceptions import NotAuthorizedException
 from litestar.testing import TestClient
 
-from api import identity
-from api.identity import (
-    FOR_ANYBODY,
-    Asker,
-    IdentityMiddleware,
+from api import auth
+from api.auth import (
+    PUBLIC,
+    AuthenticationMiddleware,
+    Keys,
+    Principal,
     Role,
     Verifier,
     authorization_of,
     make_token,
     only_for,
 )
-from api.keys import Keys
 from olap.errors import SettingsError
 from olap.settings import Hidden, Settings
 from tests.tokens import SECRET, Signer, write_jwks
@@ -50,7 +50,7 @@ def by_secret(**settings: Any) -> Verifier:
 def refusal(of: Verifier, authorization: str | None) -> str:
     """Why this header is refused."""
     with pytest.raises(NotAuthorizedException) as caught:
-        of.asker(authorization)
+        of.principal(authorization)
     assert caught.value.status_code == 401
     assert caught.value.headers is not None
     assert caught.value.headers["WWW-Authenticate"].startswith("Bearer")
@@ -62,8 +62,8 @@ def refusal(of: Verifier, authorization: str | None) -> str:
 def test_hs256() -> None:
     """A token signed with JWT_SECRET is good, and says who asks, as what, and until when."""
     until = datetime(2100, 1, 1, tzinfo=UTC)
-    asker = by_secret().asker(HS256.bearer(exp=until))
-    assert asker == Asker("7", Role.MEMBER, until.timestamp())
+    asker = by_secret().principal(HS256.bearer(exp=until))
+    assert asker == Principal("7", Role.MEMBER, until.timestamp())
     assert asker.viewer == 7
 
 
@@ -84,39 +84,39 @@ def test_public_keys(algorithm: str, source: str, tmp_path: Path) -> None:
         case _:
             write_jwks(file, signer)
             found = verifier(jwt_jwks_file=file)
-    assert found.asker(signer.bearer(role="admin")).role is Role.ADMIN
+    assert found.principal(signer.bearer(role="admin")).role is Role.ADMIN
     assert refusal(found, other.bearer()) == "The signature is not that of our key."
     assert "No key here verifies" in refusal(found, HS256.bearer())
 
 
 def test_a_rotated_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key that joins the set is taken, one that left it is refused, remembered or not."""
-    monkeypatch.setattr(identity, "_LOOK_SECONDS", 0)
+    monkeypatch.setattr(auth, "_KEY_CHECK_SECONDS", 0)
     old, new, file = Signer.new("ES256", "2025"), Signer.new("ES256", "2026"), tmp_path / "jwks"
     write_jwks(file, old)
     found = verifier(jwt_jwks_file=file)
     token = old.bearer()
-    assert found.asker(token)
+    assert found.principal(token)
     assert "No key here" in refusal(found, new.bearer())
     write_jwks(file, old, new)
-    assert found.asker(token)
-    assert found.asker(new.bearer())
+    assert found.principal(token)
+    assert found.principal(new.bearer())
     write_jwks(file, new)
     assert "No key here" in refusal(found, token)
-    assert found.asker(new.bearer())
+    assert found.principal(new.bearer())
 
 
 def test_a_broken_key_set_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A set that is half written, or gone, leaves the keys in force; the next good one counts."""
-    monkeypatch.setattr(identity, "_LOOK_SECONDS", 0)
+    monkeypatch.setattr(auth, "_KEY_CHECK_SECONDS", 0)
     old, new, file = Signer.new("EdDSA", "1"), Signer.new("EdDSA", "2"), tmp_path / "jwks"
     write_jwks(file, old)
     found = verifier(jwt_jwks_file=file)
     for damage in (lambda: file.write_text('{"keys": ['), file.unlink):
         damage()
-        assert found.asker(old.bearer())
+        assert found.principal(old.bearer())
     write_jwks(file, new)
-    assert found.asker(new.bearer())
+    assert found.principal(new.bearer())
 
 
 def test_tokens_without_a_kid_are_tried_with_every_key(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_tokens_without_a_kid_are_tried_with_every_key(tmp_path: Path) -> None:
     write_jwks(tmp_path / "jwks", *signers)
     found = verifier(jwt_jwks_file=tmp_path / "jwks")
     for signer in signers:
-        assert found.asker(signer.bearer())
+        assert found.principal(signer.bearer())
     assert refusal(found, Signer.new("ES256").bearer()) == "The signature is not that of our key."
     for signer in signers:
         assert refusal(found, signer.bearer(exp=1)) == "The token has expired."
@@ -165,7 +165,7 @@ def test_a_public_key_is_no_secret() -> None:
         verifier(jwt_public_key=signer.pem, jwt_secret=Hidden(SECRET)),
     ):
         assert refusal(found, f"Bearer {forged}")
-        assert found.asker(signer.bearer())
+        assert found.principal(signer.bearer())
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_a_claim_that_is_not_good(changes: dict[str, Any], reason: str) -> None:
     """Each claim that is missing, over, not yet good or not for us is 401 with that reason."""
     found = by_secret(jwt_audience="analytics", jwt_issuer="login")
     fitting = {"aud": ["analytics", "else"], "iss": "login"}
-    assert found.asker(HS256.bearer(**fitting))
+    assert found.principal(HS256.bearer(**fitting))
     assert refusal(found, HS256.bearer(**(fitting | changes))).startswith(reason)
 
 
@@ -216,7 +216,7 @@ def test_a_header_without_a_token(authorization: str | None) -> None:
     """No header, another scheme and what is no token are 401."""
     assert refusal(by_secret(), authorization)
     assert refusal(by_secret(), HS256.bearer().replace("Bearer", "Token"))
-    assert by_secret().asker(HS256.bearer().replace("Bearer", "bearer"))
+    assert by_secret().principal(HS256.bearer().replace("Bearer", "bearer"))
 
 
 def test_a_number_as_sub_is_refused() -> None:
@@ -247,7 +247,7 @@ def test_a_verified_token_is_not_verified_again(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(Verifier, "_decode", counted)
     found, good, bad = by_secret(), HS256.bearer(), HS256.bearer(exp=1)
-    assert found.asker(good) is found.asker(good)
+    assert found.principal(good) is found.principal(good)
     assert len(checks) == 1
     for _ in range(2):
         refusal(found, bad)
@@ -257,24 +257,24 @@ def test_a_verified_token_is_not_verified_again(monkeypatch: pytest.MonkeyPatch)
 def test_a_remembered_token_ends() -> None:
     """A token that was good a moment ago is 401 from its `exp` on."""
     found, token = by_secret(), HS256.bearer(exp=int(time.time()) + 2)
-    asker = found.asker(token)
-    while time.time() < asker.until:
+    asker = found.principal(token)
+    while time.time() < asker.expires_at:
         try:
-            assert found.asker(token) is asker
+            assert found.principal(token) is asker
         except NotAuthorizedException:
             break
         time.sleep(0.05)
-    assert time.time() >= asker.until
+    assert time.time() >= asker.expires_at
     assert refusal(found, token) == "The token has expired."
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many tokens come, no more than the bound are remembered, and all are answered."""
-    monkeypatch.setattr(identity, "_REMEMBERED_MAX", 10)
+    monkeypatch.setattr(auth, "_CACHED_TOKENS_MAX", 10)
     found = by_secret()
     for number in range(100):
-        assert found.asker(HS256.bearer(sub=str(number))).subject == str(number)
-        assert len(found._remembered) <= 10
+        assert found.principal(HS256.bearer(sub=str(number))).subject == str(number)
+        assert len(found._verified) <= 10
 
 
 @pytest.mark.parametrize(
@@ -331,9 +331,9 @@ def test_a_token_made_here_is_good(role: Role) -> None:
     settings = Settings(jwt_secret=Hidden(SECRET), jwt_audience="a", jwt_issuer="i")
     now = datetime.now(UTC)
     token = make_token(settings, subject="7", role=role, lifetime=timedelta(days=30), now=now)
-    asker = Verifier.from_settings(settings).asker(f"Bearer {token}")
+    asker = Verifier.from_settings(settings).principal(f"Bearer {token}")
     assert (asker.subject, asker.role) == ("7", role)
-    assert asker.until == int(now.timestamp()) + 30 * 86_400
+    assert asker.expires_at == int(now.timestamp()) + 30 * 86_400
 
 
 def test_no_token_is_made_that_would_be_refused() -> None:
@@ -349,7 +349,7 @@ def test_no_token_is_made_that_would_be_refused() -> None:
 
 
 @get("/whoami")
-async def whoami(request: Request[Asker, None, Any]) -> str:
+async def whoami(request: Request[Principal, None, Any]) -> str:
     """Say who asks."""
     return f"{request.user.role} {request.user.subject}"
 
@@ -360,7 +360,7 @@ async def posted() -> str:
     return "posted"
 
 
-@get("/open", opt={FOR_ANYBODY: True})
+@get("/open", opt={PUBLIC: True})
 async def opened() -> str:
     """For everybody."""
     return "open"
@@ -368,7 +368,7 @@ async def opened() -> str:
 
 def test_the_middleware() -> None:
     """A request without a good token is 401, with one it has its asker, and guards are kept."""
-    app = Litestar([whoami, posted, opened], middleware=[IdentityMiddleware(by_secret())])
+    app = Litestar([whoami, posted, opened], middleware=[AuthenticationMiddleware(by_secret())])
     with TestClient(app) as client:
         assert client.get("/whoami").status_code == 401
         assert client.get("/open").text == "open"
