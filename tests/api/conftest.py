@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from api import cache, redis_cache, warmup
+from api import redis_cache, warmup
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -14,7 +14,6 @@ def generous_time_limits() -> Iterator[None]:
     """Raise the time limits that only a slow machine reaches when nothing is wrong."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(redis_cache, "TIMEOUT_SECONDS", 60.0)
-        patch.setattr(cache, "_LEAD_SECONDS", 60.0)
         patch.setattr(warmup, "_DASHBOARDS_SECONDS", 300.0)
         patch.setattr(warmup, "_RECENT_SECONDS", 300.0)
         yield

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from api import cache as cache_module
 from api.cache import Cache, Entry, Memory, NotStartedError, Source
 from api.redis_cache import RedisCache
 from olap.settings import Secret
@@ -109,9 +110,10 @@ def test_a_client_that_disconnects_does_not_stop_the_others() -> None:
 
 
 def test_two_processes_compute_once_while_redis_answers(
-    valkey_url: str,
+    valkey_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A second process that asks while the first one computes waits for its answer in Redis."""
+    monkeypatch.setattr(cache_module, "_LEAD_SECONDS", 60.0)
     key = f"{KEY}:two-processes"
     computed: list[int] = []
 
