@@ -91,7 +91,7 @@ def endpoint(
 
     Args:
         metrics: the metric versions whose numbers the answer shows.
-        checks: the metric versions that only check whether what is asked about exists.
+        checks: the metric versions that only check whether an id of a filter exists.
         rows: the field of the answer that contains its rows, and their type.
     """
 

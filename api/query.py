@@ -1,4 +1,4 @@
-"""A query: what is asked, for which viewer, and of which generation.
+"""A query: its endpoint, its parameters and its viewer, and then the generation that answers it.
 
 An answer is a pure function of *(generation, metrics and their versions, parameters, scope)*, and
 the cache key consists of exactly these:
@@ -300,7 +300,7 @@ class Endpoint:
         summary: one line for the OpenAPI document.
         name: the name in cache keys.
         metrics: the metric versions that it reads; a generation without them cannot answer.
-        checks: those of `metrics` that only check whether what is asked about exists.
+        checks: those of `metrics` that only check whether an id of a filter exists.
         parameters: the struct of its parameters.
         answer: the type of the answer.
         compute: from a query to the answer; raises a `Problem` where there is none.
@@ -351,11 +351,11 @@ class Query:
         Raises:
             Problem: 400, the period is not valid in this generation.
         """
-        asked = self.parameters.period
+        period = self.parameters.period
         return BoundQuery(
             query=self,
             generation=generation,
-            window=None if asked is None else asked.window(generation.data_through),
+            window=None if period is None else period.window(generation.data_through),
         )
 
 

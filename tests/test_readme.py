@@ -142,8 +142,8 @@ def test_every_block_that_is_filled_in_is_filled() -> None:
 
 
 def test_the_endpoints_of_the_readme_are_those_of_the_api(tmp_path: Path) -> None:
-    """The table of the API's README names exactly the reads of the OpenAPI document, and each of their
-    own parameters is a parameter there."""
+    """The table of the API's README names exactly the reads of the OpenAPI document, and each
+    parameter in it is a parameter there."""
     settings = Settings(jwt_secret=Hidden("x" * 32), data_dir=tmp_path)
     document = create_app(settings).openapi_schema.to_schema()
     reads = {

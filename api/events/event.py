@@ -75,7 +75,7 @@ class Event(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 def _whole(name: str, value: float) -> int:
-    # Beyond 2^53 a float stands for several integers.
+    # Beyond 2^53 one float represents several integers.
     if not value.is_integer() or abs(value) > 2**53:
         raise ValueError(f"{name} is not a whole number")
     return int(value)

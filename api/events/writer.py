@@ -74,7 +74,7 @@ class Writer:
 
     def __init__(self, url: Secret | None, queue: Queue | None, feed: Feed) -> None:
         self._tables = [] if url is None else [EventTable(url) for _ in range(_GROUPS_AT_ONCE)]
-        self._probe = None if url is None else EventTable(url)
+        self._moving_table = None if url is None else EventTable(url)
         self._queue = queue
         self._feed = feed
         self._is_away: bool | None = None  # not known yet, so it is tried
@@ -140,8 +140,8 @@ class Writer:
                 await asyncio.sleep(0.001)
         for table in self._tables:
             await table.close()
-        if self._probe is not None:
-            await self._probe.close()
+        if self._moving_table is not None:
+            await self._moving_table.close()
 
     async def _some_group_ends(self, timeout: float | None) -> None:
         await asyncio.wait(self._groups, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
@@ -231,11 +231,11 @@ class Writer:
     async def maintain_once(self) -> None:
         """One round of `maintain`."""
         await self._check()
-        if self._probe is None or self._queue is None or self._queue_fault is not None:
+        if self._moving_table is None or self._queue is None or self._queue_fault is not None:
             return
         try:
             if self._is_away is False:
-                await self._move(self._probe, self._queue)
+                await self._move(self._moving_table, self._queue)
             telemetry.EVENTS_QUEUE_DEPTH.set(await self._queue.depth())
         except NotStoredError as error:
             self._note_queue(str(error))
@@ -244,10 +244,10 @@ class Writer:
 
     async def _check(self) -> None:
         """Check whether PostgreSQL, unless it is known to, and Redis accept events."""
-        if self._probe is not None and self._is_away is not False:
+        if self._moving_table is not None and self._is_away is not False:
             try:
                 # No row is written, but the right and the lock to write are required.
-                await self._probe.write([])
+                await self._moving_table.write([])
                 self._note_back()
             except AwayError as error:
                 self._note_away(str(error))
