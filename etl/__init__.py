@@ -1,16 +1,17 @@
-"""The ETL: from the messenger's PostgreSQL to a published generation, again and again.
+"""The ETL: from the messenger's PostgreSQL to a published generation, every few minutes.
 
 A cycle, in order (`cycle.run_cycle`):
 
-1. take the lock of the `DATA_DIR`, drop what an earlier crash left unreferenced;
-2. read every row that may have changed, under one snapshot, into staging; end the transaction;
+1. take the lock of the `DATA_DIR`, and remove what an earlier crash left unreferenced;
+2. read every row that may have changed, under one snapshot, into staging (`extract`); end the
+   transaction;
 3. write the new files of the days that changed (`olap.fold`);
 4. commit dimensions, facts, rollups, ledger and watermarks in one warehouse transaction;
-5. publish a generation, when there is something to show;
-6. collect what no kept generation names.
+5. read again what does not match the source's counts (`reconcile`);
+6. publish a generation if anything changed, and collect what no kept generation references.
 
-`source` knows PostgreSQL, `watchdog` breaks off one that hangs, `guards` decides whether it is
-still the same one and which tables must be read whole. `backfill` reads a large messenger in chunks
-and ends with a cycle; `verify` and `erase` are made of the same parts; `sandbox` is a messenger of
-our own to try all this on. Nothing here is imported by `api`, and nothing here imports it.
+`source` reads PostgreSQL, `watchdog` drops a connection that hangs, `guards` decides whether it is
+the database of the last cycle and which tables must be read whole. `backfill` reads a large
+messenger in chunks and ends with a cycle; `verify` and `erase` use the same parts; `sandbox` is a
+messenger to try all this on. `api` does not import `etl`, and `etl` does not import `api`.
 """

@@ -6,20 +6,26 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from etl.batch import BatchPlan
+from etl.extract import BatchPlan
 from etl.reconcile import Reconciled, reconcile
 from olap.backfill_chunks import Chunks, discard_chunks, read_chunks
-from olap.damage import lake_manifest, missing, unreadable
 from olap.days import EVERY_DAY, NO_DAY
 from olap.errors import BackfillError
 from olap.extract import Extract
-from olap.heal import healing
 from olap.layout import Layout, write_durably
 from olap.log import get_logger
 from olap.manifest import Manifest, Places, read_manifest
 from olap.proofs import due
 from olap.publish import collect, is_due, publish
-from olap.recovery import lake_error, recover, restore
+from olap.recovery import (
+    lake_error,
+    lake_manifest,
+    missing,
+    recover,
+    recovering,
+    restore,
+    unreadable,
+)
 from olap.settings import Secret, Settings
 from olap.timer import Timer
 from olap.warehouse import Warehouse, open_warehouse
@@ -49,7 +55,7 @@ class CycleReport:
 
     @property
     def extract(self) -> Extract:
-        """What the first batch read; others only put right what it found to differ."""
+        """What the first batch read; further batches only repair what did not match."""
         return self.reconciled.extracts[0]
 
     @property
@@ -66,7 +72,7 @@ class CycleReport:
 def plan_of(
     settings: Settings, before: Manifest | None, *, is_full: bool, chunks: Chunks | None
 ) -> BatchPlan:
-    """What a cycle reads: the news, and the proofs that are due."""
+    """What a cycle reads: what is new, and the days that are due for a proof."""
     coverage = before.coverage if before else NO_DAY if chunks is not None else EVERY_DAY
     proofs = (
         due(before, hour=settings.verify_hour, rows_max=settings.verify_budget_rows)
@@ -91,14 +97,14 @@ def run_cycle(
     chunks: Chunks | None = None,
     wait_seconds: float = 0,
 ) -> CycleReport:
-    """Bring the warehouse up to the source's present state and publish it if there is news.
+    """Bring the warehouse up to the source's present state, and publish it if anything changed.
 
     Args:
         url: the source.
-        clock: gives the present, UTC; a generation is dated with the moment it is published.
+        clock: returns the present, UTC; a generation is dated with its publication.
         is_full: read every table whole and accept another source than last time.
-        chunks: a backfill that has read all its ranges: this cycle makes it part of the warehouse.
-        wait_seconds: how long to wait for another writer to end.
+        chunks: a backfill that has read all its ranges: this cycle adds it to the warehouse.
+        wait_seconds: how long to wait for another writer to finish.
 
     Raises:
         AnalyticsError: with what to do next; the last generation is untouched.
@@ -109,7 +115,7 @@ def run_cycle(
         return _attempt(settings, url, clock, lost, is_full=is_full, chunks=chunks)
 
     with layout.locked(wait_seconds=wait_seconds):
-        report = healing(settings, layout, attempt)
+        report = recovering(settings, layout, attempt)
     _log(report)
     return report
 
@@ -132,7 +138,7 @@ def _attempt(
             _require_no_backfill(layout)
         if before:
             # A crash after the last commit may have left the lake's manifest behind the ledger;
-            # it must not name a file that is removed now.
+            # it must not reference a file that is removed now.
             write_durably(layout.lake_manifest, before.to_json())
             _collect(settings, layout, before, clock())
         plan = replace(plan_of(settings, before, is_full=is_full, chunks=chunks), lost=lost)
@@ -160,10 +166,10 @@ def _attempt(
 
 
 def rebuild_warehouse(settings: Settings, clock: Clock) -> Manifest:
-    """Make the warehouse anew from the lake alone and publish it; PostgreSQL is not needed.
+    """Rebuild the warehouse from the lake alone and publish it; PostgreSQL is not needed.
 
     Raises:
-        LakeError: there is no lake, or files of it are missing or damaged.
+        LakeError: there is no lake, or its files are missing or damaged.
     """
     layout = Layout(settings.data_dir)
     with layout.locked():
@@ -179,10 +185,10 @@ def rebuild_warehouse(settings: Settings, clock: Clock) -> Manifest:
 
 
 def publish_again(settings: Settings, clock: Clock) -> Manifest:
-    """Publish what the warehouse holds once more, with this version's views and metrics.
+    """Publish the warehouse again, with this version's views and metrics.
 
-    For after an upgrade that brought new metrics: nothing is read, so the data are as old as they
-    were. The lake is not touched, and PostgreSQL is not needed.
+    For use after an upgrade with new metrics: nothing is read, so `data_through` stays the same.
+    The lake is not touched, and PostgreSQL is not needed.
 
     Raises:
         PublishError: nothing has been loaded yet.
@@ -201,7 +207,7 @@ def publish_again(settings: Settings, clock: Clock) -> Manifest:
 
 
 def _require_lake(layout: Layout) -> None:
-    """Stop unless the lake is whole: a cycle could read again what it lacks, a rebuild cannot."""
+    """Stop unless the lake is complete: a rebuild cannot read missing files from the source."""
     described = lake_manifest(layout) or read_manifest(layout.lake_manifest)
     lost = missing(layout, described) or unreadable(layout, described)
     if lost:
@@ -209,7 +215,7 @@ def _require_lake(layout: Layout) -> None:
 
 
 def has_left_chunks(layout: Layout, manifest: Manifest | None) -> bool:
-    """Whether a finished backfill has left its chunks: all their days are in the coverage."""
+    """Whether a finished backfill left its chunks: all their days are in the coverage."""
     try:
         chunks = read_chunks(layout)
     except BackfillError:
@@ -218,7 +224,7 @@ def has_left_chunks(layout: Layout, manifest: Manifest | None) -> bool:
 
 
 def _require_no_backfill(layout: Layout) -> None:
-    """Stop a first load beside an unfinished one, which may be of fewer days."""
+    """Stop a first load beside an unfinished backfill, which may cover fewer days."""
     if read_chunks(layout) is not None:
         raise BackfillError(
             f"a backfill into {layout.root} is unfinished, and nothing else has been loaded yet",
@@ -248,7 +254,7 @@ def _collect(settings: Settings, layout: Layout, manifest: Manifest, now: dateti
 
 
 def _log(report: CycleReport) -> None:
-    """The cycle's one canonical line, and one error per table that could not be put right."""
+    """Log the cycle's one canonical line, and one error per table that was not repaired."""
     batch, reconciled = report.manifest.last_batch, report.reconciled
     tables = report.extract.tables
     log.info(
@@ -276,5 +282,5 @@ def _log(report: CycleReport) -> None:
             "repair.refused",
             table=table,
             rows=rows,
-            hint="rows are gone at the source; `verify --repair --yes` removes them here as well",
+            hint="rows are gone at the source; `verify --repair --yes` removes them here too",
         )

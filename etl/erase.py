@@ -1,13 +1,13 @@
-"""Erasure: after the messenger has deleted or anonymised a person, nothing here names them either.
+"""Erase: after the messenger deleted or anonymised a person, nothing here identifies them either.
 
-The id gives way to a random pseudonym in every lake file and in the warehouse, and the name goes;
-keys and so all totals stay. The warehouse is written anew (deleted bytes stay in a plain copy), one
-new generation is published, and every older one, with the lake files only it named, is removed at
-once. From then on `olap.erasures` recognises the id when the source still sends it. Last, all of
-`DATA_DIR` is searched, decoded and byte by byte, and a receipt says what was searched.
+A random pseudonym replaces the id in every lake file and in the warehouse, and the name is removed;
+keys, and so all totals, stay. The warehouse is rewritten (a plain copy keeps deleted bytes), a new
+generation is published, and every older one is removed at once, with the lake files that only it
+referenced. From then on `olap.erasures` recognises the id if the source still sends it. Finally all
+of `DATA_DIR` is searched, decoded and byte by byte, and a receipt reports what was searched.
 
-Every step can be done again: after a kill, the same command finishes the work. What people copied
-out of `DATA_DIR` before, and blocks that the disk has not yet overwritten, are out of reach.
+Every step can be repeated: after a kill, the same command finishes the work. Copies that people
+made of `DATA_DIR`, and disk blocks that have not been overwritten yet, are out of reach.
 """
 
 from __future__ import annotations
@@ -24,38 +24,37 @@ import redis
 
 from olap import ledger, sqlfiles
 from olap.backfill_chunks import forget_chunk, read_chunks
-from olap.erasures import PERSON_COLUMNS, read_erasures
+from olap.erasures import read_erasures
 from olap.errors import ErasureError
-from olap.heal import damage_named
-from olap.lake import rewrite_day, write_dimension
+from olap.lake import mask_day, write_dimension
 from olap.layout import Layout, write_durably
 from olap.manifest import LakeFile, Manifest
 from olap.publish import collect, generation_numbers, publish
-from olap.recovery import recover
+from olap.recovery import damage_named, recover
 from olap.settings import Settings
-from olap.tables import DIMENSIONS, FACTS
+from olap.tables import DIMENSIONS, FACTS, PERSON_COLUMNS
 from olap.warehouse import Warehouse, open_warehouse
 
 CACHE_KEYS = "analytics:*"
-# A shorter text is found anywhere by chance; the decoded search finds it where it is a value.
+# A shorter text occurs anywhere by chance; the decoded search finds it where it is a value.
 RAW_BYTES_MIN = 6
 OUR_WORDS = ("schema", "views")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErasureReceipt:
-    """What was done, and where nothing was found any more.
+    """What was done and what was searched.
 
     Attributes:
-        lake_files: day files that were written anew.
-        chunks: ranges of an unfinished backfill that it reads again.
-        generation: the one that was published; all older ones were removed.
+        lake_files: day files that were rewritten.
+        chunks: ranges of an unfinished backfill that are read again.
+        generation: the published one; all older ones were removed.
         generations_removed: how many.
         files_searched, bytes_searched: everything below `DATA_DIR`.
         values_searched: values of id and text columns, decoded, in Parquet and DuckDB files.
-        plain_texts: how many texts were too short or too common to search for byte by byte.
-        shared_names: how many names another user has too, so that they must be found.
-        cache: what became of the cached answers.
+        plain_texts: how many texts are too short or too common for a search byte by byte.
+        shared_names: how many names another user has too, so that they remain.
+        cache: what happened to the cached answers.
     """
 
     lake_files: int
@@ -71,10 +70,10 @@ class ErasureReceipt:
 
 
 def erase(settings: Settings, user_id: int, clock: Callable[[], datetime]) -> ErasureReceipt:
-    """Leave nothing of the id and the names of a person below `DATA_DIR` and in the cache.
+    """Remove the id and the names of a person from `DATA_DIR` and the cache.
 
     Raises:
-        ErasureError: nothing is here, or something of the person is left; it names the place.
+        ErasureError: there are no data, or something of the person is left; it names the place.
     """
     layout = Layout(settings.data_dir)
     with (
@@ -89,7 +88,7 @@ def erase(settings: Settings, user_id: int, clock: Callable[[], datetime]) -> Er
         if before is None:
             raise ErasureError(
                 f"there is nothing in {layout.root} to erase from",
-                hint="Check DATA_DIR; the messenger itself is not changed by this command.",
+                hint="Check DATA_DIR; this command does not change the messenger.",
             )
         names = _names(warehouse, before, user_id)
         erasures = read_erasures(layout)
@@ -121,7 +120,7 @@ def erase(settings: Settings, user_id: int, clock: Callable[[], datetime]) -> Er
 
 
 def _names(warehouse: Warehouse, manifest: Manifest, user_id: int) -> set[str]:
-    """Every name that the person has had here: now, in older generations and in the lake."""
+    """Every name of the person here: the present one and those in older lake files."""
     layout = warehouse.layout
     found = [row[0] for row in warehouse.run("erasure/names", user_id=user_id)]
     files = sorted(str(path) for path in (layout.lake / "users").glob("*.parquet"))
@@ -132,7 +131,7 @@ def _names(warehouse: Warehouse, manifest: Manifest, user_id: int) -> set[str]:
 
 
 def _mask(warehouse: Warehouse, before: Manifest, user_id: int, pseudonym: int) -> int:
-    """Put the pseudonym in the place of the id, in one commit; how many day files changed."""
+    """Replace the id by the pseudonym, in one commit; return how many day files changed."""
     number = before.last_batch.batch + 1
     root = warehouse.layout.lake
     replaced: list[tuple[str, date | None]] = []
@@ -141,11 +140,10 @@ def _mask(warehouse: Warehouse, before: Manifest, user_id: int, pseudonym: int) 
         known = {str(root / f.path): f for f in before.files if f.table == fact.name}
         if not known:
             continue
-        rows = warehouse.run(f"facts/{fact.name}/mentions", files=list(known), user_id=user_id)
+        rows = warehouse.run("facts/mentions", fact, files=list(known), user_id=user_id)
         for (path,) in rows:
             old = known[path]
-            values = {"user_id": user_id, "pseudonym": pseudonym}
-            files.append(rewrite_day(warehouse, old, number, f"facts/{fact.name}/mask_day", values))
+            files.append(mask_day(warehouse, fact, old, number, user_id, pseudonym))
             replaced.append((old.table, old.day))
     day_files = len(files)
     batch = msgspec.structs.replace(
@@ -177,7 +175,7 @@ def _mask(warehouse: Warehouse, before: Manifest, user_id: int, pseudonym: int) 
 
 
 def _forget_chunks(warehouse: Warehouse, user_id: int) -> int:
-    """Have an unfinished backfill read again what mentions the person; how many ranges that is."""
+    """Forget the chunks that mention the person, so that they are read again; return how many."""
     chunks = read_chunks(warehouse.layout)
     if chunks is None:
         return 0
@@ -186,7 +184,7 @@ def _forget_chunks(warehouse: Warehouse, user_id: int) -> int:
         names = {path: Path(path).stem for path in chunks.files(fact.name)}
         if not names:
             continue
-        rows = warehouse.run(f"facts/{fact.name}/mentions", files=list(names), user_id=user_id)
+        rows = warehouse.run("facts/mentions", fact, files=list(names), user_id=user_id)
         for (path,) in rows:
             forget_chunk(chunks.home, names[path])
             forgotten += 1
@@ -194,7 +192,7 @@ def _forget_chunks(warehouse: Warehouse, user_id: int) -> int:
 
 
 def _forget_cached(settings: Settings) -> str:
-    """Remove the cached answers; what became of them, in words."""
+    """Remove the cached answers; return what happened, in words."""
     try:
         client = redis.Redis.from_url(
             settings.redis_url.reveal(), socket_timeout=5, socket_connect_timeout=2
@@ -209,10 +207,10 @@ def _forget_cached(settings: Settings) -> str:
 
 
 def _require_no_value(layout: Layout, user_id: int, names: set[str]) -> int:
-    """Search all Parquet and DuckDB files, decoded; how many values were looked at.
+    """Search all Parquet and DuckDB files, decoded; return how many values were compared.
 
     Raises:
-        ErasureError: one of them is the id or a name.
+        ErasureError: a value is the id or a name.
     """
     looked_at = 0
     for path in _files(layout):
@@ -229,8 +227,8 @@ def _require_no_value(layout: Layout, user_id: int, names: set[str]) -> int:
                     looked_at += len(relation)
                     if found:
                         raise ErasureError(
-                            f"{path} still holds the person, {found} times in {where}{column}",
-                            hint="Has the messenger anonymised them? Then run it once more.",
+                            f"{path} still contains the person, {found} times in {where}{column}",
+                            hint="Check that the messenger has anonymised them, then run it again.",
                         )
     return looked_at
 
@@ -238,7 +236,7 @@ def _require_no_value(layout: Layout, user_id: int, names: set[str]) -> int:
 def _relations(
     connection: duckdb.DuckDBPyConnection, path: Path
 ) -> Iterator[tuple[str, duckdb.DuckDBPyRelation]]:
-    """The tables that a file holds, each with a word for where it is."""
+    """The tables in a file, each with a prefix that tells where it is."""
     if path.suffix == ".parquet":
         yield "", connection.read_parquet(str(path), hive_partitioning=False)
     elif path.suffix == ".duckdb":
@@ -248,10 +246,10 @@ def _relations(
 
 
 def _require_no_bytes(layout: Layout, texts: set[str]) -> list[int]:
-    """Search every file byte by byte; the sizes of the files.
+    """Search every file byte by byte; return the sizes of the files.
 
     Raises:
-        ErasureError: a file holds one of the texts.
+        ErasureError: a file contains one of the texts.
     """
     sizes = []
     for path in _files(layout):
@@ -259,14 +257,14 @@ def _require_no_bytes(layout: Layout, texts: set[str]) -> list[int]:
         sizes.append(len(content))
         if any(text.encode() in content for text in texts):
             raise ErasureError(
-                f"{path} still holds the id or a name of the person, byte for byte",
-                hint="Run a cycle, then the same command again; if it stays, remove the file.",
+                f"{path} still contains the id or a name of the person, byte for byte",
+                hint="Run a cycle, then this command again; if it fails again, remove the file.",
             )
     return sizes
 
 
 def _is_telling(text: str) -> bool:
-    """Whether finding the text somewhere says anything: `deleted` is a word of our own tables."""
+    """Whether finding the text proves anything: `deleted` is also a word of our own tables."""
     ours = (sqlfiles.text(name) for folder in OUR_WORDS for name in sqlfiles.names(folder))
     return len(text.encode()) >= RAW_BYTES_MIN and not any(text in words for words in ours)
 

@@ -1,10 +1,11 @@
-"""Guards: is it still the database we read last time, and which tables must be read whole?
+"""Guards: is this the database of the last cycle, and which tables must be read whole?
 
-A watermark is valid only on the cluster that it comes from. So another cluster, another timeline
-(a failover or a point-in-time recovery may have lost transactions) and an older replica are each a
-clear stop. A table that was swapped, rewritten or got a partition holds rows with old xmins; a
-recreated column holds values that no new row version announces; and a watermark more than 2^31
-xids old cannot be compared on the circle of 32-bit xids. Each of these means one full read of the table.
+A watermark is valid only on the cluster that it comes from. Another cluster, another timeline (a
+failover or a point-in-time recovery may have lost transactions) and an older replica each stop the
+cycle. A table that was swapped, rewritten or got a partition holds rows with old xmins; a
+recreated column holds values that no new row version announces; a watermark more than 2^31 xids
+old cannot be compared on the circle of 32-bit xids. Each of these means one full read of the
+table.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ WATERMARK_AGE_MAX = 2**31 - 2**20
 
 
 def require_same_source(before: Manifest | None, snapshot: Snapshot) -> None:
-    """Stop unless the snapshot is a later one of the database that was read last time.
+    """Stop unless the snapshot is a later one of the database of the last cycle.
 
     Raises:
         SourceChangedError: it is not.
@@ -30,7 +31,7 @@ def require_same_source(before: Manifest | None, snapshot: Snapshot) -> None:
         before.source,
         last_xmax,
         snapshot,
-        way_out="If this is meant, run `python -m etl run --full` once: it reads every table "
+        way_out="If this is intended, run `python -m etl run --full` once: it reads every table "
         "whole. If not, correct DATABASE_URL, or give this database its own DATA_DIR.",
     )
 

@@ -1,9 +1,9 @@
-"""Chunks: what an unfinished backfill has read so far, on disk, so that it can go on after a kill.
+"""Chunks: what an unfinished backfill has read so far, on disk, so that it can resume after a kill.
 
     DATA_DIR/backfill/
-    ├── plan.json                 which days are read, of which source, in which ranges
+    ├── plan.json                 the days, the source and the ranges to read
     ├── messages-000017.parquet   the rows of one range, with full ids, in order of time
-    └── messages-000017.json      written last: the snapshot that range was read under
+    └── messages-000017.json      written last: the snapshot that the range was read under
 
 A range is a run of blocks of a table's heap; it is read once it has both files. Ranges may be read
 under different snapshots, hours apart: the last batch of the backfill reads every row version from
@@ -14,7 +14,7 @@ alone are not a state that ever existed; only that batch makes them one.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -108,12 +108,12 @@ class Chunks:
 
     @property
     def watermark(self) -> int:
-        """From here on row versions may be newer than a chunk: the lowest xmin of all snapshots."""
+        """Row versions from here on may be newer than a chunk: the lowest xmin of all snapshots."""
         return min((chunk.xmin for chunk in self.done.values()), default=self.plan.xmin)
 
     @property
     def xmax(self) -> int:
-        """The highest xmax of all snapshots: a source whose next xid is lower is an older one."""
+        """The highest xmax of all snapshots: a source with a lower next xid is an older copy."""
         return max([self.plan.xmax, *(chunk.xmax for chunk in self.done.values())])
 
     @property
@@ -129,7 +129,7 @@ class Chunks:
         return sum(chunk.rows for chunk in self.done.values())
 
     def state(self, table: str) -> TableState:
-        """How far the table has been read, as the guards want to know it."""
+        """How far the table has been read, as the guards compare it."""
         planned = self.plan.tables[table]
         return TableState(
             watermark=self.watermark,
@@ -167,7 +167,7 @@ def read_chunks(layout: Layout) -> Chunks | None:
 
 
 def write_plan(layout: Layout, plan: BackfillPlan) -> Chunks:
-    """Begin a backfill, or go on by another plan; what that does not name is removed."""
+    """Begin a backfill, or continue with another plan; chunks outside the plan are removed."""
     layout.backfill.mkdir(exist_ok=True)
     fsync(layout.root)
     write_durably(_plan_path(layout.backfill), msgspec.json.encode(plan))
@@ -183,22 +183,22 @@ def write_plan(layout: Layout, plan: BackfillPlan) -> Chunks:
 
 
 def record_chunk(home: Path, chunk: Chunk) -> None:
-    """Note that a range has been read; its Parquet file is there."""
+    """Record that a range has been read; its Parquet file exists."""
     path = chunk_path(home, chunk.name)
     fsync(path)
     write_durably(path.with_suffix(".json"), msgspec.json.encode(chunk))
 
 
 def forget_chunk(home: Path, name: str) -> None:
-    """Have a range read again."""
+    """Forget a range, so that it is read again."""
     path = chunk_path(home, name)
-    # In this order: a chunk without its rows must not pass for one that was read.
+    # In this order: a chunk without rows must not look like one that was read.
     path.with_suffix(".json").unlink(missing_ok=True)
     path.unlink(missing_ok=True)
 
 
 def discard_chunks(layout: Layout) -> None:
-    """Forget the backfill: it is finished, or given up."""
+    """Remove a backfill that is finished or abandoned."""
     if not layout.backfill.exists():
         return
     plan = _plan_path(layout.backfill)
@@ -207,7 +207,7 @@ def discard_chunks(layout: Layout) -> None:
             shutil.rmtree(path)
         elif path != plan:
             path.unlink()
-    # The plan goes last: while it is there, the next cycle knows what else is to be removed.
+    # The plan is removed last: while it exists, the next cycle knows what else to remove.
     plan.unlink(missing_ok=True)
     layout.backfill.rmdir()
 
@@ -217,8 +217,8 @@ def chunk_path(home: Path, name: str) -> Path:
     return home / f"{name}.parquet"
 
 
-def block_ranges(table: str, heaps: list[int], *, at_most: int) -> Iterator[BlockRange]:
-    """Ranges that cover every place of the heaps once, the last one whatever comes after them.
+def block_ranges(table: str, heaps: Sequence[int], *, at_most: int) -> Iterator[BlockRange]:
+    """Ranges that cover every place of the heaps once; the last one has no end.
 
     Args:
         heaps: blocks of each heap; one for a plain table, one for each leaf of a partitioned one.
@@ -241,7 +241,7 @@ def block_ranges(table: str, heaps: list[int], *, at_most: int) -> Iterator[Bloc
         first, number = until, number + 1
 
 
-# PostgreSQL's InvalidBlockNumber: no row lies there or beyond.
+# PostgreSQL's InvalidBlockNumber: no row is at or after it.
 LAST_BLOCK = 2**32 - 1
 
 
@@ -261,6 +261,6 @@ def _decoded(path: Path, kind: type[_Record]) -> _Record:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except msgspec.DecodeError as error:
         raise BackfillError(
-            f"{path}, which says how far the backfill is, is damaged: {error}",
-            hint="Begin it anew: `python -m etl backfill --restart`, with the same days.",
+            f"{path}, which records the progress of the backfill, is damaged: {error}",
+            hint="Start again: `python -m etl backfill --restart`, with the same days.",
         ) from error

@@ -1,15 +1,15 @@
-"""The catalogue of metrics: what each number means, written once, in each generation.
+"""The catalogue of metrics: what each number means, written once and kept in each generation.
 
-A metric is one file in `sql/metrics`: a DuckDB table macro with a version in its name. Its header
-is its definition, in this order: a line `name_vN: what it is`, a line `grain:`, a line `scope:` (of
-which time each number is), and every rule that decides a number. Parameters stand in the file once;
-nothing is said twice. The loader gives the newest version the bare name as well, puts the
-header on both as a comment, and lists all of them in `metrics.catalog`.
+A metric is one file of `sql/metrics`: a DuckDB table macro with a version in its name. Its header
+is its definition, in this order: a line `name_vN: what it is`, a line `grain:`, a line `scope:`
+(the time each number is about), and every rule that decides a number. Parameters are listed in the
+file only. The loader creates the macro, gives the newest version the bare name as well, sets the
+header as the comment of both, and lists every version in `metrics.catalog`.
 
-The meaning of a version is frozen by its **fingerprint**: a digest of the macro and of every macro
+A version never changes its meaning. Its **fingerprint** is a digest of the macro and of every macro
 of `sql/macros` that it uses, directly or not; spacing, case and comments do not count. The file
-`sql/README.md` is made from all this, and a test fails when a fingerprint changes: a new meaning is
-a new file with the next version, and both are published.
+`sql/README.md` has the fingerprints, and a test fails when it is stale: whoever changes a macro
+either shows that every number stays the same, or adds the next version and publishes both.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from functools import cache
 import duckdb
 
 from olap import sqlfiles
+from olap.comments import comment_on, load_comments
 from olap.errors import CatalogError
 from olap.manifest import naive_utc
 from olap.staging import Staging
 
-FOLDERS = ("macros", "metrics")
 _STEM = re.compile(r"(?P<name>[a-z_]+)_v(?P<version>[1-9][0-9]*)")
 _HEADER = re.compile(
     r"-- (?P<stem>\w+): (?P<definition>[^\n]+)\n"
@@ -38,18 +38,17 @@ _HEADER = re.compile(
 )
 _MACRO = re.compile(r"create or replace macro (?:core|metrics)\.(\w+)\(", re.IGNORECASE)
 _USED = re.compile(r"\bcore\.(\w+)\s*\(")
-_COMMENT = re.compile(r"--[^\n]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """One version of one metric, as its file says it.
+    """One version of one metric, as its file declares it.
 
     Attributes:
         name: without the version.
-        definition, grain, scope, rules: of the header.
+        definition, grain, scope, rules: from the header.
         parameters: with types and defaults, as declared.
-        fingerprint: of what it computes.
+        fingerprint: digest of what it computes.
     """
 
     name: str
@@ -68,7 +67,7 @@ class Metric:
 
     @property
     def comment(self) -> str:
-        """What an analyst reads of it in the engine's own catalogue."""
+        """The comment of its macro in a generation."""
         return f"{self.definition} Grain: {self.grain}. Scope: {self.scope}. {self.rules}"
 
 
@@ -77,10 +76,10 @@ def metrics() -> tuple[Metric, ...]:
     """Every version of every metric, by name and version.
 
     Raises:
-        CatalogError: a file's header is not as it must be.
+        CatalogError: the header of a file is incomplete.
     """
-    windows = _definitions(sqlfiles.names("macros"))
-    found = (_metric(name, windows) for name in sqlfiles.names("metrics"))
+    macros = _definitions(sqlfiles.names("macros"))
+    found = (_metric(name, macros) for name in sqlfiles.names("metrics"))
     return tuple(sorted(found, key=lambda metric: (metric.name, metric.version)))
 
 
@@ -90,14 +89,17 @@ def newest(versions: Iterable[Metric]) -> dict[str, Metric]:
 
 
 def load_metrics(staging: Staging) -> None:
-    """Make every macro, its comment and the catalogue; inside a transaction of the caller's."""
-    connection = staging.connection
-    for name in (*sqlfiles.names("macros"), *sqlfiles.names("metrics")):
+    """Create every macro, the catalogue, and their comments; inside the caller's transaction.
+
+    Macros that an earlier version created go.
+    """
+    _drop_macros(staging.connection)
+    for name in ("catalog/create", *sqlfiles.names("macros"), *sqlfiles.names("metrics")):
         staging.run(name)
-    connection.execute("delete from metrics.catalog")
+    load_comments(staging, "catalog", "macros")
     bare = newest(metrics())
     for metric in metrics():
-        _comment(connection, metric.macro, metric.comment)
+        comment_on(staging, "macro table", f"metrics.{metric.macro}", metric.comment)
         staging.run(
             "catalog/add",
             metric=metric.name,
@@ -112,27 +114,50 @@ def load_metrics(staging: Staging) -> None:
         )
     for name, metric in bare.items():
         text = sqlfiles.text(f"metrics/{metric.macro}")
-        connection.execute(text.replace(f"metrics.{metric.macro}(", f"metrics.{name}(", 1))
-        _comment(connection, name, metric.comment)
+        staging.connection.execute(text.replace(f"metrics.{metric.macro}(", f"metrics.{name}(", 1))
+        comment_on(staging, "macro table", f"metrics.{name}", metric.comment)
 
 
 def set_data_through(connection: duckdb.DuckDBPyConnection, instant: datetime) -> None:
-    """Make `core.data_through()` say this instant, as a constant.
+    """Make `core.data_through()` return this instant, as a constant.
 
-    A constant, and not a query of the ledger: so DuckDB can tell before it begins which parts of a
-    table a window meets.
+    With a constant, unlike a query of the ledger, DuckDB prunes the parts of a table outside a
+    period when it plans a query.
     """
     text = naive_utc(instant).isoformat(sep=" ")
     connection.execute(f"create or replace macro core.data_through() as timestamp '{text}'")
+    connection.execute(
+        "comment on macro core.data_through is"
+        " 'clock of the source when it was read, UTC: as seen at, not complete to'"
+    )
 
 
-def _metric(file: str, windows: Mapping[str, str]) -> Metric:
+def _drop_macros(connection: duckdb.DuckDBPyConnection) -> None:
+    old = connection.execute(
+        """
+        select
+            if(function_type = 'table_macro', 'macro table', 'macro'),
+            schema_name,
+            function_name
+        from duckdb_functions()
+        where
+            database_name = current_database()
+            and not internal
+            and schema_name in ('core', 'metrics')
+            and function_name <> 'data_through'
+        """
+    ).fetchall()
+    for kind, schema, name in old:
+        connection.execute(f"drop {kind} {schema}.{name}")
+
+
+def _metric(file: str, macros: Mapping[str, str]) -> Metric:
     text, stem = sqlfiles.text(file), file.rpartition("/")[2]
     header, named = _HEADER.match(text), _STEM.fullmatch(stem)
     if header is None or named is None or {header["stem"], header["macro"]} != {stem}:
         raise CatalogError(
             f"sql/{file}.sql does not begin with its name, grain, scope and macro",
-            hint="Begin it as the other files of sql/metrics do; olap/catalog.py says how.",
+            hint="Begin it as the other files of sql/metrics do; olap/catalog.py describes how.",
         )
     declared = (" ".join(line.split()) for line in header["parameters"].split(",\n"))
     rules = " ".join(line.removeprefix("--").strip() for line in header["rules"].splitlines())
@@ -144,7 +169,7 @@ def _metric(file: str, windows: Mapping[str, str]) -> Metric:
         scope=header["scope"],
         rules=rules,
         parameters=tuple(parameter for parameter in declared if parameter),
-        fingerprint=_fingerprint(text, windows),
+        fingerprint=_fingerprint(text, macros),
     )
 
 
@@ -160,21 +185,15 @@ def _definitions(files: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _fingerprint(text: str, windows: Mapping[str, str]) -> str:
-    """A digest of a macro and of all it uses, whatever their spacing, case and comments."""
+def _fingerprint(text: str, macros: Mapping[str, str]) -> str:
+    """A digest of a macro and of every macro it uses."""
     used, waiting = {"": text}, [text]
     while waiting:
         for name in _USED.findall(waiting.pop()):
-            if name in windows and name not in used:
-                used[name] = windows[name]
-                waiting.append(windows[name])
+            if name in macros and name not in used:
+                used[name] = macros[name]
+                waiting.append(macros[name])
     digest = hashlib.sha256()
     for name in sorted(used):
-        normal = " ".join(_COMMENT.sub("", used[name]).lower().split())
-        digest.update(f"{name}\0{normal}\0".encode())
+        digest.update(f"{name}\0{sqlfiles.statements(used[name])}\0".encode())
     return digest.hexdigest()[:12]
-
-
-def _comment(connection: duckdb.DuckDBPyConnection, macro: str, text: str) -> None:
-    quoted = text.replace("'", "''")
-    connection.execute(f"comment on macro table metrics.{macro} is '{quoted}'")

@@ -1,4 +1,4 @@
-"""Pure arithmetic of UTC days: the lake is kept by day, the warehouse rebuilt by runs of days."""
+"""Arithmetic of UTC days: the lake has a file per day, the warehouse is rebuilt by days."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from datetime import date, datetime, time, timedelta
 
 ONE_DAY = timedelta(days=1)
 
-# After every instant there is: `sqlfiles.run` binds it as infinity, so that the last day there is
-# has its last microsecond too.
+# `sqlfiles.run` binds it as infinity, so a range up to the last day includes its last microsecond.
 END_OF_TIME = datetime.combine(date.max, time.max)
 
 
@@ -22,12 +21,12 @@ class DayRange:
 
     @property
     def since(self) -> datetime:
-        """The first instant of the range, as DuckDB's TIMESTAMP."""
+        """The first instant of the range, UTC without a zone."""
         return datetime.combine(self.first, time.min)
 
     @property
     def until(self) -> datetime:
-        """The first instant after the range; `END_OF_TIME` where there is none."""
+        """The first instant after the range; `END_OF_TIME` if the range has the last day."""
         if self.last == date.max:
             return END_OF_TIME
         return datetime.combine(self.last + ONE_DAY, time.min)
@@ -38,7 +37,7 @@ class DayRange:
 
 @dataclass(frozen=True, slots=True)
 class DaySet:
-    """Any set of UTC days, as ranges in order that do not touch each other; see `day_set`."""
+    """A set of UTC days: ordered ranges that do not touch; made by `day_set`."""
 
     ranges: tuple[DayRange, ...]
 
@@ -66,9 +65,9 @@ class DaySet:
         return DaySet(tuple(left))
 
     def to_multirange(self) -> str:
-        """As PostgreSQL's tstzmultirange; the first and the last day there are have no bound.
+        """The days as PostgreSQL's tstzmultirange; unbounded at `date.min` and `date.max`.
 
-        So infinite times, and those that the driver cannot carry, belong to one of these two.
+        So these two days include infinite times and times that the driver cannot represent.
         """
         spans = (
             f"[{'' if found.first == date.min else f'{found.first} 00:00:00+00'},"
@@ -84,7 +83,7 @@ class DaySet:
 
 
 def day_set(*ranges: DayRange) -> DaySet:
-    """The days of all these ranges."""
+    """The union of these ranges."""
     joined: list[DayRange] = []
     for found in sorted(ranges):
         last = joined[-1].last if joined else None
@@ -96,12 +95,12 @@ def day_set(*ranges: DayRange) -> DaySet:
 
 
 def days_of(days: Iterable[date]) -> DaySet:
-    """The set of single days."""
+    """The set of these days."""
     return day_set(*(one_day(day) for day in days))
 
 
 def one_day(day: date) -> DayRange:
-    """The range of a single day."""
+    """The range of one day."""
     return DayRange(day, day)
 
 
@@ -110,15 +109,15 @@ NO_DAY = DaySet(())
 
 
 def ranges(days: Iterable[date]) -> list[DayRange]:
-    """The days as the fewest ranges of neighbours."""
+    """The days as the fewest ranges of consecutive days."""
     return list(days_of(days).ranges)
 
 
 def portions(days: Iterable[date], *, at_most: int = 31) -> list[list[date]]:
-    """The days in order, in as few lists of at most `at_most` as there can be.
+    """The days in order, in the fewest lists of at most `at_most` days.
 
-    Days are rebuilt a list at a time, neighbours or not: one statement for many days uses every
-    processor thread, and the limit keeps the memory of a first load bounded.
+    Days are rebuilt a list at a time, consecutive or not: one statement for many days uses every
+    processor thread, and the limit bounds the memory of a first load.
     """
     ordered = sorted(set(days))
     return [ordered[i : i + at_most] for i in range(0, len(ordered), at_most)]

@@ -1,23 +1,22 @@
-"""Erasures: people whose id must not come back, known by a digest alone.
+"""Erasures: people whose id must not return, recognised by a digest.
 
-After an erasure the messenger may still hold rows with the person's id, so it must be recognised
+After an erasure the messenger may still have rows with the person's id. The id must be recognised
 whenever it is read again, without being kept. `lake/erasures.json` holds a salt and, for each
 erased person, the salted SHA-256 of the id and a random pseudonym of the same type. Rows pass
 through `mask` on their way from the source, before anything is stored.
 
-An erasure is recorded here before anything is masked, so that it has one pseudonym however often
-it is run. Until its commit it is only *begun*: a cycle that masked the rows it reads while older
-rows still bear the id would make two people of one. So a begun erasure counts once its pseudonym
-is among the users here, which the commit itself brings about.
+An erasure is recorded here before anything is masked, so that it has one pseudonym however often it
+runs. Until its commit it is only *begun*: a cycle that masked new rows while older rows still have
+the id would split one person into two. So a begun erasure takes effect once its pseudonym is among
+the users here, which its commit brings about.
 
-A digest of a number can be found by trying all numbers, for whoever has the salt; that is why the
-file lies in the private part of `DATA_DIR` (mode 0600) and is in no generation.
+Anybody with the salt can find a numeric id by trying all numbers. That is why the file is in the
+private part of `DATA_DIR` (mode 0600) and in no generation.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
@@ -29,8 +28,7 @@ import pyarrow.compute as pc
 
 from olap.errors import LakeError
 from olap.layout import Layout, write_durably
-
-PERSON_COLUMNS = ("user_id", "sender_id")
+from olap.tables import PERSON_COLUMNS
 
 
 class _Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,18 +49,18 @@ class Erasures:
         return bool(self._record.people)
 
     def begin(self, user_id: int) -> int:
-        """Remember, durably, that a person is being erased; the pseudonym, the same every time."""
+        """Record durably that a person is being erased; return their pseudonym, always the same."""
         digest = self._digest(user_id)
         known = self._record.people.get(digest, self._record.begun.get(digest))
         if known is not None:
             return known
-        # Far below every id that a messenger gives, and not to be guessed from it.
+        # Far below every id of a messenger, and not derivable from it.
         pseudonym = -(2**61) - secrets.randbelow(2**61)
         self._write(self._record.people, {**self._record.begun, digest: pseudonym})
         return pseudonym
 
     def finish(self, user_id: int) -> None:
-        """Remember, durably, that nothing here bears the person's id any more."""
+        """Record durably that nothing here has the person's id."""
         begun = dict(self._record.begun)
         pseudonym = begun.pop(self._digest(user_id), None)
         if pseudonym is not None:
@@ -70,29 +68,24 @@ class Erasures:
 
     @property
     def begun(self) -> list[int]:
-        """The pseudonyms of those whose erasure may not have been committed."""
+        """The pseudonyms of erasures that may not have been committed."""
         return list(self._record.begun.values())
 
     def with_committed(self, pseudonyms: Iterable[int]) -> Erasures:
-        """These erasures and, of those begun, the ones of these pseudonyms."""
+        """These erasures and those of the begun ones that have one of these pseudonyms."""
         here = set(pseudonyms)
         committed = {d: p for d, p in self._record.begun.items() if p in here}
         people = {**self._record.people, **committed}
         return Erasures(self._path, msgspec.structs.replace(self._record, people=people))
 
     def pseudonym(self, user_id: int) -> int | None:
-        """What stands for this person; None for everybody who was not erased."""
+        """The pseudonym of this person; None if they were not erased."""
         if user_id not in self._known:
             self._known[user_id] = self._record.people.get(self._digest(user_id))
         return self._known[user_id]
 
-    def pseudonyms(self, user_ids: Iterable[int]) -> str:
-        """As JSON, the ids among these that were erased, with what stands for each."""
-        found = ((user_id, self.pseudonym(user_id)) for user_id in user_ids)
-        return json.dumps({str(u): str(p) for u, p in found if p is not None})
-
     def mask(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """The batch with pseudonyms in the place of erased ids, and without their names."""
+        """The batch with pseudonyms in place of erased ids, and without these people's names."""
         if not self:
             return batch
         for name in PERSON_COLUMNS:
@@ -116,7 +109,7 @@ class Erasures:
 
 
 def read_erasures(layout: Layout) -> Erasures:
-    """The erasures of a `DATA_DIR`; none when there is no such file.
+    """The erasures of a `DATA_DIR`; none without the file.
 
     Raises:
         LakeError: the file is damaged.
@@ -129,7 +122,7 @@ def read_erasures(layout: Layout) -> Erasures:
     except msgspec.DecodeError as error:
         raise LakeError(
             f"the list of erased people {path} is damaged: {error}",
-            hint="Restore it from a backup; without it, erased people would come back.",
+            hint="Restore it from a backup; without it erased people are read again.",
         ) from error
 
 

@@ -1,10 +1,10 @@
 """The fold: from a staged batch to new day files and one warehouse commit.
 
 *Dirty by arrival, rebuilt by event time.* The batch tells which UTC days of which fact changed.
-Each of these days gets a new, whole lake file (old rows with the staged ones put over them), and
-the warehouse's facts and rollups of these days are thrown away and made again from the lake.
-Nothing is added to or subtracted from what was there, so a retry, a late row, an edit and a
-deletion are the same operation, and the result is what a load from scratch would give.
+Each of these days gets a new lake file, in which staged rows replace old rows with the same key.
+The warehouse's facts and rollups of these days are deleted and derived again from the lake. Nothing
+is incremented, so a retry, a late row, an edit and a deletion are the same operation, and the
+result is the same as that of a load from scratch.
 
 Files are written and fsynced first. The DuckDB transaction that follows moves data, ledger and
 watermarks together: it is the only commit point. A crash before it leaves unreferenced files; a
@@ -23,9 +23,9 @@ from olap.days import portions, ranges
 from olap.extract import Extract
 from olap.lake import DayChange, write_days, write_dimension
 from olap.manifest import Batch, Manifest, Places, TableState
-from olap.tables import DIMENSIONS, FACTS, ROLLUPS, Fact
+from olap.tables import DIMENSIONS, FACTS, PARTICIPANTS, ROLLUPS, Fact
 from olap.timer import Timer
-from olap.warehouse import Warehouse
+from olap.warehouse import Warehouse, count_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class Folded:
 
     Attributes:
         manifest: the state after the commit.
-        days: what became of each (fact, day) that changed.
+        days: the new file of each (fact, day) that changed.
         dimensions: rows changed in each dimension that changed.
     """
 
@@ -48,12 +48,12 @@ class Folded:
 
 
 def fold(warehouse: Warehouse, extract: Extract, timer: Timer, *, workers: int) -> Folded:
-    """Make the staged batch part of the lake and the warehouse, in one commit.
+    """Add the staged batch to the lake and the warehouse, in one commit.
 
     Args:
         warehouse: with the batch staged in it.
-        extract: what the staged batch is.
-        timer: gets the steps `days` (lake files), `facts`, `rollups` and `commit`.
+        extract: the record of the staged batch.
+        timer: receives the steps `days` (lake files), `facts`, `rollups` and `commit`.
         workers: how many day files are written at the same time.
 
     Raises:
@@ -64,12 +64,19 @@ def fold(warehouse: Warehouse, extract: Extract, timer: Timer, *, workers: int) 
     started = time.perf_counter()
     with timer.step("days"):
         days = write_days(warehouse, extract, before, number, workers)
+    with timer.step("dimensions"):
+        # Outside of the transaction, which can write to the warehouse only.
+        mentions_ids = bool(days) or bool(extract.tables[PARTICIPANTS.name].rows)
+        if mentions_ids:
+            _collect_mentions(warehouse)
     with warehouse.transaction():
         with timer.step("dimensions"):
-            dimensions = _merge_dimensions(warehouse, extract, before, number, days)
+            dimensions = _merge_dimensions(
+                warehouse, extract, before, number, mentions_ids=mentions_ids
+            )
         _load(warehouse, before, days, timer)
         rows_changed = sum(c.rows_changed for c in days) + sum(dimensions.values())
-        # A source's clock may be set back; what was seen stays seen.
+        # A source's clock may be set back; data_through never is.
         not_before = before.data_through if before else extract.data_through
         batch = Batch(
             batch=number,
@@ -94,25 +101,25 @@ def rebuild(warehouse: Warehouse, manifest: Manifest, *, lost: Places = frozense
     """Fill an empty warehouse from the lake that `manifest` describes, in one commit.
 
     Args:
-        lost: places to leave out; the caller reads them again from the source. Where a dimension
-            is left out, every id that a fact mentions gets a placeholder meanwhile.
+        lost: places to skip; the caller reads them again from the source. If a dimension is
+            skipped, every id that a fact mentions gets a placeholder until then.
     """
     root = warehouse.layout.lake
     files = tuple(file for file in manifest.files if (file.table, file.day) not in lost)
     needs_placeholders = any((dimension.name, None) in lost for dimension in DIMENSIONS)
     if needs_placeholders:
-        warehouse.run("dimensions/no_mentions")
+        warehouse.run("tables/start_mentions")
         for fact in FACTS:
             paths = [str(root / file.path) for file in files if file.table == fact.name]
             if paths:
-                warehouse.run(f"facts/{fact.name}/mentioned", files=paths)
+                warehouse.run("tables/mention_files", fact, files=paths)
     with warehouse.transaction():
         for dimension in DIMENSIONS:
             paths = [str(root / file.path) for file in files if file.table == dimension.name]
             if paths:
-                warehouse.run(f"dimensions/{dimension.name}/restore", files=paths)
+                warehouse.run("dimensions/restore", dimension, files=paths)
             if needs_placeholders and dimension.has_placeholders:
-                warehouse.run(f"dimensions/{dimension.name}/mentioned")
+                warehouse.run(f"dimensions/{dimension.name}/add_placeholders")
         changes = [
             DayChange(fact, file.day, file, file.rows)
             for fact in FACTS
@@ -137,28 +144,35 @@ def rebuild(warehouse: Warehouse, manifest: Manifest, *, lost: Places = frozense
         )
 
 
+def _collect_mentions(warehouse: Warehouse) -> None:
+    """Collect the ids that staged rows mention."""
+    warehouse.run("tables/start_mentions")
+    for table in (*FACTS, PARTICIPANTS):
+        warehouse.run("tables/mention_staged", table)
+
+
 def _merge_dimensions(
     warehouse: Warehouse,
     extract: Extract,
     before: Manifest | None,
     batch: int,
-    days: Sequence[DayChange],
+    *,
+    mentions_ids: bool,
 ) -> dict[str, int]:
-    """Bring the dimensions up to date; write the lake file of each that changed.
+    """Update the dimensions; write the lake file of each that changed.
 
-    Users and conversations come before participants, which need their keys.
+    Users and conversations are merged before participants, which need their keys.
     """
-    mentions_ids = bool(days) or bool(extract.tables["participants"].rows)
     changed: dict[str, int] = {}
     for dimension in DIMENSIONS:
         table, name = extract.tables[dimension.name], f"dimensions/{dimension.name}"
         count = table.rows
         if count and before:
-            count = warehouse.run(f"{name}/changed")[0][0]
+            count = warehouse.run(f"{name}/changed", is_proof=False)[0][0]
         if count:
             warehouse.run(f"{name}/merge")
         if dimension.has_placeholders and mentions_ids:
-            count += warehouse.run(f"{name}/mentioned")[0][0]
+            count += warehouse.run(f"{name}/add_placeholders")[0][0]
         if table.has_keys and before:
             count += warehouse.run(f"{name}/gone")[0][0]
         if count or table.is_lost:
@@ -174,7 +188,7 @@ def _merge_dimensions(
 def _load(
     warehouse: Warehouse, before: Manifest | None, changes: Sequence[DayChange], timer: Timer
 ) -> None:
-    """Make facts and rollups of the changed days anew from the lake."""
+    """Derive facts and rollups of the changed days again from the lake."""
     files = {(file.table, file.day): file for file in (before.files if before else ()) if file.day}
     for change in changes:
         files.pop((change.fact.name, change.day), None)
@@ -200,12 +214,13 @@ def _load(
 
 
 def _days_to_derive_from(fact: str, stale: Mapping[str, Sequence[date]]) -> set[date]:
-    """The days of a fact that are needed: its own stale ones, and those of a rollup it is in.
+    """The days of a fact that are needed: its own stale days, and those of its rollups.
 
-    A day of `user_days` is made of messages and receipts, though only the former changed.
+    A day of `user_days` is derived from messages and receipts even if only one of them changed.
     """
     rollups = [rollup for rollup in ROLLUPS if fact in rollup.facts]
-    return {day for rollup in rollups for name in rollup.facts for day in stale[name]}
+    others = {day for rollup in rollups for name in rollup.facts for day in stale[name]}
+    return others | set(stale[fact])
 
 
 def _load_fact(
@@ -216,17 +231,17 @@ def _load_fact(
     *,
     is_first: bool,
 ) -> None:
-    """Make keyed rows of the files `paths`, and put those of the stale days in place."""
+    """Derive keyed rows from the files `paths`, and load those of the stale days."""
     if paths:
-        warehouse.run(f"facts/{fact.name}/keyed", files=list(paths.values()))
+        warehouse.run(f"facts/keyed/{fact.name}", files=list(paths.values()))
     else:
-        warehouse.run(f"facts/{fact.name}/keyed_none")
+        warehouse.run("facts/keyed_none", fact)
     if not is_first:
         for window in ranges(stale):
-            warehouse.run(f"facts/{fact.name}/clear", since=window.since, until=window.until)
+            warehouse.run("facts/clear", fact, since=window.since, until=window.until)
     refilled = [day for day in stale if day in paths]
     if refilled:
-        warehouse.run(f"facts/{fact.name}/load", days=refilled)
+        warehouse.run("facts/load", fact, days=refilled)
 
 
 def _record(
@@ -243,7 +258,7 @@ def _record(
         [change.file for change in days if change.file],
     )
     ledger.record_batch(warehouse, batch)
-    held = dict(warehouse.run("ledger/count_tables"))
+    held = count_rows(warehouse.connection)
     for name, table in extract.tables.items():
         state = TableState(
             watermark=extract.watermark,

@@ -1,13 +1,13 @@
 """The lake: immutable Parquet files, one per fact and UTC day, one per dimension and change.
 
-A day whose rows changed gets a new file beside the old one: the old rows with the staged ones put
-over them by id. The old file stays until no kept generation names it. A file is on the disk before
-its name is written down anywhere, so a crash leaves only files that nothing names.
+A day with changed rows gets a new file beside the old one: staged rows replace old rows with the
+same key. The old file stays until no kept generation references it. A file is on the disk before
+its name is recorded anywhere, so a crash leaves only unreferenced files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -25,7 +25,7 @@ from olap.warehouse import Warehouse
 
 @dataclass(frozen=True, slots=True)
 class DayChange:
-    """What became of one day of a fact: its new file, or None when the day has no rows left."""
+    """A changed day of a fact: its new file, or None if the day has no rows left."""
 
     fact: Fact
     day: date
@@ -36,13 +36,13 @@ class DayChange:
 def write_days(
     warehouse: Warehouse, extract: Extract, before: Manifest | None, batch: int, workers: int
 ) -> list[DayChange]:
-    """Write the new file of every day whose rows changed, and get it to the disk.
+    """Write the new file of every day with changed rows, and sync it to the disk.
 
     Args:
         warehouse: with the batch staged in it.
-        before: the state that the batch changes; its files are left as they are.
+        before: the state before the batch; its files are not changed.
         batch: the number of the batch, in the names of the new files.
-        workers: how many files are written at the same time.
+        workers: how many files are written concurrently.
 
     Raises:
         LakeError: a staged row has no event time.
@@ -62,7 +62,7 @@ def write_days(
             for days in portions(of_fact):
                 span = DayRange(days[0], days[-1])
                 bounds = {"since": span.since, "until": span.until}
-                warehouse.run(f"facts/{fact.name}/portion", days=days, **bounds)
+                warehouse.run("facts/portion", fact, days=days, **bounds)
                 changes += pool.map(write, [of_fact[day] for day in days])
     lake = warehouse.layout.lake
     _sync_directories(lake / change.file.path for change in changes if change.file)
@@ -74,10 +74,10 @@ class _DirtyDay:
     """A day that the batch changes.
 
     Attributes:
-        old: its file so far; None when it is new.
+        old: its present file; None for a new day.
         staged_rows: how many of its rows are staged.
-        changed_rows: how many of these are new or not as the old file has them.
-        is_whole: whether all rows of the day are staged, and those not among them are gone.
+        changed_rows: how many of these are new or differ from the old file.
+        is_whole: whether all rows of the day are staged: rows that are not staged are gone.
     """
 
     fact: Fact
@@ -89,31 +89,31 @@ class _DirtyDay:
 
     @property
     def gone_rows(self) -> int:
-        """How many rows there are fewer than before; seen only where the day was read whole."""
+        """How many rows fewer than before; known only for a day that was read whole."""
         return max(self.old.rows - self.staged_rows, 0) if self.old and self.is_whole else 0
 
 
 def _dirty_days(
     warehouse: Warehouse, extract: Extract, before: Manifest | None, fact: Fact
 ) -> dict[date, _DirtyDay]:
-    """The days of a fact whose rows are not what they were."""
+    """The days of a fact with changed rows."""
     files = before.files if before else ()
     known = {file.day: file for file in files if file.table == fact.name and file.day is not None}
-    staged = dict(warehouse.run(f"facts/{fact.name}/staged_days"))
+    staged = dict(warehouse.run("facts/staged_days", fact))
     if None in staged:
         raise LakeError(
-            f"the source has rows in {fact.name} without {fact.time_column}",
-            hint=f"Give every row of {fact.name} its {fact.time_column}; a fact has a time.",
+            f"the source has rows of {fact.name} without {fact.time}",
+            hint=f"Set {fact.time} in every row of {fact.name}; a fact needs a time.",
         )
     lost, whole = extract.tables[fact.name].lost, extract.tables[fact.name].whole
-    # What is lost is not merged with: all of its day is staged.
+    # A lost file is not merged: all rows of its day are staged.
     for day in lost:
         known.pop(day, None)
     read_whole = {day for day in known if day in whole}
     changed = dict(staged)
     for days in portions(staged.keys() & known.keys()):
         paths = [str(warehouse.layout.lake / known[day].path) for day in days]
-        found = dict(warehouse.run(f"facts/{fact.name}/changed", days=days, files=paths))
+        found = dict(warehouse.run("facts/changed", fact, days=days, files=paths))
         changed.update({day: found.get(day, 0) for day in days})
     found_days = [
         _DirtyDay(
@@ -134,37 +134,43 @@ def _dirty_days(
 
 
 def _write_day(warehouse: Warehouse, dirty: _DirtyDay, batch: int) -> DayChange:
-    """Write one day's new file; no file when none of its rows is left."""
+    """Write one day's new file; none if no row is left."""
     fact, old = dirty.fact, dirty.old
     changed = dirty.changed_rows + dirty.gone_rows
     if not dirty.staged_rows:
         return DayChange(fact, dirty.day, None, changed)
-    layout, name = warehouse.layout, f"facts/{fact.name}"
+    layout = warehouse.layout
     relative = layout.day_file(fact.name, dirty.day, batch)
     path = layout.lake / relative
     path.parent.mkdir(parents=True, exist_ok=True)
     window = one_day(dirty.day)
     values: dict[str, Any] = {"path": str(path), "since": window.since, "until": window.until}
     if old is None or dirty.is_whole:
-        ((rows,),) = warehouse.run(f"{name}/write_day", **values)
+        ((rows,),) = warehouse.run("facts/write_day", fact, **values)
     else:
         old_file = str(layout.lake / old.path)
-        ((rows,),) = warehouse.run(f"{name}/merge_day", old_file=old_file, **values)
+        ((rows,),) = warehouse.run("facts/merge_day", fact, old_file=old_file, **values)
     proved_at = old.proved_at if old else None
     file = _described(layout, fact.name, dirty.day, relative, batch, rows, proved_at=proved_at)
     return DayChange(fact, dirty.day, file, changed)
 
 
-def rewrite_day(
-    warehouse: Warehouse, old: LakeFile, batch: int, name: str, values: Mapping[str, Any]
+def mask_day(
+    warehouse: Warehouse, fact: Fact, old: LakeFile, batch: int, user_id: int, pseudonym: int
 ) -> LakeFile:
-    """Write the rows of a day file anew, as `sql/<name>.sql` changes them."""
+    """Rewrite a day file with a pseudonym in place of a user's id."""
     assert old.day is not None
     layout = warehouse.layout
     relative = layout.day_file(old.table, old.day, batch)
     path = layout.lake / relative
-    old_file = str(layout.lake / old.path)
-    ((rows,),) = warehouse.run(name, old_file=old_file, path=str(path), **values)
+    ((rows,),) = warehouse.run(
+        "facts/mask_day",
+        fact,
+        old_file=str(layout.lake / old.path),
+        path=str(path),
+        user_id=user_id,
+        pseudonym=pseudonym,
+    )
     _sync_directories([path])
     return _described(layout, old.table, old.day, relative, batch, rows, proved_at=old.proved_at)
 
@@ -177,7 +183,7 @@ def write_dimension(
     relative = layout.dimension_file(dimension.name, batch)
     path = layout.lake / relative
     path.parent.mkdir(parents=True, exist_ok=True)
-    ((rows,),) = warehouse.run(f"dimensions/{dimension.name}/write", path=str(path))
+    ((rows,),) = warehouse.run("dimensions/write", dimension, path=str(path))
     _sync_directories([path])
     return _described(layout, dimension.name, None, relative, batch, rows, proved_at=proved_at)
 
@@ -192,7 +198,7 @@ def _described(
     *,
     proved_at: datetime | None,
 ) -> LakeFile:
-    """The record of a file just written, once it is on the disk."""
+    """Sync a new file to the disk, and describe it."""
     path = layout.lake / relative
     fsync(path)
     return LakeFile(
@@ -207,7 +213,7 @@ def _described(
 
 
 def _sync_directories(paths: Iterable[Path]) -> None:
-    """Get the names of new files to the disk: each directory above them once, deepest first."""
+    """Sync the names of new files to the disk: each parent directory once, deepest first."""
     parents = {path.parent for path in paths}
     for directory in (*sorted(parents), *sorted({parent.parent for parent in parents})):
         fsync(directory)

@@ -1,8 +1,8 @@
-"""The ledger: what the warehouse knows of itself, as tables beside the data.
+"""The ledger: what the warehouse records about itself, as tables beside the data.
 
-It holds the batches, how far each table has been read, and the files the lake is made of, because
-these must move in the transaction that moves the data. Read as a whole it is a `Manifest`; every
-`record_*` belongs inside a transaction of the caller's, except where it stands alone.
+It holds the batches, how far each table has been read, and the files of the lake, because these
+must move in the transaction that moves the data. Read as a whole it is a `Manifest`. The caller
+opens the transaction around several `record_*`; a single one is atomic by itself.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from olap.warehouse import Warehouse, schema_fingerprint, views_fingerprint
 
 
 def read(warehouse: Warehouse) -> Manifest | None:
-    """What the ledger says of the warehouse; None before the first commit.
+    """Read the ledger; None before the first commit.
 
     Raises:
-        WarehouseError: the ledger does not make sense.
+        WarehouseError: the ledger is inconsistent.
         NewerVersionError: a newer version wrote it.
     """
     states = warehouse.records("ledger/read_state")
@@ -50,7 +50,7 @@ def read(warehouse: Warehouse) -> Manifest | None:
     if not batches:
         raise WarehouseError(
             f"the ledger of {warehouse.layout.warehouse} has a state but no batch",
-            hint="Run `make rebuild` to make the warehouse anew from the lake.",
+            hint="Run `make rebuild`: it rebuilds the warehouse from the lake.",
         )
     generated_at = state["generated_at"]
     return Manifest(
@@ -97,7 +97,7 @@ def record_files(
     replaced: Sequence[tuple[str, date | None]],
     files: Sequence[LakeFile],
 ) -> None:
-    """Put `files` into the ledger, in place of those of the (table, day) pairs `replaced`."""
+    """Record `files` in place of those of the (table, day) pairs `replaced`."""
     if replaced:
         warehouse.run(
             "ledger/forget_files",
@@ -118,14 +118,14 @@ def record_files(
 
 
 def record_batch(warehouse: Warehouse, batch: Batch) -> None:
-    """Put a batch into the ledger."""
+    """Record a batch."""
     values = {field: getattr(batch, field) for field in batch.__struct_fields__}
     values["data_through"] = naive_utc(batch.data_through)
     warehouse.run("ledger/add_batch", **values)
 
 
 def record_table(warehouse: Warehouse, table: str, state: TableState) -> None:
-    """Put how far a table has been read into the ledger: this moves its watermark."""
+    """Record how far a table has been read: this moves its watermark."""
     warehouse.run(
         "ledger/set_table_state",
         table_name=table,
@@ -141,7 +141,7 @@ def record_table(warehouse: Warehouse, table: str, state: TableState) -> None:
 def record_proofs(
     warehouse: Warehouse, proved: Sequence[tuple[str, date | None]], at: datetime
 ) -> None:
-    """Note that these (table, day) pairs were found equal to the source's as of `at`."""
+    """Record that these (table, day) pairs were equal to the source as of `at`."""
     warehouse.run(
         "ledger/set_proved",
         tables=[table for table, _ in proved],
@@ -159,7 +159,7 @@ def record_state(
     generation: int,
     generated_at: datetime | None,
 ) -> None:
-    """Put what this file is into the ledger."""
+    """Record the state of this file."""
     fresh_bytes, fresh_rows = warehouse.fresh_size()
     warehouse.run(
         "ledger/set_state",
@@ -181,7 +181,7 @@ def record_state(
 
 
 def _coverage(first_days: Sequence[date] | None, last_days: Sequence[date] | None) -> DaySet:
-    """The coverage as recorded; a ledger of an earlier version has none and covers every day."""
+    """The recorded coverage; a ledger of an earlier version has none and covers every day."""
     if first_days is None or last_days is None:
         return EVERY_DAY
     return day_set(*map(DayRange, first_days, last_days))

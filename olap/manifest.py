@@ -1,9 +1,9 @@
 """The manifest: what a lake, a warehouse or a generation holds, as one record and as JSON.
 
-Three things carry the same record. The warehouse holds it as ledger tables, because it must move in
+The same record exists three times. The warehouse holds it as ledger tables, because it must move in
 the transaction that moves the data. `lake/manifest.json` repeats it after each commit, so that the
-warehouse can be rebuilt from the lake alone. `generations/analytics-NNNNNN.json` freezes it beside
-a generation, readable without DuckDB, and keeps the lake files it names from being collected.
+warehouse can be rebuilt from the lake alone. `generations/analytics-NNNNNN.json` keeps it beside a
+generation, readable without DuckDB; the lake files it references are not collected.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import msgspec
 from olap.days import EVERY_DAY, DaySet
 from olap.errors import LakeError, NewerVersionError
 
-# What the files below DATA_DIR mean. Raised when an older version must not touch them any more;
-# it then stops (`NewerVersionError`). Other differences of the warehouse's tables need no number:
-# they have another fingerprint, and whichever version runs makes them anew from the lake.
+# The format of the files below DATA_DIR. It is raised when an older version must not touch them:
+# that version then stops (`NewerVersionError`). Other changes of the warehouse's tables need no
+# number: their fingerprint differs, and the running version rebuilds them from the lake.
 FORMAT = 2
 
 # One (table, UTC day), or (dimension, None): what one lake file holds.
@@ -28,7 +28,7 @@ Places = frozenset[Place]
 
 
 class SourceIdentity(msgspec.Struct, frozen=True, kw_only=True):
-    """Which database this is: it must be the same one at every cycle.
+    """Which database this is; it must be the same in every cycle.
 
     Attributes:
         system_identifier: of the PostgreSQL cluster (`pg_control_system()`), as text.
@@ -42,7 +42,7 @@ class SourceIdentity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """One cycle's reading: all rows it read, under one snapshot.
+    """All rows that one cycle read, under one snapshot.
 
     Attributes:
         batch: its number, from 1.
@@ -90,11 +90,11 @@ class LakeFile(msgspec.Struct, frozen=True, kw_only=True, order=True):
     """One immutable Parquet file that the lake is made of.
 
     Attributes:
-        day: the UTC day whose rows it holds; null for a dimension, which it holds whole.
+        day: the UTC day of its rows; null for a dimension, which is in one file.
         path: relative to the lake.
         batch: the batch that wrote it.
         proved_at: when (a `data_through`) these rows were last proved equal to the source's, row
-            by row; kept when later batches change some of them. Null = never yet.
+            by row; kept when later batches change some of them. Null = not yet.
     """
 
     table: str
@@ -107,7 +107,7 @@ class LakeFile(msgspec.Struct, frozen=True, kw_only=True, order=True):
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
-    """How lately one table was proved equal to the source.
+    """When one table was last proved equal to the source.
 
     Attributes:
         files: day files of a fact, or the one file of a dimension.
@@ -121,7 +121,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that is known of one state of the data.
+    """Everything that is recorded about one state of the data.
 
     Attributes:
         generation: the generation this state was last published as; 0 = never.
@@ -163,7 +163,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         return next(found, None)
 
     def proof(self, table: str) -> Proof:
-        """How lately `table` was proved; the view core.proofs says the same."""
+        """When `table` was last proved; the view core.proofs has the same rows."""
         times = [file.proved_at for file in self.files if file.table == table]
         proved = [at for at in times if at is not None]
         return Proof(

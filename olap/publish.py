@@ -1,12 +1,12 @@
 """Publishing: a numbered, immutable generation that any number of people can open.
 
-A generation is a checkpointed copy of the warehouse with the views analysts use, mode 0444, beside
-a manifest that can be read without DuckDB. `analytics.duckdb` is a symlink that is switched to the
-new file. Renaming over the old one would not do: a process that still holds a connection to the
-path gets the *old* database when it opens the path again (measured on DuckDB 2.0).
+A generation is a checkpointed copy of the warehouse with the views that analysts use, mode 0444,
+beside a manifest that can be read without DuckDB. `analytics.duckdb` is a symlink that is switched
+to the new file. Renaming over the old file does not work: a process that still holds a connection
+to the path gets the *old* database when it opens the path again (measured on DuckDB 2.0).
 
-Every step can be done again: the draft has another name until it is whole, a published number is
-never used twice, and the symlink is switched last. What a crash leaves is removed by `collect`.
+Every step can be repeated: a draft has another name until it is complete, a published number is
+never used twice, and the symlink is switched last. `collect` removes what a crash leaves.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from olap.errors import LakeError, PublishError
 from olap.layout import Layout, fsync, write_durably
 from olap.log import get_logger
 from olap.manifest import Manifest, read_manifest
-from olap.warehouse import Warehouse
+from olap.tables import FACTS
+from olap.warehouse import Warehouse, count_rows
 
 log = get_logger(__name__)
 
@@ -47,8 +48,8 @@ def publish(warehouse: Warehouse, now: datetime) -> Manifest:
         The manifest of the generation.
 
     Raises:
-        PublishError: nothing to publish, or the copy does not hold what the ledger says.
-        DiskFullError: there is no room for the copy.
+        PublishError: there is nothing to publish, or the copy does not match the ledger.
+        DiskFullError: there is no space for the copy.
     """
     layout = warehouse.layout
     recorded = ledger.read(warehouse)
@@ -57,8 +58,8 @@ def publish(warehouse: Warehouse, now: datetime) -> Manifest:
             f"the warehouse {layout.warehouse} is empty", hint="Run a cycle first: `make etl`."
         )
     number = max([recorded.generation, *generation_numbers(layout)]) + 1
-    # The number is in the warehouse before it is copied: a crash from here on wastes it, no more.
-    # In one transaction: a ledger without its state would pass for an empty warehouse.
+    # The warehouse has the number before it is copied: a crash from here on only skips a number.
+    # One transaction, because a ledger without its state looks like an empty warehouse.
     with warehouse.transaction():
         ledger.record_state(
             warehouse,
@@ -91,7 +92,7 @@ def publish(warehouse: Warehouse, now: datetime) -> Manifest:
 
 
 def is_due(layout: Layout, manifest: Manifest, now: datetime, *, idle_seconds: int) -> bool:
-    """Whether to publish: there is something new, or what stands is too old or damaged."""
+    """Whether to publish: something is new, or the present generation is too old or damaged."""
     try:
         published = current(layout)
     except LakeError as error:
@@ -103,16 +104,16 @@ def is_due(layout: Layout, manifest: Manifest, now: datetime, *, idle_seconds: i
         log.warning("generation.damaged", generation=published.generation, reason=reason)
         return True
     assert published.generated_at is not None
-    # A clock that was set back makes it look as if it came from the future.
+    # After a clock was set back the generation seems to come from the future.
     age = now - published.generated_at
     return age < timedelta(0) or age >= timedelta(seconds=idle_seconds)
 
 
 def _damage(layout: Layout, published: Manifest) -> str | None:
-    """What is wrong with the file that analysts open; None when it opens and is what it should be.
+    """What is wrong with the file that analysts open; None if it is sound.
 
-    This finds a file that is gone, cut or overwritten. A page that is spoiled in its middle is
-    found by whoever reads it (DuckDB checks each), and lives until the next publication.
+    This finds a missing, truncated or overwritten file. A damaged page is found by its first
+    reader (DuckDB checks each page), and is replaced by the next publication.
     """
     try:
         size = layout.pointer.stat().st_size
@@ -122,7 +123,7 @@ def _damage(layout: Layout, published: Manifest) -> str | None:
             stamped = connection.execute("select generation from main.generation").fetchone()
     except (OSError, duckdb.Error) as error:
         return " ".join(str(error).split())
-    return None if stamped == (published.generation,) else f"it says that it is {stamped}"
+    return None if stamped == (published.generation,) else f"its generation is {stamped}"
 
 
 def current(layout: Layout) -> Manifest | None:
@@ -147,11 +148,11 @@ def generation_numbers(layout: Layout) -> list[int]:
 def collect(
     layout: Layout, manifest: Manifest, now: datetime, *, keep: int, grace_seconds: int
 ) -> int:
-    """Remove what nothing needs any more.
+    """Remove what is no longer needed.
 
     That is: generations beyond the newest `keep` that are older than the grace time; drafts of
-    generations; lake files that neither `manifest` nor a kept generation names. A process that has
-    a removed file open keeps reading it.
+    generations; lake files that neither `manifest` nor a kept generation references. A process
+    that has a removed file open continues to read it.
 
     Args:
         manifest: the state of the warehouse.
@@ -170,14 +171,14 @@ def collect(
         except LakeError:
             generation = None
         if generation is not None and generation.generated_at is not None and path.exists():
-            # What comes from the future was made before a clock was set back: not young for years.
+            # One from the future was published before a clock was set back; it is not young.
             age = now - generation.generated_at
             is_young = timedelta(0) <= age < timedelta(seconds=grace_seconds)
             if position < keep or is_young or path.resolve() == opened:
                 kept.append(generation)
                 continue
         elif path.exists() and path.resolve() == opened:
-            continue  # without its manifest it still answers, until another one is published
+            continue  # it still answers without its manifest, until the next publication
         freed += _remove([path, described])
     freed += _remove(layout.generations.glob(".analytics-*"))
     freed += _remove([*layout.root.glob(".analytics*.tmp"), *layout.lake.glob(".*.tmp")])
@@ -203,25 +204,29 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _verify(draft: Path, manifest: Manifest) -> None:
-    """Open the copy as an analyst will, and compare it with the ledger."""
+    """Open the copy as an analyst does, and compare it with the ledger."""
     connection = duckdb.connect(str(draft), read_only=True)
     try:
-        held = dict(sqlfiles.run(connection, "ledger/count_tables"))
-        offences = sqlfiles.run(connection, "checks/row_counts")
+        held = count_rows(connection)
+        offences = [
+            offence
+            for fact in FACTS
+            for offence in sqlfiles.run(connection, "checks/row_counts", fact)
+        ]
         stamped = connection.execute("select generation from main.generation").fetchone()
     finally:
         connection.close()
     expected = {table: state.rows for table, state in manifest.tables.items()}
     if held != expected or offences or stamped != (manifest.generation,):
         raise PublishError(
-            f"generation {manifest.generation} does not hold what the ledger says: "
+            f"generation {manifest.generation} does not match the ledger: "
             f"{held} instead of {expected}; {offences}",
-            hint="Run `make rebuild` to make the warehouse anew from the lake.",
+            hint="Run `make rebuild`: it rebuilds the warehouse from the lake.",
         )
 
 
 def _switch(layout: Layout, target: Path) -> None:
-    """Point the symlink at `target`; whoever opens it gets the old or the new generation."""
+    """Point the symlink at `target`; a reader gets the old or the new generation."""
     draft = layout.root / ".analytics.duckdb.tmp"
     draft.unlink(missing_ok=True)
     draft.symlink_to(os.path.relpath(target, layout.root))

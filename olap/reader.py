@@ -1,11 +1,11 @@
-"""Reading generations: one DuckDB instance in memory, in which published files are attached.
+"""Reading generations: one in-memory DuckDB instance to which published files are attached.
 
-A process that serves many questions opens each generation once and asks it from several threads.
-The instance may read the files below `generations/` and nothing else: no other file, no network,
-no extension, and its configuration is locked. All generations in it share one memory limit.
+A process that serves many queries opens each generation once and queries it from several threads.
+The instance can read the files below `generations/` and nothing else: no other file, no network, no
+extension, and its configuration is locked. All attached generations share one memory limit.
 
-A macro in an attached file finds its tables only where one stands, so every question is asked on a
-cursor of its own after `USE`. A generation that is let go is detached when its last question ends.
+A macro of an attached file resolves its tables in the current database only, so each query runs on
+a cursor of its own after `USE`. A released generation is detached when its last query ends.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Rows = list[dict[str, Any]]
 
 
 class StatementInterruptedError(AnalyticsError):
-    """A question was told to end before it had its answer."""
+    """A query was interrupted before it had a result."""
 
 
 class GenerationUnreadableError(AnalyticsError):
@@ -34,18 +34,18 @@ class GenerationUnreadableError(AnalyticsError):
 
 
 class Reader:
-    """One instance; its methods may be called from any thread."""
+    """A DuckDB instance with attached generations; its methods can be called from any thread."""
 
     def __init__(
         self, generations: Path, *, memory_limit: str, threads: int, spill_directory: Path
     ) -> None:
-        """Make the instance.
+        """Create the instance.
 
         Args:
-            generations: the directory whose files may be attached.
-            memory_limit: of all questions together, such as 800MB.
-            threads: processor threads of all questions together.
-            spill_directory: where DuckDB writes what does not fit; nobody else's.
+            generations: the directory of the files that can be attached.
+            memory_limit: for all queries together, such as 800MB.
+            threads: processor threads for all queries together.
+            spill_directory: where DuckDB writes what does not fit in memory; not shared.
         """
         self._instance = duckdb.connect(
             ":memory:",
@@ -63,13 +63,13 @@ class Reader:
         self._doomed: set[str] = set()
 
     def attach(self, path: Path, name: str) -> None:
-        """Open a generation under a name of the caller's making.
+        """Attach a generation under a name that the caller chooses.
 
         Args:
-            name: letters, digits and underscores; never anything that came from outside.
+            name: letters, digits and underscores; never a value from outside.
 
         Raises:
-            GenerationUnreadableError: it is no file that can be read.
+            GenerationUnreadableError: the file cannot be opened.
         """
         with self._lock:
             if name in self._uses:
@@ -88,10 +88,10 @@ class Reader:
             self._uses[name] = 0
 
     def metrics(self, name: str) -> frozenset[str]:
-        """The metrics that a generation has, by the names of their macros.
+        """The names of the macros of a generation's metrics.
 
         Raises:
-            GenerationUnreadableError: it has no catalogue that can be read.
+            GenerationUnreadableError: its catalogue cannot be read.
         """
         try:
             with self.cursor(name) as cursor:
@@ -103,23 +103,23 @@ class Reader:
             ) from error
 
     def detach(self, name: str) -> None:
-        """Let a generation go; who is asking it goes on to the end."""
+        """Release a generation; running queries finish first."""
         with self._lock:
             if name in self._uses:
                 self._doomed.add(name)
                 self._let_go(name)
 
     def close(self) -> None:
-        """End the instance and every question."""
+        """Close the instance and end every query."""
         self._instance.close()
 
     @contextmanager
     def cursor(self, name: str) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A cursor that stands in the generation of this name."""
+        """A cursor with this generation as its current database."""
         with self._lock:
             if name not in self._uses:
                 raise GenerationUnreadableError(
-                    f"the generation {name} is closed", hint="Ask the current one."
+                    f"the generation {name} is closed", hint="Query the current one."
                 )
             self._uses[name] += 1
         cursor = self._instance.cursor()
@@ -140,7 +140,7 @@ class Reader:
 
 
 class Statement:
-    """A statement that can be interrupted from another thread, asked once."""
+    """A statement that runs once and can be interrupted from another thread."""
 
     def __init__(
         self, reader: Reader, generation: str, statement: str, parameters: Mapping[str, Any]
@@ -153,11 +153,11 @@ class Statement:
         self._is_interrupted = False
 
     def run(self) -> Rows:
-        """The rows, each by the names of its columns; times are naive UTC.
+        """Execute the statement; each row is a dict by column name, times are naive UTC.
 
         Raises:
             StatementInterruptedError: `interrupt` was called.
-            GenerationUnreadableError: the file cannot be read any more.
+            GenerationUnreadableError: the file can no longer be read.
         """
         with self._reader.cursor(self._generation) as cursor:
             self._cursor = cursor
@@ -169,7 +169,7 @@ class Statement:
                 return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
             except duckdb.InterruptException:
                 raise StatementInterruptedError(
-                    "the question took too long and was ended", hint="Ask for a shorter period."
+                    "the query took too long and was interrupted", hint="Ask for a shorter period."
                 ) from None
             except (duckdb.IOException, duckdb.FatalException) as error:
                 raise GenerationUnreadableError(
@@ -180,7 +180,7 @@ class Statement:
                 self._cursor = None
 
     def interrupt(self) -> None:
-        """Tell it to end; an interrupt may come before DuckDB listens, so repeat it."""
+        """Interrupt the query; DuckDB ignores an interrupt that comes too early, so repeat it."""
         self._is_interrupted = True
         cursor = self._cursor
         if cursor is not None:
@@ -189,10 +189,10 @@ class Statement:
 
 @cache
 def metric_statement(macro: str, parameters: tuple[str, ...]) -> str:
-    """The statement that asks a macro of `metrics`; every parameter is bound by its name.
+    """The statement that calls a macro of `metrics`; every parameter is bound by its name.
 
     Args:
-        macro, parameters: names that stand in our code, never anything that came from outside.
+        macro, parameters: names from this code, never values from outside.
     """
     bound = ", ".join(f"{_identifier(name)} := ${name}" for name in parameters)
     return f"from metrics.{_identifier(macro)}({bound})"
@@ -200,5 +200,5 @@ def metric_statement(macro: str, parameters: tuple[str, ...]) -> str:
 
 def _identifier(name: str) -> str:
     if not name.replace("_", "").isalnum() or not name.isascii():
-        raise ValueError(f"{name!r} is no plain name")
+        raise ValueError(f"{name!r} is not a plain name")
     return name

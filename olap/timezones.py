@@ -1,13 +1,13 @@
-"""The table `core.tz_spans`: when each time zone had which offset, from one tz database.
+"""The rows of `core.tz_spans`: which offset each time zone has when, from one tz database.
 
-Zone arithmetic by a join on this table is several times faster than ICU, gives the same answer in
-every DuckDB version, and can be read by whoever doubts a local day. The source is the package
-`tzdata`, whose files are in the TZif format (RFC 9636): explicit transitions while a zone's history
-is irregular (Berlin's end in 1996), then a rule in the file's footer. The rule is followed from the
-last explicit transition to the end of `HORIZON_YEAR` through `zoneinfo`.
+A join on this table is several times faster than ICU, returns the same in every DuckDB version, and
+shows where a local day begins. The source is the package `tzdata`. Its files have the TZif format
+(RFC 9636): explicit transitions while the history of a zone is irregular (Berlin's end in 1996),
+then a rule in the footer. The rule is expanded through `zoneinfo` from the last explicit transition
+to the end of `HORIZON_YEAR`.
 
-Spans begin in January 1972, when Liberia gave up the last offset of a fraction of a minute. The
-first span of a zone reaches back without end and the last one forward without end.
+Spans begin in January 1972, when Liberia gave up the last offset with a fraction of a minute. The
+first span of a zone has no beginning, and the last one no end.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ EPOCH = datetime(1970, 1, 1)
 FIRST = datetime(1972, 1, 8)
 HORIZON_YEAR = 2050
 _HORIZON = datetime(HORIZON_YEAR + 1, 1, 1)
-_OLDEST_SECONDS = -60 * 60 * 24 * 366 * 100  # a century before the epoch is old enough
+_OLDEST_SECONDS = -60 * 60 * 24 * 366 * 100  # older transitions are ignored
 _MINUTE = timedelta(minutes=1)
 _STEP = timedelta(minutes=15)
 VERSION: str = tzdata.IANA_VERSION
@@ -35,7 +35,7 @@ VERSION: str = tzdata.IANA_VERSION
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One zone's constant offset over [from_utc, to_utc); null = without end."""
+    """A constant offset of one zone over [from_utc, to_utc); None = unbounded."""
 
     tz: str
     from_utc: datetime | None
@@ -45,14 +45,14 @@ class Span:
 
 @cache
 def zone_names() -> tuple[str, ...]:
-    """Every IANA name in the tz database, links included."""
+    """Every IANA name of the tz database, links included."""
     listed = resources.files("tzdata").joinpath("zones").read_text(encoding="utf-8")
     return tuple(sorted(listed.split()))
 
 
 @cache
 def spans() -> tuple[Span, ...]:
-    """The spans of all zones, by name and time; those of one zone follow without a gap."""
+    """The spans of all zones, by name and time; those of a zone have no gap."""
     return tuple(span for name in zone_names() for span in _spans_of(name))
 
 
@@ -68,7 +68,7 @@ def _spans_of(name: str) -> list[Span]:
 
 @dataclass(frozen=True, slots=True)
 class _Tzif:
-    """A TZif file: the offset in minutes from each transition on, and the rule for afterwards."""
+    """A TZif file: offsets in minutes, each from a transition on, and the rule after the last."""
 
     initial: int
     transitions: list[tuple[datetime, int]]
@@ -77,7 +77,10 @@ class _Tzif:
 
 @cache
 def _changes(content: bytes) -> list[tuple[datetime | None, int]]:
-    """From when a TZif file has which offset in minutes; cached, as four names in ten are links."""
+    """Each change of a TZif file: instant and new offset in minutes.
+
+    Cached, because four names in ten are links to the same content.
+    """
     file = _read_tzif(content)
     before = [minutes for instant, minutes in file.transitions if instant <= FIRST]
     changes: list[tuple[datetime | None, int]] = [(None, before[-1] if before else file.initial)]
@@ -118,11 +121,11 @@ def _read_tzif(content: bytes) -> _Tzif:
 
 @cache
 def _ruled_transitions(rule: bytes) -> tuple[tuple[datetime, int], ...]:
-    """The transitions that a file's last line gives, such as `CET-1CEST,M3.5.0,M10.5.0/3`.
+    """The transitions of a footer rule such as `CET-1CEST,M3.5.0,M10.5.0/3`.
 
-    They are found by looking, through a zone that has nothing but the rule; one without a comma
-    never changes. A rule changes the clock at most twice a year, months apart, and on a whole
-    quarter-hour of UTC (if one did not, `tests/test_timezones.py` would say so).
+    They are found by bisection on a zone that consists of the rule alone; a rule without a comma
+    has none. A rule changes the clock at most twice a year, months apart, and at the start of a
+    quarter-hour of UTC (`tests/test_timezones.py` checks this).
     """
     if b"," not in rule:
         return ()
@@ -147,6 +150,6 @@ def _ruled_transitions(rule: bytes) -> tuple[tuple[datetime, int], ...]:
 
 
 def _zone_of_rule(rule: bytes) -> ZoneInfo:
-    """A zone without a history: a TZif file that is all last line."""
+    """A zone without history: a TZif file that has only a footer."""
     part = struct.pack(">4sc15x6l", b"TZif", b"2", 0, 0, 0, 0, 1, 1) + bytes(7)
     return ZoneInfo.from_file(io.BytesIO(part + part + b"\n" + rule + b"\n"))

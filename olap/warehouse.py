@@ -23,10 +23,12 @@ import duckdb
 import polars as pl
 
 from olap import catalog, sqlfiles, timezones
+from olap.comments import load_comments
 from olap.disk import of_disk
 from olap.errors import WarehouseDamagedError, WarehouseError
 from olap.layout import Layout, fsync
 from olap.staging import Staging, open_staging
+from olap.tables import DIMENSIONS, FACT_NAMES, TABLES, Dimension
 
 STORAGE_VERSION = "v1.5.0"
 REWRITE_ABOVE = 1.3
@@ -40,17 +42,37 @@ _DAMAGE = (
 )
 
 
+def shaping_files() -> list[str]:
+    """The SQL files that make the tables from the lake: all that a rebuild runs but bookkeeping."""
+    placeholders = [d.name for d in DIMENSIONS if d.has_placeholders]
+    return [
+        *sqlfiles.names("schema"),
+        "views/clock_changes",
+        "ledger/fill_tz_spans",
+        "tables/start_mentions",
+        "tables/mention_files",
+        "dimensions/restore",
+        *(f"dimensions/{name}/add_placeholders" for name in placeholders),
+        *sqlfiles.names("facts/keyed"),
+        "facts/keyed_none",
+        "facts/load",
+        *sqlfiles.names("rollups"),
+    ]
+
+
 def schema_fingerprint() -> str:
-    """A digest of all that decides what the tables hold; another one means: rebuild."""
-    folders = ["schema", "rollups"]
-    folders += [f"facts/{name}" for name in ("messages", "read_receipts", "events")]
-    folders += [f"dimensions/{name}" for name in ("users", "conversations", "participants")]
-    return f"{sqlfiles.fingerprint(*folders)}-{timezones.VERSION}"
+    """A digest of the statements that make the tables; a new one means that they are rebuilt."""
+    return f"{sqlfiles.fingerprint(shaping_files())}-{timezones.VERSION}"
 
 
 def views_fingerprint() -> str:
-    """A digest of the SQL of views and metrics; another one means: make them anew."""
-    return sqlfiles.fingerprint("views", *catalog.FOLDERS, "catalog")
+    """A digest of views, macros, metrics and all comments; a new one means that they are renewed.
+
+    Comments count here, because DuckDB's comments and the catalogue are made from them.
+    """
+    folders = ("schema", "views", "catalog", "macros", "metrics")
+    names = [name for folder in folders for name in sqlfiles.names(folder)]
+    return sqlfiles.fingerprint(names, with_comments=True)
 
 
 class Warehouse(Staging):
@@ -96,7 +118,7 @@ class Warehouse(Staging):
         _create_schema(self)
 
     def refresh_views(self) -> None:
-        """Make views and metrics anew when their SQL is no longer what made them."""
+        """Renew views, metrics and comments if the SQL that made them has changed."""
         states, fingerprint = self.records("ledger/read_state"), views_fingerprint()
         if not states or states[0]["views_fingerprint"] == fingerprint:
             return
@@ -148,7 +170,8 @@ class Warehouse(Staging):
         attach(self.connection, path, name)
 
     def _rows(self) -> int:
-        return int(self.run("ledger/count_rows")[0][0])
+        counts = count_rows(self.connection)
+        return sum(rows for table, rows in counts.items() if table in FACT_NAMES)
 
     def fresh_size(self) -> tuple[int, int]:
         """Bytes and fact rows of the file when it was last written anew; zeros before that."""
@@ -160,6 +183,16 @@ class Warehouse(Staging):
         result = self.connection.execute(sqlfiles.text(name))
         columns = [column[0] for column in result.description or ()]
         return [dict(zip(columns, row, strict=True)) for row in result.fetchall()]
+
+
+def count_rows(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """How many rows a warehouse or a generation has by table, without placeholders."""
+    counts = {}
+    for table in TABLES:
+        has_placeholders = isinstance(table, Dimension) and table.has_placeholders
+        name = "tables/count_without_placeholders" if has_placeholders else "tables/count"
+        counts[table.name] = sqlfiles.run(connection, name, table)[0][0]
+    return counts
 
 
 def attach(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> None:
@@ -262,10 +295,10 @@ def _create_schema(warehouse: Warehouse) -> None:
 
 
 def _create_views(warehouse: Warehouse) -> None:
-    """Make the views, the macros of all metrics and their catalogue."""
+    """Create the views, the macros of all metrics, their catalogue, and every comment."""
     for name in sqlfiles.names("views"):
         warehouse.run(name)
-    warehouse.run("catalog/create")
-    # Publishing says through when the data are; until then no metric sees a row.
+    load_comments(warehouse, "schema", "views")
+    # Publishing sets the instant; until then no metric sees a row.
     catalog.set_data_through(warehouse.connection, datetime.min.replace(tzinfo=UTC))
     catalog.load_metrics(warehouse)

@@ -1,4 +1,4 @@
-"""What an analyst finds in a published file before any row: names, comments, and no keys."""
+"""What a published file says about itself: names, comments, types, and no constraints."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from olap import ledger
+from olap import ledger, sqlfiles
+from olap.comments import Described, described
 from olap.days import EVERY_DAY
+from olap.errors import CatalogError
 from olap.layout import Layout
 from olap.publish import publish
-from olap.tables import DIMENSIONS, FACTS, MESSENGER_IDS, ROLLUPS, TABLES, IdType
+from olap.tables import DIMENSIONS, FACTS, MESSENGER_IDS, ROLLUPS, TABLE_NAMES, IdType
 from olap.warehouse import open_warehouse
 from tests.factories import TIME, a_batch, a_table_state, an_identity
 
@@ -42,7 +44,7 @@ def generation(tmp_path_factory: pytest.TempPathFactory) -> Path:
     layout = Layout(tmp_path_factory.mktemp("published"))
     with layout.locked(), open_warehouse(layout, memory_limit="200MB", threads=1) as warehouse:
         ledger.record_batch(warehouse, a_batch(rows_read=0, rows_changed=0, days_rebuilt=0))
-        for table in TABLES:
+        for table in TABLE_NAMES:
             ledger.record_table(warehouse, table, a_table_state(source_rows=0, rows=0))
         ledger.record_state(
             warehouse, an_identity(), EVERY_DAY, changed_in_batch=1, generation=0, generated_at=None
@@ -53,7 +55,7 @@ def generation(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def published(generation: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The generation as an analyst opens it."""
+    """The generation, opened as an analyst opens it."""
     with duckdb.connect(str(generation), read_only=True) as connection:
         yield connection
 
@@ -83,7 +85,7 @@ def columns(published: duckdb.DuckDBPyConnection, schema: str, table: str) -> li
 
 
 def test_the_schemas_are_core_main_and_metrics(published: duckdb.DuckDBPyConnection) -> None:
-    """Tables lie in `core` and views in `main`, but for two views of `core` and metrics.catalog."""
+    """Tables are in `core` and views in `main`, except metrics.catalog and two views of `core`."""
     found = published.execute(
         "select distinct schema_name, 'table' from duckdb_tables() where not internal union "
         "select distinct schema_name, 'view' from duckdb_views() where not internal"
@@ -105,7 +107,7 @@ def test_main_has_exactly_the_views_analysts_know(published: duckdb.DuckDBPyConn
 
 
 def test_views_show_no_key(published: duckdb.DuckDBPyConnection) -> None:
-    """Keys are ours: no column of a view ends in `_key`, while the tables behind have them."""
+    """Keys are internal: no column of a view in `main` ends in `_key`, unlike those of `core`."""
     found = {
         schema: published.execute(
             "select count(*) from duckdb_columns() "
@@ -119,7 +121,7 @@ def test_views_show_no_key(published: duckdb.DuckDBPyConnection) -> None:
 
 
 def test_every_view_answers(published: duckdb.DuckDBPyConnection) -> None:
-    """Each view can be queried in the file alone; the generation knows its number and time."""
+    """Each view can be queried in the file alone; `generation` has its number and times."""
     counts = {
         view: published.execute(f"select count(*) from main.{view}").fetchall()[0][0]
         for view in VIEWS
@@ -135,24 +137,45 @@ def test_core_has_exactly_the_declared_tables(published: duckdb.DuckDBPyConnecti
     assert set(names(published, "table", "core")) == declared | LEDGER | {"tz_spans"}
 
 
+COMMENTS = """
+    select schema_name || '.' || table_name, comment from duckdb_tables() where not internal
+    union all
+    select schema_name || '.' || view_name, comment from duckdb_views() where not internal
+    union all
+    select schema_name || '.' || table_name || '.' || column_name, comment
+    from duckdb_columns() where not internal
+    union all
+    select schema_name || '.' || function_name, comment
+    from duckdb_functions() where not internal and schema_name in ('core', 'main', 'metrics')
+"""
+
+
 def test_everything_has_a_comment(published: duckdb.DuckDBPyConnection) -> None:
-    """Every table, view and column says in a comment what it is."""
-    everything = published.execute(
-        "select schema_name || '.' || table_name, comment from duckdb_tables() where not internal "
-        "union all "
-        "select schema_name || '.' || view_name, comment from duckdb_views() where not internal "
-        "union all "
-        "select schema_name || '.' || table_name || '.' || column_name, comment "
-        "from duckdb_columns() where not internal"
-    ).fetchall()
-    assert {name for name, _ in everything} >= {"core.messages", "main.users", "main.users.is_bot"}
-    assert [name for name, comment in everything if not (comment or "").strip()] == []
+    """Every table, view, column and macro has a comment."""
+    found = dict(published.execute(COMMENTS).fetchall())
+    assert found.keys() >= {"core.messages", "main.users.is_bot", "core.is_present"}
+    assert found.keys() >= {"metrics.message_stats", "core.data_through", "metrics.catalog.rules"}
+    assert [name for name, comment in found.items() if not (comment or "").strip()] == []
 
 
-def test_comments_of_tables_and_views_tell_the_grain(
+def test_comments_are_what_the_files_say(published: duckdb.DuckDBPyConnection) -> None:
+    """The comments are the texts of the files that create the objects, quotes included."""
+    found = dict(published.execute(COMMENTS).fetchall())
+    expected: dict[str, str] = {}
+    for folder in ("schema", "views", "catalog", "macros"):
+        for name in sqlfiles.names(folder):
+            for item in described(sqlfiles.text(name)):
+                expected[item.name] = item.comment
+                expected |= {f"{item.name}.{c}": text for c, text in item.columns.items()}
+    assert len(expected) > 200
+    assert {name: found[name] for name in expected} == expected
+    assert "the rows' other columns" in found["core.by_quarter_hour"]
+
+
+def test_comments_of_tables_and_views_state_the_grain(
     published: duckdb.DuckDBPyConnection,
 ) -> None:
-    """The comment of each table and view says what one of its rows is."""
+    """The comment of each table and view states what one row is."""
     found = published.execute(
         "select table_name, comment from duckdb_tables() where not internal union all "
         "select view_name, comment from duckdb_views() where not internal"
@@ -161,8 +184,35 @@ def test_comments_of_tables_and_views_tell_the_grain(
     assert [name for name, comment in found if "Grain: one row" not in comment] == []
 
 
+def test_a_comment_block_is_read() -> None:
+    """Definition, grain and rules become one comment; a column's comment is its own."""
+    text = """-- core.things: What a row is about,
+-- in two lines.
+-- grain: one row per thing
+-- A rule.
+create table core.things (
+    thing_key integer not null, -- the key; it's ours
+    made_at timestamp -- when
+);
+"""
+    assert list(described(text)) == [
+        Described(
+            kind="table",
+            name="core.things",
+            comment="What a row is about, in two lines. Grain: one row per thing. A rule.",
+            columns={"thing_key": "the key; it's ours", "made_at": "when"},
+        )
+    ]
+
+
+def test_an_object_without_a_comment_is_refused() -> None:
+    """A file that creates something without a comment right above it is an error."""
+    with pytest.raises(CatalogError, match="has no comment in: -- A file"):
+        list(described("-- A file.\n\ncreate or replace macro core.f(x) as (\n    x\n);\n"))
+
+
 def test_nothing_has_an_index(published: duckdb.DuckDBPyConnection) -> None:
-    """There are no keys, unique constraints or indexes: replaying them has broken files."""
+    """No table has a key, a unique constraint or an index: replaying them has broken files."""
     constraints = published.execute(
         "select distinct constraint_type from duckdb_constraints()"
     ).fetchall()
@@ -171,7 +221,7 @@ def test_nothing_has_an_index(published: duckdb.DuckDBPyConnection) -> None:
 
 
 def test_times_are_utc_without_a_zone(published: duckdb.DuckDBPyConnection) -> None:
-    """Times are TIMESTAMP and never TIMESTAMPTZ, whose meaning would depend on the reader."""
+    """Times are TIMESTAMP, never TIMESTAMPTZ, which depends on the time zone of the session."""
     types = published.execute(
         "select distinct data_type from duckdb_columns() where not internal"
     ).fetchall()
@@ -182,7 +232,7 @@ def test_times_are_utc_without_a_zone(published: duckdb.DuckDBPyConnection) -> N
 def test_ids_have_the_types_that_the_mapping_declares(
     published: duckdb.DuckDBPyConnection,
 ) -> None:
-    """The ids an asker writes have, in the file, the types by which they will be validated."""
+    """Ids have the types in the file that the API validates them by."""
     types = {"BIGINT": IdType.INTEGER, "UUID": IdType.UUID, "VARCHAR": IdType.STRING}
     found = published.execute(
         "select column_name, data_type from duckdb_columns() where schema_name = 'core'"

@@ -1,4 +1,4 @@
-"""`core.tz_spans` against `zoneinfo`, which reads the same files by other code."""
+"""The rows of `core.tz_spans` equal `zoneinfo`, which reads the same files with other code."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ SPANS: dict[str, list[Span]] = {
 
 @cache
 def zone(tz: str) -> ZoneInfo:
-    """The zone as the package `tzdata` has it, never as the machine has it."""
+    """The zone of the package `tzdata`, not that of the operating system."""
     file = resources.files("tzdata").joinpath("zoneinfo", *tz.split("/"))
     return ZoneInfo.from_file(io.BytesIO(file.read_bytes()), key=tz)
 
 
 def minutes_by_zoneinfo(tz: str, instant: datetime) -> float:
-    """The offset that zoneinfo gives for an instant in UTC."""
+    """The offset of zoneinfo for an instant in UTC."""
     offset = instant.replace(tzinfo=UTC).astimezone(zone(tz)).utcoffset()
     assert offset is not None
     return offset / timedelta(minutes=1)
 
 
 def minutes_by_spans(tz: str, instant: datetime) -> int:
-    """The offset of the span in which an instant in UTC lies."""
+    """The offset of the span of an instant in UTC."""
     starts = [span.from_utc or datetime(1, 1, 1) for span in SPANS[tz]]
     return SPANS[tz][bisect_right(starts, instant) - 1].offset_minutes
 
 
 def test_every_zone_of_the_package_is_there() -> None:
-    """The zones are exactly the files that `tzdata` ships, links included."""
+    """The zones are exactly those of `tzdata`, links included."""
     root = resources.files("tzdata").joinpath("zones")
     listed = root.read_text(encoding="utf-8").split()
     assert len(listed) == len(set(listed)) > 500
@@ -54,12 +54,12 @@ def test_every_zone_of_the_package_is_there() -> None:
 
 
 def test_each_zone_appears_in_one_piece() -> None:
-    """The spans of one zone stand together."""
+    """The spans of a zone are consecutive."""
     assert len(SPANS) == len([tz for tz, _ in groupby(spans(), key=lambda span: span.tz)])
 
 
 def test_spans_cover_all_time_once() -> None:
-    """Each zone's spans begin and end without end and follow each other without gap or overlap."""
+    """The spans of a zone are unbounded at both ends and have neither gap nor overlap."""
     for tz, found in SPANS.items():
         assert found[0].from_utc is None, tz
         assert found[-1].to_utc is None, tz
@@ -71,14 +71,14 @@ def test_spans_cover_all_time_once() -> None:
 
 
 def test_a_span_ends_only_where_the_offset_changes() -> None:
-    """Neighbours differ, so no change of name or daylight flag makes a span of its own."""
+    """Neighbours differ: a change of name or daylight flag alone begins no span."""
     for tz, found in SPANS.items():
         for left, right in pairwise(found):
             assert left.offset_minutes != right.offset_minutes, (tz, right.from_utc)
 
 
 def test_every_edge_is_where_zoneinfo_changes() -> None:
-    """At each edge zoneinfo has the new offset, and a microsecond earlier the old one."""
+    """At each edge zoneinfo has the new offset, a microsecond before it the old one."""
     for tz, found in SPANS.items():
         for left, right in pairwise(found):
             edge = right.from_utc
@@ -105,18 +105,18 @@ def test_no_change_is_missed() -> None:
 
 @given(st.sampled_from(zone_names()), st.datetimes(FIRST, HORIZON))
 def test_any_zone_at_any_instant_has_zoneinfos_offset(tz: str, instant: datetime) -> None:
-    """From January 1972 to the end of the horizon the spans say what zoneinfo says."""
+    """From January 1972 to the horizon the offset is that of zoneinfo."""
     assert minutes_by_spans(tz, instant) == minutes_by_zoneinfo(tz, instant)
 
 
 def test_offsets_are_quarter_hours() -> None:
-    """Rollups by the quarter-hour serve every zone: since October 1979 no offset is another."""
+    """Rollups by quarter-hour serve every zone: since October 1979 all offsets are multiples."""
     odd = [span for span in spans() if span.offset_minutes % 15]
     assert odd == [Span("Pacific/Kiritimati", None, ODD_UNTIL, -640)]
 
 
 def test_a_quarter_hour_is_cut_by_one_change_at_most() -> None:
-    """The quarters' rollups have one more row where a clock changed within a quarter, not two."""
+    """A rollup has at most one more row for a quarter-hour within which a clock changed."""
     changes = {span.from_utc for span in spans() if span.from_utc and span.from_utc > ODD_UNTIL}
     cuts = [change for change in changes if change.minute % 15 or change.second]
     cut_quarter_hours = [
@@ -143,14 +143,14 @@ def test_a_quarter_hour_is_cut_by_one_change_at_most() -> None:
     ],
 )
 def test_known_changes(tz: str, instant: datetime, before: int, after: int) -> None:
-    """Changes of the clock that the law wrote down happen to the minute."""
+    """Known legal changes of the clock happen to the minute."""
     assert minutes_by_spans(tz, instant - MICROSECOND) == before
     assert minutes_by_spans(tz, instant) == after
 
 
 @pytest.mark.parametrize(("tz", "minutes"), [("Asia/Kathmandu", 345), ("UTC", 0)])
 def test_zones_that_never_change_again(tz: str, minutes: int) -> None:
-    """A zone without daylight time keeps one offset from 1986 on, for ever."""
+    """A zone without daylight time keeps one offset from 1986 on."""
     last = SPANS[tz][-1]
     assert (last.to_utc, last.offset_minutes) == (None, minutes)
     assert last.from_utc is None or last.from_utc < datetime(1986, 1, 2)

@@ -21,6 +21,7 @@ TABLES = {
     "messages": ("id",),
     "message_read_receipts": ("message_id", "user_id"),
     "analytics_events": ("id",),
+    "message_reactions": ("message_id", "user_id", "emoji"),
 }
 
 
@@ -79,6 +80,11 @@ class World:
         """Write a read receipt, by default a minute after TIME_ZERO."""
         keys = {"message_id": uuid(message), "user_id": user}
         self.write("message_read_receipts", {**keys, "read_at": at(minutes=1), **values})
+
+    def reaction(self, message: int = 1, user: int = 2, emoji: str = "👍", **values: Any) -> None:
+        """Write a reaction, by default a minute after TIME_ZERO."""
+        keys = {"message_id": uuid(message), "user_id": user, "emoji": emoji}
+        self.write("message_reactions", {**keys, "created_at": at(minutes=1), **values})
 
     def event(self, number: int = 1, **values: Any) -> None:
         """Write an event."""

@@ -1,7 +1,7 @@
--- unique_keys: no id has two keys, no key two ids, no membership stands twice.
--- grain: one row per offence; none = healthy
--- There are no unique constraints in the file (crash replay has broken files with indexes), so
--- uniqueness is made by the merge and proved here.
+-- unique_keys: no id has two keys, no key two ids, and no membership two rows.
+-- grain: one row per duplicate; none = healthy
+-- The file has no unique constraints, because crash replay has broken files with indexes: the merge
+-- makes ids unique, and this check proves it.
 select
     'users.user_id' as broken,
     cast(user_id as varchar) as offender

@@ -1,84 +1,159 @@
 -- Scope: which conversations and people an answer is about, and who may see them.
+-- for_conversation and for_user narrow an answer; null = all. visible_to is the user who asks, the
+-- viewer; null = everything may be seen. Each combination has its own branch of a UNION ALL, and DuckDB
+-- removes the other branches when it plans a query: an argument that is null costs nothing. Where rows
+-- names a CTE, declare the CTE `as not materialized`: DuckDB then filters in the tables, branch by branch.
 
--- bots: the keys of users that are programs, if they are to be left out
-create or replace macro core.bots_left_out(are_counted) as table
+-- whether somebody with this membership is present at an instant; what happens at the instant is not seen
+create or replace macro core.is_present(joined, gone, instant) as (
+    coalesce(joined < instant, true) and coalesce(gone >= instant, true)
+);
+
+-- bots_left_out: the users that are bots, unless bots are included.
+-- grain: one row per user
+create or replace macro core.bots_left_out(include_bots) as table
     select user_key
     from core.users
-    where is_bot and not are_counted;
+    where is_bot and not include_bots;
 
--- the key of a user; null where there is none
-create or replace macro core.key_of_user(person) as (
+-- the key of a user; null for an unknown id
+create or replace macro core.key_of_user(for_user) as (
     (
         select users.user_key
         from core.users as users
-        where users.user_id = person
+        where users.user_id = for_user
     )
 );
 
--- conversations_of: the conversations in which a viewer is present now
+-- conversations_of: the conversations in which a viewer is present now.
 -- grain: one row per conversation
-create or replace macro core.conversations_of(viewer) as table
+create or replace macro core.conversations_of(visible_to) as table
     select participants.conversation_key
     from core.participants as participants
     inner join core.users as users on participants.user_key = users.user_key
-    where users.user_id = viewer and core.is_present(participants.joined_at, participants.left_at, core.data_through());
+    where
+        users.user_id = visible_to
+        and core.is_present(
+            joined := participants.joined_at, gone := participants.left_at, instant := core.data_through()
+        );
 
--- conversations_in_scope: the one that is asked for, or all, as far as the viewer may see them
--- grain: one row per conversation
--- Only asked where one of the two is given. As everywhere here, each kind of question has a branch of
--- its own, and DuckDB drops the others before it begins.
-create or replace macro core.conversations_in_scope(conversation, viewer) as table
+-- conversations_in_scope: the conversation asked for, or all conversations of a viewer, if they may be seen.
+-- grain: one row per conversation; none where both arguments are null
+create or replace macro core.conversations_in_scope(for_conversation, visible_to) as table
     select conversations.conversation_key
     from core.conversations as conversations
-    where viewer is null and conversations.conversation_id = conversation
+    where visible_to is null and conversations.conversation_id = for_conversation
     union all
     select mine.conversation_key
-    from core.conversations_of(viewer) as mine
-    where viewer is not null and conversation is null
+    from core.conversations_of(visible_to) as mine
+    where visible_to is not null and for_conversation is null
     union all
     select mine.conversation_key
-    from core.conversations_of(viewer) as mine
+    from core.conversations_of(visible_to) as mine
     inner join core.conversations as conversations on mine.conversation_key = conversations.conversation_key
-    where viewer is not null and conversations.conversation_id = conversation;
+    where visible_to is not null and conversations.conversation_id = for_conversation;
 
--- people_present: a viewer himself, and those present now in a conversation in scope
--- grain: one or more rows per person: it is joined by SEMI JOIN, for which nothing need be distinct
-create or replace macro core.people_present(conversation, viewer) as table
+-- people_present: the viewer, and everybody present now in a conversation in scope.
+-- grain: one or more rows per user, for a SEMI JOIN
+create or replace macro core.people_present(for_conversation, visible_to) as table
     select participants.user_key
     from core.participants as participants
-    semi join core.conversations_in_scope(conversation, viewer) as scope
+    semi join core.conversations_in_scope(for_conversation := for_conversation, visible_to := visible_to) as scope
         on participants.conversation_key = scope.conversation_key
-    where core.is_present(participants.joined_at, participants.left_at, core.data_through())
+    where
+        core.is_present(
+            joined := participants.joined_at, gone := participants.left_at, instant := core.data_through()
+        )
     union all
     select users.user_key
     from core.users as users
-    where conversation is null and users.user_id = viewer;
+    where for_conversation is null and users.user_id = visible_to;
 
--- people_in_scope: who may be named: for a viewer those present, else everybody
--- grain: one row per person
-create or replace macro core.people_in_scope(conversation, viewer) as table
+-- people_in_scope: the users a viewer may see: the viewer, and those present now in one of their conversations.
+-- grain: one row per user
+create or replace macro core.people_in_scope(visible_to) as table
     select everybody.*
     from core.users as everybody
-    where viewer is null
+    where visible_to is null
     union all
     select seen.*
     from core.users as seen
-    semi join core.people_present(conversation, viewer) as present on seen.user_key = present.user_key
-    where viewer is not null;
+    semi join core.people_present(for_conversation := null, visible_to := visible_to) as present
+        on seen.user_key = present.user_key
+    where visible_to is not null;
 
--- the key of a user whom a viewer may see; null where there is none, so that both are the same
-create or replace macro core.key_of_seen(person, viewer) as (
+-- the key of a user whom a viewer may see; null for any other id, hidden or unknown
+create or replace macro core.key_of_seen(for_user, visible_to) as (
     (
         select seen.user_key
-        from core.people_in_scope(null, viewer) as seen
-        where person is not null and seen.user_id = person
+        from core.people_in_scope(visible_to) as seen
+        where for_user is not null and seen.user_id = for_user
     )
 );
 
--- true, or an error that says what conversations can be sorted by
-create or replace macro core.is_ranking(word) as (
+-- rows_in_scope: those of the given rows that are asked for and may be seen.
+-- grain: as the given rows
+-- rows names a table or CTE with the columns conversation_key and user_key.
+create or replace macro core.rows_in_scope(
+    rows, visible_to, include_bots, for_conversation := null, for_user := null
+) as table
+    select found.*
+    from (
+        select *
+        from query_table(rows)
+        where for_conversation is null and visible_to is null and for_user is null
+        union all
+        select scoped.*
+        from query_table(rows) as scoped
+        semi join
+            core.conversations_in_scope(for_conversation := for_conversation, visible_to := visible_to) as scope
+            on scoped.conversation_key = scope.conversation_key
+        where
+            (for_conversation is not null or visible_to is not null)
+            and (
+                for_user is null
+                or scoped.user_key = core.key_of_seen(for_user := for_user, visible_to := visible_to)
+            )
+        union all
+        select theirs.*
+        from query_table(rows) as theirs
+        where
+            for_conversation is null
+            and visible_to is null
+            and for_user is not null
+            and theirs.user_key = core.key_of_user(for_user)
+    ) as found
+    anti join core.bots_left_out(include_bots) as bots on found.user_key = bots.user_key;
+
+-- events_in_scope: those of the given events that may be seen: a viewer sees the events of their
+-- conversations, and of the events without a conversation their own.
+-- grain: as the given rows
+-- rows names a table or CTE with the columns conversation_key and user_key.
+create or replace macro core.events_in_scope(rows, visible_to, include_bots) as table
+    select found.*
+    from (
+        select *
+        from query_table(rows)
+        where visible_to is null
+        union all
+        select scoped.*
+        from query_table(rows) as scoped
+        semi join core.conversations_of(visible_to) as scope on scoped.conversation_key = scope.conversation_key
+        where visible_to is not null
+        union all
+        select theirs.*
+        from query_table(rows) as theirs
+        where
+            visible_to is not null
+            and theirs.conversation_key is null
+            and theirs.user_key = core.key_of_user(visible_to)
+    ) as found
+    anti join core.bots_left_out(include_bots) as bots on found.user_key = bots.user_key;
+
+-- true, or an error that lists what conversations can be sorted by
+create or replace macro core.is_ranking(sort_by) as (
     case
-        when word in ('messages', 'participants', 'activity') then true
+        when sort_by in ('messages', 'participants', 'activity') then true
         else error('unknown sort_by: it is messages, participants or activity')
     end
 );

@@ -1,8 +1,8 @@
--- active_users_v1: How many people wrote, how many read, how many did one or the other.
+-- active_users_v1: How many people wrote, how many read, how many did either.
 -- grain: one row
 -- scope: the period [since, until), UTC; until is data_through unless given
 -- active_users wrote at least one message that is neither deleted nor a system message; active_readers
--- read at least one message, whatever became of it.
+-- read at least one message, whatever became of it; active_any did one or the other.
 create or replace macro metrics.active_users_v1(
     since timestamp,
     until timestamp := null,
@@ -13,20 +13,13 @@ create or replace macro metrics.active_users_v1(
         select
             max(active.sent_count) > 0 as has_written,
             max(active.read_count) > 0 as has_read
-        from core.activity_window(since, coalesce(until, core.data_through()), visible_to, include_bots) as active
+        from core.activity_rows(since := since, until := until, visible_to := visible_to) as active
+        anti join core.bots_left_out(include_bots) as bots on active.user_key = bots.user_key
         group by active.user_key
-    ),
-
-    answer as (
-        select
-            count(*) filter (where people.has_written) as active_users,
-            count(*) filter (where people.has_read) as active_readers,
-            count(*) as active_any
-        from people
     )
 
-    select *
-    from answer
-    union all by name
-    select null as active_users
-    from core.refused(core.is_window(since, coalesce(until, core.data_through())));
+    select
+        count(*) filter (where people.has_written) as active_users,
+        count(*) filter (where people.has_read) as active_readers,
+        count(*) as active_any
+    from people;

@@ -1,10 +1,11 @@
 -- conversation_stats_v1: One conversation: who takes part, how much is written, since when.
 -- grain: one row; none for a conversation that does not exist or may not be seen
 -- scope: all time before until; until is data_through unless given
--- participant_count are the people present at until, active_participants of these who ever wrote here a
--- message that is neither deleted nor a system message. message_count counts system messages too, and no
--- deleted ones. conversation_age_days are days of 24 h from its creation to until, rounded up, at least
--- 1; messages_per_day is message_count by them, two decimals.
+-- participant_count is the number of people present at until; active_participants is how many of them
+-- ever wrote a message here that is neither deleted nor a system message. message_count includes system
+-- messages and excludes deleted ones. conversation_age_days is the number of days of 24 h from the
+-- creation of the conversation to until, rounded up, at least 1; messages_per_day is message_count
+-- divided by it, two decimals.
 create or replace macro metrics.conversation_stats_v1(
     for_conversation,
     until timestamp := null,
@@ -17,24 +18,33 @@ create or replace macro metrics.conversation_stats_v1(
             greatest(
                 1,
                 (
-                    epoch_us(coalesce(until, core.data_through())) - epoch_us(conversations.created_at) + 86399999999
+                    core.length_of_period(since := conversations.created_at, until := until) + 86399999999
                 ) // 86400000000
             ) as age_days
         from core.conversations as conversations
-        semi join core.conversations_in_scope(for_conversation, visible_to) as scope
+        semi join
+            core.conversations_in_scope(for_conversation := for_conversation, visible_to := visible_to) as scope
             on conversations.conversation_key = scope.conversation_key
         where
             conversations.conversation_id = for_conversation
             and conversations.in_source
-            and conversations.created_at < coalesce(until, core.data_through())
+            and conversations.created_at < core.end_of(until)
+    ),
+
+    ever_sent as not materialized (
+        select *
+        from core.message_rows(since := timestamp '0001-01-01', until := until)
     ),
 
     sent as (
         select *
-        from core.message_window(
-            timestamp '0001-01-01', coalesce(until, core.data_through()), for_conversation, null,
-            visible_to, include_bots
-        )
+        from
+            core.rows_in_scope(
+                rows := ever_sent,
+                for_conversation := for_conversation,
+                visible_to := visible_to,
+                include_bots := include_bots
+            )
     ),
 
     totals as (
@@ -50,15 +60,18 @@ create or replace macro metrics.conversation_stats_v1(
             count(*) as participant_count,
             count(*) filter (
                 where participants.user_key in (
-                    select sent.sender_key
+                    select sent.user_key
                     from sent
-                    where not sent.is_system and sent.sender_key is not null
+                    where not sent.is_system and sent.user_key is not null
                 )
             ) as active_participants
         from core.participants as participants
         semi join conversation on participants.conversation_key = conversation.conversation_key
         anti join core.bots_left_out(include_bots) as bots on participants.user_key = bots.user_key
-        where core.is_present(participants.joined_at, participants.left_at, coalesce(until, core.data_through()))
+        where
+            core.is_present(
+                joined := participants.joined_at, gone := participants.left_at, instant := core.end_of(until)
+            )
     )
 
     select
@@ -69,7 +82,9 @@ create or replace macro metrics.conversation_stats_v1(
         people.participant_count,
         people.active_participants,
         cast(totals.message_count as bigint) as message_count,
-        core.per_day_of(totals.message_count, conversation.age_days * 86400000000) as messages_per_day,
+        core.per_day_of(
+            amount := totals.message_count, microseconds := conversation.age_days * 86400000000
+        ) as messages_per_day,
         conversation.age_days as conversation_age_days,
         totals.first_at as first_message_date,
         totals.last_at as last_message_date

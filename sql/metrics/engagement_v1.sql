@@ -1,11 +1,11 @@
 -- engagement_v1: How many people there are, and which share of them wrote.
 -- grain: one row
 -- scope: the period [since, until), UTC; total_users: all time before until
--- total_users were created before until and not deleted before it; active_users among them wrote at least
--- one message, engaged_users at least
--- engaged_from; deleted and system messages are not counted. The rates are in percent of total_users,
--- two decimals, and cannot exceed 100. For a viewer the people are himself and those present now in one
--- of his conversations, and their messages those in his conversations.
+-- total_users were created before until and not deleted before it. Of these, active_users wrote at least
+-- one message and engaged_users at least engaged_from; deleted and system messages are not counted. The
+-- rates are in percent of total_users, two decimals, and cannot exceed 100. For a viewer the people are
+-- the viewer and those present now in one of the viewer's conversations, and the messages are those in
+-- these conversations.
 create or replace macro metrics.engagement_v1(
     since timestamp,
     until timestamp := null,
@@ -15,23 +15,20 @@ create or replace macro metrics.engagement_v1(
 ) as table
     with people as (
         select users.user_key
-        from core.people_in_scope(null, visible_to) as users
+        from core.people_in_scope(visible_to) as users
         anti join core.bots_left_out(include_bots) as bots on users.user_key = bots.user_key
         where
             users.in_source
-            and users.created_at < coalesce(until, core.data_through())
-            and coalesce(users.deleted_at >= coalesce(until, core.data_through()), true)
+            and users.created_at < core.end_of(until)
+            and coalesce(users.deleted_at >= core.end_of(until), true)
     ),
 
     sent as (
         select
-            found.user_key,
-            sum(found.message_count) as message_count
-        from
-            core.writer_window(
-                since, coalesce(until, core.data_through()), null, visible_to, include_bots
-            ) as found
-        group by found.user_key
+            written.user_key,
+            sum(written.message_count) as message_count
+        from core.writer_rows(since := since, until := until, visible_to := visible_to) as written
+        group by written.user_key
     ),
 
     counted as (
@@ -47,7 +44,6 @@ create or replace macro metrics.engagement_v1(
         counted.total_users,
         counted.active_users,
         counted.engaged_users,
-        core.percent_of(counted.active_users, counted.total_users) as engagement_rate,
-        core.percent_of(counted.engaged_users, counted.total_users) as deep_engagement_rate
-    from counted
-    where core.is_window(since, coalesce(until, core.data_through()));
+        core.percent_of(part := counted.active_users, whole := counted.total_users) as engagement_rate,
+        core.percent_of(part := counted.engaged_users, whole := counted.total_users) as deep_engagement_rate
+    from counted;

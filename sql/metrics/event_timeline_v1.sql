@@ -1,7 +1,7 @@
 -- event_timeline_v1: How many events of each type happened in each bucket of local time, without a gap.
 -- grain: one row per bucket and event type that occurred in the period, oldest first, then by name
 -- scope: the period [since, until), UTC; until is data_through unless given
--- Buckets as in message_timeline_v1, what a viewer sees as in event_counts_v1.
+-- Buckets are those of message_timeline_v1; a viewer sees what event_counts_v1 counts.
 create or replace macro metrics.event_timeline_v1(
     since timestamp,
     until timestamp := null,
@@ -12,44 +12,60 @@ create or replace macro metrics.event_timeline_v1(
 ) as table
     with buckets as (
         select *
-        from core.buckets(since, coalesce(until, core.data_through()), every, tz)
+        from core.buckets(since := since, until := until, every := every, tz := tz)
+    ),
+
+    events as not materialized (
+        select *
+        from core.event_instants(since := since, until := until)
+    ),
+
+    in_scope as not materialized (
+        select
+            found.event_type,
+            found.instant_at,
+            found.row_count
+        from core.events_in_scope(rows := events, visible_to := visible_to, include_bots := include_bots) as found
+    ),
+
+    quarter_hours as (
+        select
+            everything.event_type,
+            everything.quarter_at,
+            everything.row_count
+        from core.event_quarter_rows(since := since, until := until) as everything
+        where visible_to is null and include_bots
+        union all
+        select
+            found.event_type,
+            found.quarter_at,
+            found.row_count
+        from core.by_quarter_hour(rows := in_scope) as found
+        where not (visible_to is null and include_bots)
     ),
 
     counted as (
         select
             buckets.bucket_at,
-            found.event_type,
-            sum(found.event_count) as event_count
-        from core.event_quarter_window(since, coalesce(until, core.data_through()), visible_to, include_bots) as found
-        asof inner join buckets on found.quarter_at >= buckets.bucket_at
-        group by buckets.bucket_at, found.event_type
+            quarter_hours.event_type,
+            sum(quarter_hours.row_count) as event_count
+        from quarter_hours
+        asof inner join buckets on quarter_hours.quarter_at >= buckets.bucket_at
+        group by buckets.bucket_at, quarter_hours.event_type
     ),
 
     types as (
         select distinct counted.event_type
         from counted
-    ),
-
-    answer as (
-        select
-            buckets.bucket_at as "timestamp",
-            types.event_type,
-            cast(coalesce(counted.event_count, 0) as bigint) as "count",
-            buckets.bucket_at < since or buckets.next_at > coalesce(until, core.data_through()) as is_partial
-        from buckets
-        cross join types
-        left join counted
-            on buckets.bucket_at = counted.bucket_at and types.event_type is not distinct from counted.event_type
     )
 
-    select *
-    from answer
-    union all by name
-    select null as "timestamp"
-    from
-        core.refused(
-            core.is_window(since, coalesce(until, core.data_through()))
-            and core.is_interval(every)
-            and core.is_zone(tz)
-        )
-    order by "timestamp", event_type;
+    select
+        buckets.bucket_at as "timestamp",
+        types.event_type,
+        cast(coalesce(counted.event_count, 0) as bigint) as "count",
+        buckets.is_partial
+    from buckets
+    cross join types
+    left join counted
+        on buckets.bucket_at = counted.bucket_at and types.event_type is not distinct from counted.event_type
+    order by buckets.bucket_at, types.event_type;

@@ -2,7 +2,7 @@
 -- grain: one row per person who wrote, the most messages first, then by user_id; at most top_n
 -- scope: the period [since, until), UTC; until is data_through unless given
 -- Deleted and system messages are not counted. username is null for people who are deleted or unknown.
--- A viewer is not told the names of people who are present in none of the conversations in scope.
+-- For a viewer, people who are present now in none of the conversations in scope are left out.
 create or replace macro metrics.top_senders_v1(
     since timestamp,
     until timestamp := null,
@@ -11,41 +11,35 @@ create or replace macro metrics.top_senders_v1(
     visible_to := null,
     include_bots := true
 ) as table
-    with counted as (
+    with written as (
         select
             found.user_key,
             sum(found.message_count) as message_count
         from
-            core.writer_window(
-                since, coalesce(until, core.data_through()), for_conversation, visible_to, include_bots
+            core.writer_rows(
+                since := since, until := until, for_conversation := for_conversation, visible_to := visible_to
             ) as found
+        anti join core.bots_left_out(include_bots) as bots on found.user_key = bots.user_key
         group by found.user_key
     ),
 
     named as (
         select everybody.*
-        from counted as everybody
+        from written as everybody
         where visible_to is null
         union all
         select seen.*
-        from counted as seen
-        semi join core.people_present(for_conversation, visible_to) as present on seen.user_key = present.user_key
+        from written as seen
+        semi join core.people_present(for_conversation := for_conversation, visible_to := visible_to) as present
+            on seen.user_key = present.user_key
         where visible_to is not null
-    ),
-
-    answer as (
-        select
-            users.user_id,
-            case when users.deleted_at is null then users.username end as username,
-            cast(named.message_count as bigint) as message_count
-        from named
-        inner join core.users as users on named.user_key = users.user_key
     )
 
-    select *
-    from answer
-    union all by name
-    select null as user_id
-    from core.refused(core.is_window(since, coalesce(until, core.data_through())))
-    order by message_count desc, user_id
+    select
+        users.user_id,
+        case when users.deleted_at is null then users.username end as username,
+        cast(named.message_count as bigint) as message_count
+    from named
+    inner join core.users as users on named.user_key = users.user_key
+    order by named.message_count desc, users.user_id
     limit top_n;

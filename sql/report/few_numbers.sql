@@ -1,4 +1,4 @@
--- A few numbers of a generation, to show that a cycle worked.
+-- A few numbers of a generation, which show that a cycle worked.
 -- grain: one row
 with week_days as (
     select
@@ -18,7 +18,7 @@ select
         select count(*) from main.messages as messages
         where messages.deleted_at is not null
     ) as deleted_messages,
-    (select count(distinct conversation_days.day) from core.conversation_days as conversation_days) as days,
+    (select count(distinct message_days.day) from core.message_days as message_days) as days,
     (select count(*) from main.conversations) as conversations,
     (select count(*) from main.users) as users,
     count(*) as sender_days,

@@ -1,6 +1,4 @@
--- event_days: events by day, type, conversation and user.
--- grain: one row per UTC day, event type, conversation and user
--- Rebuilds the UTC days $days from temp.keyed_events.
+-- Rebuilds the UTC days $days of core.event_days from temp.keyed_events.
 delete from core.event_days
 where day in (select unnest(cast($days as date[])));
 

@@ -1,6 +1,4 @@
--- event_quarter_hours: events by quarter-hour and type.
--- grain: one row per UTC quarter-hour and event type; two where a clock changed within it
--- Rebuilds the UTC days $days from temp.keyed_events.
+-- Rebuilds the UTC days $days of core.event_quarter_hours from temp.keyed_events.
 delete from core.event_quarter_hours
 where cast(quarter_at as date) in (select unnest(cast($days as date[])));
 

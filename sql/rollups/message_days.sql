@@ -1,7 +1,4 @@
--- message_days: messages that are not deleted, by day, conversation and sender.
--- grain: one row per UTC day, conversation, sender and is_system
--- Rebuilds the UTC days $days from temp.keyed_messages. System messages stand apart, because they count
--- in totals and never as somebody's activity.
+-- Rebuilds the UTC days $days of core.message_days from temp.keyed_messages.
 delete from core.message_days
 where day in (select unnest(cast($days as date[])));
 

@@ -1,6 +1,4 @@
--- read_days: read receipts by day, conversation and reader, whatever became of the message.
--- grain: one row per UTC day, conversation and reader
--- Rebuilds the UTC days $days from temp.keyed_read_receipts.
+-- Rebuilds the UTC days $days of core.read_days from temp.keyed_read_receipts.
 delete from core.read_days
 where day in (select unnest(cast($days as date[])));
 

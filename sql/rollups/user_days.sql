@@ -1,7 +1,4 @@
--- user_days: who wrote or read on a day, how much, and in which of its 96 quarter-hours.
--- grain: one row per UTC day and user
--- Rebuilds the UTC days $days from temp.keyed_messages and temp.keyed_read_receipts. A mask answers
--- "was this person active between two instants" for any time zone's days without the facts.
+-- Rebuilds the UTC days $days of core.user_days from temp.keyed_messages and temp.keyed_read_receipts.
 delete from core.user_days
 where day in (select unnest(cast($days as date[])));
 

@@ -1,12 +1,8 @@
--- core.message_quarter_hours: Messages that are not deleted, counted by quarter-hour: a timeline in any time zone adds these up, since every offset in use is a multiple of 15 minutes and a quarter-hour in which clocks changed has two rows.
--- grain: one row per UTC quarter-hour and message type
+-- core.message_quarter_hours: Messages that are not deleted, counted by quarter-hour.
+-- grain: one row per UTC quarter-hour; two where a clock changed within it
+-- A timeline in any time zone is a sum of these rows: every offset in use is a multiple of 15 minutes, and
+-- a quarter-hour in which the clocks of some zone changed has two rows.
 create table core.message_quarter_hours (
-    quarter_at timestamp not null,
-    message_type varchar,
-    message_count integer not null
+    quarter_at timestamp not null, -- start of the quarter-hour, or the change within it (core.clock_changes), UTC
+    message_count integer not null -- messages
 );
-
-comment on table core.message_quarter_hours is 'Messages that are not deleted, counted by quarter-hour: a timeline in any time zone adds these up, since every offset in use is a multiple of 15 minutes and a quarter-hour in which clocks changed has two rows. Grain: one row per UTC quarter-hour and message type.';
-comment on column core.message_quarter_hours.quarter_at is 'beginning of the quarter-hour, UTC; or the instant within it at which the clocks of some zone changed (core.clock_changes)';
-comment on column core.message_quarter_hours.message_type is 'as at the source';
-comment on column core.message_quarter_hours.message_count is 'messages';

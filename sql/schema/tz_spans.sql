@@ -1,14 +1,10 @@
--- core.tz_spans: Offsets of every IANA time zone, from one release of the tz database: the same in every DuckDB version. Spans are half-open and follow each other without a gap.
+-- core.tz_spans: Offsets of every IANA time zone.
 -- grain: one row per time zone and span of constant offset
+-- From one release of the tz database, so the same in every DuckDB version. Spans are half-open and follow
+-- each other without a gap.
 create table core.tz_spans (
-    tz_name varchar not null,
-    from_utc timestamp not null,
-    to_utc timestamp not null,
-    offset_minutes smallint not null
+    tz_name varchar not null, -- IANA name, such as Europe/Berlin
+    from_utc timestamp not null, -- first instant of the span, UTC
+    to_utc timestamp not null, -- first instant after the span, UTC
+    offset_minutes smallint not null -- local time minus UTC, in minutes
 );
-
-comment on table core.tz_spans is 'Offsets of every IANA time zone, from one release of the tz database: the same in every DuckDB version. Spans are half-open and follow each other without a gap. Grain: one row per time zone and span of constant offset.';
-comment on column core.tz_spans.tz_name is 'IANA name, such as Europe/Berlin';
-comment on column core.tz_spans.from_utc is 'first instant of the span, UTC';
-comment on column core.tz_spans.to_utc is 'first instant after it, UTC';
-comment on column core.tz_spans.offset_minutes is 'local time minus UTC, in minutes';

@@ -1,22 +1,15 @@
--- core.user_days: Who was active on a day, and in which of its quarter-hours: bit n of a low mask is the quarter-hour that begins n times 15 minutes after midnight UTC, bit n of a high mask the one 12 hours later. Deleted and system messages do not count.
+-- core.user_days: Who wrote or read on a day, how much, and in which quarter-hours of the day.
 -- grain: one row per UTC day and user who wrote or read
+-- Deleted and system messages do not count. Bit n of a low mask is the quarter-hour that begins n times
+-- 15 minutes after midnight UTC, bit n of a high mask the one 12 hours later: the masks answer whether
+-- somebody was active on a day of any time zone.
 create table core.user_days (
-    day date,
-    user_key integer,
-    sent_count integer not null,
-    read_count integer not null,
-    sent_quarter_hours_low ubigint not null,
-    sent_quarter_hours_high ubigint not null,
-    read_quarter_hours_low ubigint not null,
-    read_quarter_hours_high ubigint not null
+    day date, -- UTC day
+    user_key integer, -- the user: core.users.user_key
+    sent_count integer not null, -- messages written
+    read_count integer not null, -- messages read
+    sent_quarter_hours_low ubigint not null, -- mask of the quarter-hours before noon with a message
+    sent_quarter_hours_high ubigint not null, -- mask of the quarter-hours from noon with a message
+    read_quarter_hours_low ubigint not null, -- mask of the quarter-hours before noon with a read
+    read_quarter_hours_high ubigint not null -- mask of the quarter-hours from noon with a read
 );
-
-comment on table core.user_days is 'Who was active on a day, and in which of its quarter-hours: bit n of a low mask is the quarter-hour that begins n times 15 minutes after midnight UTC, bit n of a high mask the one 12 hours later. Deleted and system messages do not count. Grain: one row per UTC day and user who wrote or read.';
-comment on column core.user_days.day is 'UTC day';
-comment on column core.user_days.user_key is 'the person: core.users.user_key';
-comment on column core.user_days.sent_count is 'messages written';
-comment on column core.user_days.read_count is 'messages read';
-comment on column core.user_days.sent_quarter_hours_low is 'quarter-hours before noon with a message';
-comment on column core.user_days.sent_quarter_hours_high is 'quarter-hours from noon with a message';
-comment on column core.user_days.read_quarter_hours_low is 'quarter-hours before noon with a read';
-comment on column core.user_days.read_quarter_hours_high is 'quarter-hours from noon with a read';

@@ -1,18 +1,11 @@
--- users: People and bots, as the source has them now.
+-- main.users: People and bots, as they are now at the source.
 -- grain: one row per user of the source
 create or replace view main.users as
 select
-    user_id,
-    username,
-    is_bot,
-    created_at,
-    deleted_at
+    user_id, -- id at the source
+    username, -- name
+    is_bot, -- whether the user is a program
+    created_at, -- time of registration, UTC
+    deleted_at -- time the account was deleted, UTC; null = not deleted
 from core.users
 where in_source;
-
-comment on view main.users is 'People and bots, as the source has them now. Grain: one row per user of the source.';
-comment on column main.users.user_id is 'id at the source';
-comment on column main.users.username is 'name';
-comment on column main.users.is_bot is 'whether a program writes under this name';
-comment on column main.users.created_at is 'registered, UTC';
-comment on column main.users.deleted_at is 'account deleted, UTC; null = not';

@@ -1,5 +1,5 @@
-"""Proofs of the metrics: what `sql/metrics` answers is what the requirement asks for.
+"""Tests of the metrics: `sql/metrics` returns what the requirement asks for.
 
-`oracle.py` and `test_against_postgres.py` read the requirement on their own: they import nothing
-from `olap` and read no file of `sql/`.
+`oracle` (Python) and `postgres_queries` (SQL) are written from the requirement alone: they import
+nothing from `olap` and read no file of `sql/`.
 """

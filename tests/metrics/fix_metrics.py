@@ -1,4 +1,4 @@
-"""What the metrics are asked of: an empty warehouse for small worlds, and a busy messenger."""
+"""Databases for tests of metrics: an empty warehouse, generated traffic, and real chats."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.fix_pipeline import TIME_ZERO, Pipeline
 
 @pytest.fixture(scope="session")
 def empty_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    """A warehouse in which nothing was ever read; what a test writes, it rolls back."""
+    """A warehouse without rows; a test rolls back what it writes."""
     layout = Layout(tmp_path_factory.mktemp("empty-warehouse"))
     with layout.locked(), open_warehouse(layout, memory_limit="400MB", threads=1) as warehouse:
         yield warehouse
@@ -26,7 +26,7 @@ def empty_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wareho
 
 @pytest.fixture(scope="session")
 def busy(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
-    """Generated traffic of 5,000 messages, read by one cycle; nobody writes to it any more."""
+    """Generated traffic of 5,000 messages, read by one cycle."""
     plan = traffic.TrafficPlan(messages=5_000, until=TIME_ZERO)
     with _read_once(
         "busy", lambda url: traffic.load(url, plan), postgres_url, tmp_path_factory
@@ -36,7 +36,7 @@ def busy(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.fixture(scope="session")
 def chats(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
-    """The chitchat corpus, 258,145 messages that people wrote, read by one cycle."""
+    """The chitchat corpus, 258,145 messages by real people, read by one cycle."""
     with _read_once(
         "chats", lambda url: chitchat.load(url, TIME_ZERO), postgres_url, tmp_path_factory
     ) as pipeline:

@@ -1,10 +1,10 @@
-"""Every metric once more, naively: plain Python over plain rows, to be read beside the issue.
+"""Every metric a second time: naive Python over plain rows, written from the requirement.
 
-Nothing here is shared with the product: no import from `olap`, no file of `sql/`, time zones from
+It shares nothing with the product: no import from `olap`, no file of `sql/`, time zones from
 `zoneinfo`. Every function has the parameters and the result columns of its macro.
 
-Where the letter of the requirement is left, a comment says *departs*; where requirement and issue
-are silent and something had to be chosen, *decides*.
+A comment *departs* marks where a metric differs from the letter of the requirement, *decides* where
+the requirement is silent.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Participant:
     left_at: datetime | None
 
     def is_present(self, instant: datetime) -> bool:
-        """Decides: joining at the instant itself is not yet seen, and neither is leaving."""
+        """Decides: joining or leaving at the instant itself is not seen yet."""
         has_joined = self.joined_at is None or self.joined_at < instant
         return has_joined and (self.left_at is None or self.left_at >= instant)
 
@@ -73,7 +73,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """`message_id` may be that of no message."""
+    """`message_id` can be the id of no message."""
 
     message_id: int
     user_id: int
@@ -101,8 +101,8 @@ class World:
     events: list[Event] = field(default_factory=list)
 
 
-class Asker:
-    """Who asks, and so what is seen: everything (`visible_to` null), or a viewer's part of it."""
+class Visibility:
+    """What a viewer sees: everything if `visible_to` is None, else their part of it."""
 
     def __init__(self, world: World, visible_to: int | None, include_bots: bool) -> None:
         self.world, self.viewer, self.include_bots = world, visible_to, include_bots
@@ -112,18 +112,18 @@ class Asker:
         self.rooms_of_messages = {m.id: m.conversation_id for m in world.messages}
 
     def sees_room(self, conversation: UUID | None) -> bool:
-        """The requirement: analytics of conversations in which one takes part."""
+        """The requirement: a user sees the analytics of conversations they take part in."""
         return self.viewer is None or conversation in self.rooms
 
     def sees_person(self, person: int, conversation: UUID | None = None) -> bool:
-        """Decides: a viewer sees himself and those present now in a conversation of his."""
+        """Decides: a viewer sees themself and those present now in one of their conversations."""
         if self.viewer is None or (person == self.viewer and conversation is None):
             return True
         rooms = self.rooms if conversation is None else self.rooms & {conversation}
         return any(p.user_id == person and p.conversation_id in rooms for p in self.present)
 
     def counts(self, person: int | None) -> bool:
-        """Bots are people unless they are left out; a placeholder is no bot."""
+        """Bots count as people unless they are excluded; a placeholder is not a bot."""
         return self.include_bots or person not in self.bots
 
     def messages(
@@ -133,7 +133,7 @@ class Asker:
         for_conversation: UUID | None = None,
         for_user: int | None = None,
     ) -> list[Message]:
-        """Those that count: sent in [since, until), not deleted, seen, asked for."""
+        """Messages that count: sent in [since, until), not deleted, visible, asked for."""
         return [
             m
             for m in self.world.messages
@@ -146,7 +146,7 @@ class Asker:
         ]
 
     def receipts(self, since: datetime, until: datetime) -> list[Receipt]:
-        """Whatever became of the message; one of a missing message is in nobody's conversation."""
+        """All receipts; one of a missing message is in no conversation."""
         return [
             r
             for r in self.world.receipts
@@ -156,7 +156,7 @@ class Asker:
         ]
 
     def events(self, since: datetime, until: datetime) -> list[Event]:
-        """A viewer sees those of his conversations, and without a conversation his own."""
+        """Events of the viewer's conversations, and the viewer's own without a conversation."""
         return [
             e
             for e in self.world.events
@@ -171,7 +171,7 @@ class Asker:
 
 
 def written(messages: Iterable[Message]) -> list[Message]:
-    """Departs: "sent at least one message" has no exception, but a system message is nobody's."""
+    """Departs: "sent at least one message" has no exception; here system messages do not count."""
     return [m for m in messages if m.message_type != "system"]
 
 
@@ -180,7 +180,7 @@ def people(messages: Iterable[Message]) -> set[int]:
 
 
 def ratio(part: int, whole: int | Decimal, places: str) -> Decimal:
-    """Nothing to divide by gives 0."""
+    """0 if there is nothing to divide by."""
     quotient = Decimal(part) / whole if whole else Decimal(0)
     return quotient.quantize(Decimal(places), ROUND_HALF_UP)
 
@@ -203,8 +203,8 @@ def message_stats(
     visible_to: int | None = None,
     include_bots: bool = True,
 ) -> list[Row]:
-    asker, until = Asker(world, visible_to, include_bots), until or world.data_through
-    messages = asker.messages(since, until, for_conversation, for_user)
+    visible, until = Visibility(world, visible_to, include_bots), until or world.data_through
+    messages = visible.messages(since, until, for_conversation, for_user)
     lengths = [m.content_length for m in messages if m.content_length is not None]
     types = Counter(m.message_type if m.message_type in TYPES else "other" for m in messages)
     named = (*TYPES, "other")  # departs: the requirement knows four types and no `other`
@@ -231,8 +231,8 @@ def message_timeline(
     visible_to: int | None = None,
     include_bots: bool = True,
 ) -> list[Row]:
-    asker, until = Asker(world, visible_to, include_bots), until or world.data_through
-    messages = asker.messages(since, until, for_conversation, for_user)
+    visible, until = Visibility(world, visible_to, include_bots), until or world.data_through
+    messages = visible.messages(since, until, for_conversation, for_user)
     return [
         {
             "timestamp": start,
@@ -253,12 +253,12 @@ def top_senders(
     visible_to: int | None = None,
     include_bots: bool = True,
 ) -> list[Row]:
-    asker, until = Asker(world, visible_to, include_bots), until or world.data_through
-    messages = written(asker.messages(since, until, for_conversation))
+    visible, until = Visibility(world, visible_to, include_bots), until or world.data_through
+    messages = written(visible.messages(since, until, for_conversation))
     sent = Counter(m.sender_id for m in messages if m.sender_id is not None)
-    # Departs: the requirement names everybody; a viewer is told of nobody who has left.
-    named = [user for user in sent if asker.sees_person(user, for_conversation)]
-    # Decides: the name is the one of now; a person deleted at any time has none.
+    # Departs: the requirement names everybody; a viewer does not see people who have left.
+    named = [user for user in sent if visible.sees_person(user, for_conversation)]
+    # Decides: the name is the current one; a deleted person has none.
     names = {u.id: u.username for u in world.users if u.deleted_at is None}
     return [
         {"user_id": user, "username": names.get(user), "message_count": sent[user]}
@@ -275,14 +275,14 @@ def user_activity(
     visible_to: int | None = None,
     include_bots: bool = True,
 ) -> list[Row]:
-    asker, until = Asker(world, visible_to, include_bots), until or world.data_through
-    # Decides: who is created at or after `until`, or is only mentioned, does not exist.
+    visible, until = Visibility(world, visible_to, include_bots), until or world.data_through
+    # Decides: a user created at or after `until`, or only mentioned, does not exist.
     if not any(u.id == for_user and u.created_at < until for u in world.users):
         return []
-    if not asker.sees_person(for_user):
+    if not visible.sees_person(for_user):
         return []
-    ever = written(asker.messages(EVER, until, for_user=for_user))
-    read = [r for r in asker.receipts(EVER, until) if r.user_id == for_user]
+    ever = written(visible.messages(EVER, until, for_user=for_user))
+    read = [r for r in visible.receipts(EVER, until) if r.user_id == for_user]
     sent = [m for m in ever if m.created_at >= since]
     activity = [m.created_at for m in ever] + [r.read_at for r in read]
     return [
@@ -306,9 +306,9 @@ def active_users(
     visible_to: int | None = None,
     include_bots: bool = True,
 ) -> list[Row]:
-    asker, until = Asker(world, visible_to, include_bots), until or world.data_through
-    writers = people(asker.messages(since, until))
-    readers = {r.user_id for r in asker.receipts(since, until)}
+    visible, until = Visibility(world, visible_to, include_bots), until or world.data_through
+    writers = people(visible.messages(since, until))
+    readers = {r.user_id for r in visible.receipts(since, until)}
     return [
         {
             "active_users": len(writers),
@@ -327,18 +327,18 @@ def engagement(
     visible_to: int | None = None,
     include_bots: bool = True,
 ) -> list[Row]:
-    asker, until = Asker(world, visible_to, include_bots), until or world.data_through
-    # Decides: bots that are left out are not users either.
+    visible, until = Visibility(world, visible_to, include_bots), until or world.data_through
+    # Decides: excluded bots are not users either.
     users = {
         u.id
         for u in world.users
         if u.created_at < until
         and (u.deleted_at is None or u.deleted_at >= until)
-        and asker.sees_person(u.id)
-        and asker.counts(u.id)
+        and visible.sees_person(u.id)
+        and visible.counts(u.id)
     }
-    sent = Counter(m.sender_id for m in written(asker.messages(since, until)))
-    # Departs: those who wrote and are no (more) users are not counted, so no rate exceeds 100.
+    sent = Counter(m.sender_id for m in written(visible.messages(since, until)))
+    # Departs: writers who are not users, or no longer, are not counted, so no rate exceeds 100.
     active = sum(sent[user] >= 1 for user in users)
     engaged = sum(sent[user] >= max(engaged_from, 1) for user in users)
     return [
@@ -360,18 +360,18 @@ def conversation_stats(
     visible_to: int | None = None,
     include_bots: bool = True,
 ) -> list[Row]:
-    asker, until = Asker(world, visible_to, include_bots), until or world.data_through
+    visible, until = Visibility(world, visible_to, include_bots), until or world.data_through
     # Decides: one created at or after `until`, or only mentioned, does not exist.
     found = [c for c in world.conversations if c.id == for_conversation and c.created_at < until]
-    if not found or not asker.sees_room(for_conversation):
+    if not found or not visible.sees_room(for_conversation):
         return []
     room = found[0]
-    messages = asker.messages(EVER, until, for_conversation)
+    messages = visible.messages(EVER, until, for_conversation)
     times = [m.created_at for m in messages]
     present = {
         p.user_id
         for p in world.participants
-        if p.conversation_id == room.id and p.is_present(until) and asker.counts(p.user_id)
+        if p.conversation_id == room.id and p.is_present(until) and visible.counts(p.user_id)
     }
     age = max(1, -((room.created_at - until) // DAY))
     return [
@@ -401,9 +401,9 @@ def top_conversations(
     visible_to: int | None = None,
     include_bots: bool = True,
 ) -> list[Row]:
-    asker, until = Asker(world, visible_to, include_bots), until or world.data_through
+    visible, until = Visibility(world, visible_to, include_bots), until or world.data_through
     rooms: dict[UUID, list[Message]] = {}
-    for message in asker.messages(since, until):
+    for message in visible.messages(since, until):
         rooms.setdefault(message.conversation_id, []).append(message)
     known = {c.id: c for c in world.conversations}
 
@@ -437,8 +437,8 @@ def event_counts(
     visible_to: int | None = None,
     include_bots: bool = True,
 ) -> list[Row]:
-    asker, until = Asker(world, visible_to, include_bots), until or world.data_through
-    counts = Counter(e.event_type for e in asker.events(since, until))
+    visible, until = Visibility(world, visible_to, include_bots), until or world.data_through
+    counts = Counter(e.event_type for e in visible.events(since, until))
     ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     return [{"event_type": name, "count": count} for name, count in ranked]
 
@@ -453,8 +453,8 @@ def event_timeline(
     visible_to: int | None = None,
     include_bots: bool = True,
 ) -> list[Row]:
-    asker, until = Asker(world, visible_to, include_bots), until or world.data_through
-    events = asker.events(since, until)
+    visible, until = Visibility(world, visible_to, include_bots), until or world.data_through
+    events = visible.events(since, until)
     return [
         {
             "timestamp": start,
@@ -488,12 +488,12 @@ def label(instant: datetime, every: str, tz: str) -> Any:
 
 @lru_cache(maxsize=1000)
 def starts(first_day: datetime, last_day: datetime, every: str, tz: str) -> list[datetime]:
-    """Where buckets begin, found by looking at the clock every quarter-hour, and every minute of
-    one in which it changes.
+    """Where buckets begin, by reading the clock every quarter-hour, and every minute of a
+    quarter-hour in which it changes.
 
     Decides: an hour that the clock shows twice is two buckets, and a change in the middle of an
     hour cuts it; a day, a week, a month begins when its date is seen for the first time, and goes
-    on when a clock that is set back shows the day before once more.
+    on when a clock that is set back shows the previous day again.
     """
     found, seen, instant = [], label(first_day, every, tz), first_day
     while instant < last_day:
@@ -516,7 +516,7 @@ def offset(instant: datetime, tz: str) -> timedelta | None:
 def buckets(
     since: datetime, until: datetime, every: str, tz: str
 ) -> list[tuple[datetime, datetime]]:
-    """Those that [since, until) meets, in order; none where it is empty."""
+    """The buckets that [since, until) meets, in order; none if it is empty."""
     around = {"hourly": 2, "daily": 3, "weekly": 9, "monthly": 33}[every] * DAY
     midnights = (datetime(t.year, t.month, t.day) for t in (since - around, until + around))
     edges = starts(*midnights, every, tz)

@@ -1,4 +1,4 @@
-"""Every metric is what a naive reading of the requirement gives, on random small worlds."""
+"""Every metric equals a naive implementation, on random small worlds."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from olap.catalog import metrics
 from olap.warehouse import Warehouse
 from tests.metrics import oracle
-from tests.metrics.ground import expected, ground_of
-from tests.metrics.worlds import PARAMETERS, arguments, worlds
+from tests.metrics.filled import expected, filled_with
+from tests.metrics.random_worlds import PARAMETERS, arguments, worlds
 
 
 @st.composite
 def questions(draw: st.DrawFn) -> tuple[oracle.World, list[tuple[str, dict[str, Any]]]]:
-    """A world, and three questions to each metric."""
+    """A world, and three calls of each metric."""
     world, pool = draw(worlds())
     return world, [
         (metric, draw(arguments(metric, world, pool))) for metric in PARAMETERS for _ in range(3)
@@ -28,16 +28,16 @@ def questions(draw: st.DrawFn) -> tuple[oracle.World, list[tuple[str, dict[str, 
 def test_every_metric_is_the_oracles(
     asked: tuple[oracle.World, list[tuple[str, dict[str, Any]]]], empty_warehouse: Warehouse
 ) -> None:
-    """On random worlds the answers to random questions are equal, field by field, in order."""
+    """On random worlds random calls return equal rows, field by field, in order."""
     world, questions = asked
-    with ground_of(empty_warehouse, world) as ground:
+    with filled_with(empty_warehouse, world) as filled:
         for metric, arguments in questions:
             answer = getattr(oracle, metric)(world, **arguments)
-            assert ground.ask(metric, **arguments) == expected(answer), (metric, arguments)
+            assert filled.ask(metric, **arguments) == expected(answer), (metric, arguments)
 
 
 def test_the_oracle_knows_every_metric() -> None:
-    """There is no metric that the oracle, or the questions, leave out."""
+    """The oracle and the strategies cover every metric."""
     names = {metric.name for metric in metrics()}
     assert names == set(PARAMETERS)
     assert {name for name in names if not hasattr(oracle, name)} == set()

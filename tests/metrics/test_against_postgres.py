@@ -1,7 +1,6 @@
-"""Every metric against PostgreSQL, by queries written by hand from the requirement and the issue.
+"""Every metric against PostgreSQL, by the queries of `postgres_queries`.
 
-They are asked of the very database that a cycle read: generated traffic, and chats of real people
-(chitchat). The queries stand in `by_hand`.
+They run on the database that a cycle read: generated traffic, and chats of real people (chitchat).
 """
 
 from __future__ import annotations
@@ -22,22 +21,22 @@ from psycopg.rows import dict_row
 
 from etl.sandbox.wheels import find_wheel
 from tests.fix_pipeline import TIME_ZERO, Pipeline
-from tests.metrics.by_hand import MEMBERS, QUERIES, SEEN
-from tests.metrics.ground import Ground, expected
+from tests.metrics.filled import Filled, expected
 from tests.metrics.oracle import Row
-from tests.metrics.worlds import PARAMETERS, asking
+from tests.metrics.postgres_queries import MEMBERS, QUERIES, SEEN
+from tests.metrics.random_worlds import PARAMETERS, arguments_of
 
 
 @dataclass(frozen=True, slots=True)
 class Both:
-    """A generation and the database it was read from."""
+    """A generation and its source."""
 
-    published: Ground
+    published: Filled
     source: psycopg.Connection[dict[str, Any]]
     data_through: datetime
 
-    def by_hand(self, metric: str, arguments: dict[str, Any]) -> list[Row]:
-        """What PostgreSQL answers, with times as UTC without a zone."""
+    def in_postgres(self, metric: str, arguments: dict[str, Any]) -> list[Row]:
+        """The rows of PostgreSQL, times as UTC without a zone."""
         defaults = dict.fromkeys(("for_conversation", "for_user", "visible_to"))
         values: dict[str, Any] = defaults | {
             "include_bots": True,
@@ -72,13 +71,13 @@ def _bare(value: Any) -> Any:
 
 @contextmanager
 def both_of(pipeline: Pipeline) -> Iterator[Both]:
-    """What a cycle has read, at both ends."""
+    """The generation of a pipeline and its source."""
     with (
         closing(duckdb.connect(str(pipeline.published), read_only=True)) as published,
         psycopg.connect(pipeline.url, row_factory=dict_row, autocommit=True) as source,
     ):
         data_through = pipeline.manifest().data_through.replace(tzinfo=None)
-        yield Both(Ground(published), source, data_through)
+        yield Both(Filled(published), source, data_through)
 
 
 @pytest.fixture
@@ -101,7 +100,7 @@ WINDOWS = {
 
 
 def people_and_rooms(both: Both) -> tuple[list[int], list[UUID], int]:
-    """Two members of many conversations, two lively conversations, and a bot."""
+    """Two members of many conversations, two active conversations, and a bot."""
     ask = both.source.execute
     people = ask(
         "select user_id as id from conversation_participants where left_at is null"
@@ -118,8 +117,8 @@ def people_and_rooms(both: Both) -> tuple[list[int], list[UUID], int]:
 
 
 @pytest.mark.parametrize("metric", PARAMETERS)
-def test_every_metric_is_what_postgresql_says(metric: str, both: Both) -> None:
-    """Windows, viewers, filters, bots, intervals and zones: equal field by field, in order."""
+def test_every_metric_equals_postgresql(metric: str, both: Both) -> None:
+    """Periods, viewers, filters, bots, buckets and zones: rows are equal, in order."""
     people, rooms, bot = people_and_rooms(both)
     variants: list[dict[str, Any]] = [
         {},
@@ -138,8 +137,8 @@ def test_every_metric_is_what_postgresql_says(metric: str, both: Both) -> None:
     for since, until in WINDOWS.values():
         for variant in variants:
             mandatory = {"for_user": people[0], "for_conversation": rooms[0]}
-            arguments = asking(metric, {"since": since, "until": until} | variant, mandatory)
-            answer = expected(both.by_hand(metric, arguments))
+            arguments = arguments_of(metric, {"since": since, "until": until} | variant, mandatory)
+            answer = expected(both.in_postgres(metric, arguments))
             assert both.published.ask(metric, **arguments) == answer, (metric, arguments)
             zero += not any(isinstance(v, int) and v for row in answer for _, v in row)
     assert zero < len(WINDOWS) * len(variants) / 2
@@ -152,17 +151,17 @@ installed = pytest.mark.skipif(
 
 @pytest.mark.parametrize("metric", PARAMETERS)
 @pytest.mark.parametrize("messenger", ["busy", pytest.param("chats", marks=installed)])
-def test_any_question_is_answered_as_postgresql_does(
+def test_random_calls_equal_postgresql(
     messenger: str, metric: str, request: pytest.FixtureRequest
 ) -> None:
-    """Random windows, filters, zones and viewers, on traffic and on real chats: equal in order."""
+    """Random periods, filters, zones and viewers, on traffic and on real chats: rows are equal."""
     draw = random.Random(f"{messenger} {metric}")
     with both_of(request.getfixturevalue(messenger)) as found:
         subjects = drawn_from(found, draw)
         answered = 0
         for _ in range(QUESTIONS):
             arguments = a_question(metric, subjects, draw)
-            answer = expected(found.by_hand(metric, arguments))
+            answer = expected(found.in_postgres(metric, arguments))
             assert found.published.ask(metric, **arguments) == answer, (metric, arguments)
             answered += any(isinstance(v, int) and v for row in answer for _, v in row)
     # Chitchat has no events.
@@ -171,7 +170,7 @@ def test_any_question_is_answered_as_postgresql_does(
 
 @dataclass(frozen=True, slots=True)
 class Subjects:
-    """Messages drawn at random, as (sender, conversation): busy ones are drawn more often."""
+    """Random messages, as (sender, conversation); active ones are drawn more often."""
 
     writings: list[tuple[int, UUID]]
     first: datetime
@@ -179,7 +178,7 @@ class Subjects:
 
 
 def drawn_from(found: Both, draw: random.Random) -> Subjects:
-    """Some people who wrote, where they did, and the time in which all of it happened."""
+    """Some people who wrote, where, and the time span of all messages."""
     rows = found.source.execute(
         "select sender_id, conversation_id from messages where sender_id is not null order by id"
     ).fetchall()
@@ -190,7 +189,7 @@ def drawn_from(found: Both, draw: random.Random) -> Subjects:
 
 
 def a_question(metric: str, subjects: Subjects, draw: random.Random) -> dict[str, Any]:
-    """Whoever asks is mostly somebody who may see what he asks for."""
+    """Random arguments; the viewer mostly may see what is asked for."""
     person, room = draw.choice(subjects.writings)
     days = draw.choice((0.1, 7, 30, 200, 1000))
     span = (subjects.last - subjects.first) / timedelta(microseconds=1)
@@ -209,4 +208,4 @@ def a_question(metric: str, subjects: Subjects, draw: random.Random) -> dict[str
         "engaged_from": draw.randrange(1, 9),
     }
     mandatory = {"for_user": person, "for_conversation": room}
-    return asking(metric, asked, mandatory)
+    return arguments_of(metric, asked, mandatory)

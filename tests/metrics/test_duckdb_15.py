@@ -1,4 +1,4 @@
-"""DuckDB 1.5, which many analysts have, gives the same answers from the same file."""
+"""DuckDB 1.5 reads the same rows from the same file as DuckDB 2."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from uuid import UUID
 import duckdb
 
 from tests.fix_pipeline import Pipeline
-from tests.metrics.ground import Ground, literal
-from tests.metrics.questions import WINDOWS, questions
-from tests.metrics.worlds import PARAMETERS
+from tests.metrics.filled import Filled, literal
+from tests.metrics.question_grid import WINDOWS, questions
+from tests.metrics.random_worlds import PARAMETERS
 
 CLI = Path(sys.executable).with_name("duckdb")
 
 
 def shown(value: Any) -> Any:
-    """A value as the shell shows it in JSON."""
+    """A value as the DuckDB shell prints it in JSON."""
     if isinstance(value, str) and value.startswith("decimal "):
         return value.removeprefix("decimal ")
     if isinstance(value, list):
@@ -35,18 +35,18 @@ def shown(value: Any) -> Any:
 
 
 def test_duckdb_15_answers_the_same(busy: Pipeline, tmp_path: Path) -> None:
-    """The shell of DuckDB 1.5 opens the file and gives every metric's rows, field by field."""
+    """The shell of DuckDB 1.5 opens the file and returns the rows of every metric."""
     version = subprocess.run([CLI, "--version"], capture_output=True, text=True, check=True).stdout
     assert version.startswith("v1.5.")
     with closing(duckdb.connect(str(busy.published), read_only=True)) as published:
-        ground = Ground(published)
-        asked = questions(ground)
+        filled = Filled(published)
+        asked = questions(filled)
         calls = [
             f"from metrics.{m}({', '.join(f'{n} := {literal(v)}' for n, v in a.items())});"
             for m, a in asked
         ]
         expected = [
-            [{name: shown(value) for name, value in row} for row in ground.ask(m, **a)]
+            [{name: shown(value) for name, value in row} for row in filled.ask(m, **a)]
             for m, a in asked
         ]
     marked = [f"select 'answer {number}' as mark; {call}" for number, call in enumerate(calls)]

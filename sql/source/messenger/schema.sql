@@ -74,3 +74,12 @@ create table analytics_events (
     created_at timestamptz not null default now(),
     constraint analytics_events_pkey primary key (id)
 );
+
+-- Optional: without it, reactions are empty.
+create table message_reactions (
+    message_id uuid not null,
+    user_id bigint not null,
+    emoji text not null,
+    created_at timestamptz not null default now(),
+    constraint message_reactions_pkey primary key (message_id, user_id, emoji)
+);

@@ -1,0 +1,57 @@
+-- Quarter-hours: every offset of a time zone in use is a multiple of 15 minutes, so the buckets of any
+-- zone are sums of UTC quarter-hours. Where the clocks of a zone changed within a quarter-hour, it has
+-- two parts, cut at that instant (core.clock_changes).
+
+-- by_quarter_hour: the given rows added up by quarter-hour, or part of one.
+-- grain: one row per quarter-hour or part, and combination of the rows' other columns
+-- rows names a table or CTE with the columns instant_at and row_count.
+create or replace macro core.by_quarter_hour(rows) as table
+    select
+        placed.* exclude (instant_at, began_at, row_count),
+        case
+            when placed.instant_at >= changes.changed_at then changes.changed_at
+            else placed.began_at
+        end as quarter_at,
+        sum(placed.row_count) as row_count
+    from (
+        select
+            *,
+            core.quarter_hour_of(instant_at) as began_at
+        from query_table(rows)
+    ) as placed
+    left join core.clock_changes as changes on placed.began_at = changes.began_at
+    group by all;
+
+-- message_quarter_rows: all messages of a period that are not deleted, by quarter-hour.
+-- grain: one row per quarter-hour, or part of one, and one per message of the ragged ends
+create or replace macro core.message_quarter_rows(since, until) as table
+    select
+        quarter_at,
+        message_count as row_count
+    from core.message_quarter_hours
+    where core.is_in_whole_quarter_hour(instant := quarter_at, since := since, until := until)
+    union all
+    select
+        created_at as quarter_at,
+        1 as row_count
+    from core.messages
+    where
+        core.is_in_ragged_quarter_hour(instant := created_at, since := since, until := until)
+        and deleted_at is null;
+
+-- event_quarter_rows: all events of a period, by type and quarter-hour.
+-- grain: one row per event type and quarter-hour, or part of one, and one per event of the ragged ends
+create or replace macro core.event_quarter_rows(since, until) as table
+    select
+        event_type,
+        quarter_at,
+        event_count as row_count
+    from core.event_quarter_hours
+    where core.is_in_whole_quarter_hour(instant := quarter_at, since := since, until := until)
+    union all
+    select
+        event_type,
+        created_at as quarter_at,
+        1 as row_count
+    from core.events
+    where core.is_in_ragged_quarter_hour(instant := created_at, since := since, until := until);

@@ -1,0 +1,9 @@
+-- core.reactions: Reactions to messages, ordered by time within a load. Empty where the source has none.
+-- grain: one row per message, user and emoji
+create table core.reactions (
+    created_at timestamp not null, -- time of the reaction, UTC
+    conversation_key integer, -- the message's conversation: core.conversations.conversation_key; null = unknown
+    user_key integer, -- who reacted: core.users.user_key
+    emoji varchar, -- the emoji, or the name of a custom one
+    message_created_at timestamp -- time of sending of the message, UTC; null = no such message
+);

@@ -1,0 +1,12 @@
+-- main.reactions: Reactions to messages by external ids. Empty where the source has none.
+-- grain: one row per message, user and emoji
+create or replace view main.reactions as
+select
+    reactions.created_at, -- time of the reaction, UTC
+    conversations.conversation_id, -- the message's conversation
+    users.user_id, -- who reacted
+    reactions.emoji, -- the emoji, or the name of a custom one
+    reactions.message_created_at -- time of sending of the message, UTC; null = no such message
+from core.reactions as reactions
+left join core.conversations as conversations using (conversation_key)
+left join core.users as users using (user_key);

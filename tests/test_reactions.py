@@ -1,0 +1,106 @@
+"""Reactions: a fact that a source may lack, declared in one place and treated like the others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import duckdb
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from olap.errors import SourceError
+from tests import contents
+from tests.fix_pipeline import Pipeline
+from tests.world import World, at, uuid
+
+
+@pytest.fixture
+def pipeline(pipeline: Pipeline) -> Pipeline:
+    """A pipeline with tables so small that a repair may remove all of their rows."""
+    return replace(pipeline, settings=replace(pipeline.settings, repair_max_percent=100))
+
+
+def is_exact(pipeline: Pipeline) -> bool:
+    """Whether the published file is what the source holds, and adds up."""
+    found, expected = contents.of_views(pipeline.published), contents.of_source(pipeline.url)
+    assert contents.differences(found, expected) == {}
+    assert contents.offences(pipeline.published) == []
+    return True
+
+
+def reactions(pipeline: Pipeline) -> list[tuple[int, str]]:
+    """Who reacted with what, as published."""
+    with duckdb.connect(str(pipeline.published), read_only=True) as connection:
+        return connection.execute(
+            "select user_id, emoji from main.reactions order by all"
+        ).fetchall()
+
+
+def test_reactions_follow_the_source(pipeline: Pipeline) -> None:
+    """New, changed, moved and taken-back reactions are published by the next cycle."""
+    with World(pipeline.url) as world:
+        for number in (1, 2):
+            world.message(number, created_at=at(days=-number))
+            world.reaction(number, user=2, emoji="👍", created_at=at(days=1 - number))
+        world.reaction(1, user=3, emoji=":party-parrot:")
+        pipeline.cycle()
+        assert is_exact(pipeline)
+        assert reactions(pipeline) == [(2, "👍"), (2, "👍"), (3, ":party-parrot:")]
+        world.reaction(2, user=4, emoji="👍")
+        world.reaction(1, user=2, emoji="👍", created_at=at(days=-3))
+        world.execute("delete from message_reactions where user_id = 3")
+        world.execute("update messages set conversation_id = %s where id = %s", uuid(9), uuid(2))
+        pipeline.cycle()
+    assert is_exact(pipeline)
+    assert reactions(pipeline) == [(2, "👍"), (2, "👍"), (4, "👍")]
+    assert pipeline.verify().reconciled.is_settled
+
+
+def test_a_source_without_reactions_is_read_without_them(pipeline: Pipeline) -> None:
+    """Without the table reactions are empty and everything else is read; once there, it is read."""
+    with World(pipeline.url) as world:
+        world.execute("alter table message_reactions rename to message_reactions_later")
+        world.message(1)
+        pipeline.cycle()
+        assert reactions(pipeline) == []
+        assert pipeline.manifest().tables["messages"].rows == 1
+        assert pipeline.verify().reconciled.is_settled
+        world.execute("alter table message_reactions_later rename to message_reactions")
+        world.reaction(1, user=2, emoji="👍")
+        pipeline.cycle()
+    assert is_exact(pipeline)
+    assert reactions(pipeline) == [(2, "👍")]
+
+
+def test_reactions_that_vanish_with_their_table_are_not_removed(pipeline: Pipeline) -> None:
+    """A table that was read and is gone, or may not be read, stops the cycle; --full accepts it."""
+    with World(pipeline.url) as world:
+        world.message(1)
+        world.reaction(1, user=2, emoji="👍")
+        pipeline.cycle()
+        world.execute("alter table message_reactions rename to elsewhere")
+        with pytest.raises(SourceError, match="no longer has the table that reactions") as caught:
+            pipeline.cycle()
+        assert "--full" in caught.value.hint
+        assert reactions(pipeline) == [(2, "👍")]
+        pipeline.cycle(is_full=True)
+        assert reactions(pipeline) == []
+
+
+def test_a_role_that_may_not_read_reactions_reads_the_rest(pipeline: Pipeline) -> None:
+    """An optional table without a grant is treated as absent, not as an error."""
+    with psycopg.connect(pipeline.url, autocommit=True) as owner:
+        owner.execute("create role plain_reader login password 'reader'")
+        try:
+            owner.execute("grant select on all tables in schema public to plain_reader")
+            owner.execute("revoke select on message_reactions from plain_reader")
+            with World(pipeline.url) as world:
+                world.message(1)
+                world.reaction(1)
+            url = make_conninfo(pipeline.url, user="plain_reader", password="reader")
+            replace(pipeline, url=url).cycle()
+            assert reactions(pipeline) == []
+        finally:
+            owner.execute("drop owned by plain_reader")
+            owner.execute("drop role plain_reader")
