@@ -38,6 +38,7 @@ class Load:
         self.accepted: set[str] = set()
         self.answers: Counter[int | str] = Counter()
         self._is_over = threading.Event()
+        self._name = str(uuid4())
 
     @contextmanager
     def running(self) -> Iterator[Load]:
@@ -67,7 +68,7 @@ class Load:
             time.sleep(0.01)
 
     def require_stored(self, database: str) -> None:
-        """Require that the table has every accepted event once, and nothing that was not sent."""
+        """Require that the table has every accepted event once, and no event that was not sent."""
         deadline = time.monotonic() + _MOVED_SECONDS
         while missing := self.accepted - set(stored := self._stored(database)):
             assert time.monotonic() < deadline, f"{len(missing)} of {len(self.accepted)} are lost"
@@ -80,6 +81,8 @@ class Load:
             return dict(
                 connection.execute(
                     "select id::text, (metadata ->> 'n')::integer from analytics_events"
+                    " where metadata ->> 'load' = %s",
+                    [self._name],
                 ).fetchall()
             )
 
@@ -97,7 +100,11 @@ class Load:
             batch = {str(uuid4()): len(self.sent) + n for n in range(_BATCH)}
             self.sent |= batch
             events: list[dict[str, object]] = [
-                {"id": identity, "event_type": "message.sent", "metadata": {"n": n}}
+                {
+                    "id": identity,
+                    "event_type": "message.sent",
+                    "metadata": {"n": n, "load": self._name},
+                }
                 for identity, n in batch.items()
             ]
             while await self._post(client, url, events) != 202:

@@ -22,6 +22,7 @@ from api.limits import Limits
 from etl.sandbox.server import create_database, drop_database
 from olap.settings import Hidden, Secret, Settings
 from tests.api import small_messenger as messenger
+from tests.api.servers import Server, server
 from tests.fix_pipeline import Clock, Pipeline
 from tests.tokens import SECRET
 from tests.world import World
@@ -149,3 +150,21 @@ def small_api(small_site: Pipeline) -> Iterator[Api]:
     settings = api_settings(small_site)
     with TestClient(create_app(settings)) as client:
         yield Api(client, settings)
+
+
+@pytest.fixture(scope="session")
+def small_server(
+    small_site: Pipeline,
+    postgres_url: str,
+    template_database: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Server]:
+    """The API on the small messenger in a process of its own, with a database for events."""
+    name = f"test_{os.getpid()}_server"
+    url = create_database(postgres_url, name, template=template_database)
+    log = tmp_path_factory.mktemp("server") / "log"
+    try:
+        with server(small_site.layout.root, log, EVENTS_DATABASE_URL=url) as running:
+            yield running
+    finally:
+        drop_database(postgres_url, name)

@@ -9,7 +9,8 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -39,6 +40,11 @@ def postgres() -> Iterator[OwnPostgres]:
 @pytest.fixture
 def database(postgres: OwnPostgres) -> str:
     """A database on it with the messenger's tables."""
+    return new_database(postgres)
+
+
+def new_database(postgres: OwnPostgres) -> str:
+    """Create a database with the messenger's tables."""
     url = create_database(postgres.server.url(), f"faults_{time.monotonic_ns()}")
     with psycopg.connect(url) as connection:
         create_schema(connection)
@@ -47,7 +53,14 @@ def database(postgres: OwnPostgres) -> str:
 
 @pytest.fixture
 def durable() -> Iterator[OwnValkey]:
-    """A durable Valkey that the tests stop, pause and kill."""
+    """A durable Valkey that the test stops, pauses and kills."""
+    with own_valkey() as server:
+        yield server
+
+
+@contextmanager
+def own_valkey() -> Iterator[OwnValkey]:
+    """A durable Valkey."""
     with tempfile.TemporaryDirectory(prefix="t-") as directory:
         server = OwnValkey(Path(directory))
         server.start()
@@ -61,25 +74,55 @@ NewApi = Callable[..., ApiProcess]
 @pytest.fixture
 def new_api(database: str, valkey_url: str, small_site: Pipeline) -> Iterator[NewApi]:
     """A function that starts the API on that database, with a durable Redis or without."""
-    started: list[ApiProcess] = []
+    with ExitStack() as stack:
 
-    def start(queue: OwnValkey | None = None) -> ApiProcess:
-        environment = {
-            "JWT_SECRET": SECRET,
-            "DATABASE_URL": database,
-            "REDIS_URL": valkey_url,
-            "DATA_DIR": str(small_site.layout.root),
-            "RATE_LIMIT_PER_MINUTE": "1000000000",
-            "COMPUTE_LIMIT_PER_MINUTE": "1000000000",
-        }
-        api = ApiProcess(environment | ({"EVENTS_REDIS_URL": queue.url} if queue else {}))
-        started.append(api)
-        api.start()
-        return api
+        def start(queue: OwnValkey | None = None, **variables: str) -> ApiProcess:
+            return stack.enter_context(
+                api_process(database, valkey_url, small_site, queue, **variables)
+            )
 
-    yield start
-    for api in started:
+        yield start
+
+
+@contextmanager
+def api_process(
+    database: str, valkey_url: str, site: Pipeline, queue: OwnValkey | None, **variables: str
+) -> Iterator[ApiProcess]:
+    """The API on a database, with a durable Redis or without."""
+    environment = {
+        "JWT_SECRET": SECRET,
+        "DATABASE_URL": database,
+        "REDIS_URL": valkey_url,
+        "DATA_DIR": str(site.layout.root),
+        "RATE_LIMIT_PER_MINUTE": "1000000000",
+        "COMPUTE_LIMIT_PER_MINUTE": "1000000000",
+        "QUERY_TIMEOUT_SECONDS": "600",
+        **({"EVENTS_REDIS_URL": queue.url} if queue else {}),
+        **variables,
+    }
+    api = ApiProcess(environment)
+    api.start()
+    try:
+        yield api
+    finally:
         api.close()
+
+
+@dataclass(frozen=True)
+class Shared:
+    """An API with a durable queue for the tests that stop and kill PostgreSQL alone."""
+
+    api: ApiProcess
+    database: str
+    durable: OwnValkey
+
+
+@pytest.fixture(scope="module")
+def shared(postgres: OwnPostgres, valkey_url: str, small_site: Pipeline) -> Iterator[Shared]:
+    """Such an API."""
+    database = new_database(postgres)
+    with own_valkey() as durable, api_process(database, valkey_url, small_site, durable) as api:
+        yield Shared(api, database, durable)
 
 
 def wait_for_queue(durable: OwnValkey, *, is_empty: bool) -> None:
@@ -118,24 +161,23 @@ def hanging(postgres: OwnPostgres) -> Iterator[None]:
         yield
 
 
-FAULTS = [stopped, killed, hanging]
+FAULTS: list[Fault] = [stopped, killed, hanging]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_postgresql_is_away_and_the_queue_is_durable(
-    fault: Fault, postgres: OwnPostgres, durable: OwnValkey, database: str, new_api: NewApi
+    fault: Fault, postgres: OwnPostgres, shared: Shared
 ) -> None:
-    """With a durable Redis every answer is still 202, and afterwards all events are in
-    PostgreSQL."""
-    load = Load(new_api(durable).url)
+    """With a durable Redis every answer is still 202, and later all events are in PostgreSQL."""
+    load = Load(shared.api.url)
     with load.running():
         with fault(postgres):
-            wait_for_queue(durable, is_empty=False)
+            wait_for_queue(shared.durable, is_empty=False)
             load.go_on()
-        load.require_stored(database)
-    load.require_stored(database)
+        load.require_stored(shared.database)
+    load.require_stored(shared.database)
     assert set(load.answers) == {202}
-    wait_for_queue(durable, is_empty=True)
+    wait_for_queue(shared.durable, is_empty=True)
 
 
 def test_two_processes_move_one_queue(
@@ -169,23 +211,27 @@ def test_postgresql_is_away_and_there_is_no_queue(
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_reads_do_not_depend_on_postgresql(
-    fault: Fault, postgres: OwnPostgres, durable: OwnValkey, database: str, new_api: NewApi
+    fault: Fault, postgres: OwnPostgres, shared: Shared, valkey_url: str
 ) -> None:
-    """While PostgreSQL is away or hangs and events are posted, every read is answered."""
-    api = new_api(durable)
+    """While PostgreSQL is away or hangs and events are posted, every read is answered, cached or
+    computed."""
+    with redis.Redis.from_url(valkey_url) as cache:
+        cache.flushdb()
     caller = {"Authorization": f"Bearer {token(Role.ADMIN, 'boss')}"}
-    url = f"{api.url}/engagement"
-    load = Load(api.url)
+    url = f"{shared.api.url}/engagement"
+    days = 1 + 30 * FAULTS.index(fault)
+    load = Load(shared.api.url)
     with httpx.Client(headers=caller, timeout=300.0) as client, load.running():
-        before = [client.get(url, params={"days": days}) for days in range(1, 11)]
+        before = [client.get(url, params={"days": days + n}) for n in range(10)]
         with fault(postgres):
-            # New periods are computed; the others come from a cache.
-            during = [client.get(url, params={"days": days}) for days in range(1, 41)]
+            # The first ten periods come from a cache; the others are computed.
+            during = [client.get(url, params={"days": days + n}) for n in range(20)]
             load.go_on()
-        after = client.get(url, params={"days": 41})
+        after = client.get(url, params={"days": days + 20})
     assert {found.status_code for found in (*before, *during, after)} == {200}
     assert [found.content for found in during[:10]] == [found.content for found in before]
-    load.require_stored(database)
+    assert {found.headers["x-cache"] for found in during[10:]} <= {"miss", "bypass"}
+    load.require_stored(shared.database)
 
 
 def test_a_cache_is_not_used_as_the_queue(
@@ -211,7 +257,7 @@ def test_both_are_away(
 ) -> None:
     """While PostgreSQL is away Redis is killed, hangs and comes back: 503 in between, and no event
     is lost."""
-    load = Load(new_api(durable).url)
+    load = Load(new_api(durable, QUEUE_TIMEOUT_SECONDS="1").url)
     with load.running():
         with stopped(postgres):
             load.go_on()

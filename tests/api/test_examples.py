@@ -5,16 +5,14 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from api.auth import Role
 from tests.api import small_messenger as messenger
-from tests.api.servers import Server, server
+from tests.api.servers import Server
 from tests.api.tokens import token
-from tests.fix_pipeline import Pipeline
 
 # Copied from the requirement; only the URL and the page's functions are added.
 DASHBOARD_JS = """
@@ -96,13 +94,6 @@ print(f"Active conversations: {stats['active_conversations']}")
 """
 
 
-@pytest.fixture(scope="module")
-def running(small_site: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """An API on the small messenger."""
-    with server(small_site.layout.root, tmp_path_factory.mktemp("examples") / "log") as made:
-        yield made
-
-
 def lines_of(*command: str) -> list[str]:
     """The lines that a program prints."""
     ended = subprocess.run(command, capture_output=True, text=True, timeout=600)
@@ -111,22 +102,24 @@ def lines_of(*command: str) -> list[str]:
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed")
-def test_the_javascript_examples(running: Server, tmp_path: Path) -> None:
+def test_the_javascript_examples(small_server: Server, tmp_path: Path) -> None:
     """The page shows a member's dashboard, and its chart contains all messages."""
     bearer = token(Role.MEMBER, messenger.ALICE)
     for name, source in (("dashboard", DASHBOARD_JS), ("timeline", TIMELINE_JS)):
         (tmp_path / f"{name}.mjs").write_text(source)
-    shown = lines_of("node", str(tmp_path / "dashboard.mjs"), running.url, bearer)
+    shown = lines_of("node", str(tmp_path / "dashboard.mjs"), small_server.url, bearer)
     assert shown[0] == "Total Messages: 11"
     assert shown[1] == "Engagement Rate: 100%"
     assert shown[3:6] == ["alice: 5 messages", "bob: 4 messages", "charlie: 2 messages"]
     assert shown[6] == "8 buckets"
-    chart = lines_of("node", str(tmp_path / "timeline.mjs"), running.url, bearer)
+    chart = lines_of("node", str(tmp_path / "timeline.mjs"), small_server.url, bearer)
     assert chart == ["11", "false"]
 
 
-def test_the_python_example(running: Server) -> None:
+def test_the_python_example(small_server: Server) -> None:
     """The example prints the activity of a user."""
     bearer = token(Role.MEMBER, messenger.BOB)
-    shown = lines_of(sys.executable, "-c", ACTIVITY_PY, running.url, bearer, str(messenger.ALICE))
+    shown = lines_of(
+        sys.executable, "-c", ACTIVITY_PY, small_server.url, bearer, str(messenger.ALICE)
+    )
     assert shown == ["Messages sent: 5", "Average per day: 0.17", "Active conversations: 1"]

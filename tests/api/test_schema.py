@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from typing import Any
 
@@ -21,11 +19,9 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from api.auth import Role
-from etl.sandbox.server import create_database, drop_database
 from tests.api import small_messenger as messenger
-from tests.api.servers import Server, server
+from tests.api.servers import Server
 from tests.api.tokens import token
-from tests.fix_pipeline import Pipeline
 
 CHECKS = [
     schemathesis.checks.not_a_server_error,
@@ -51,36 +47,18 @@ FEW = settings(
 )
 
 
-@pytest.fixture(scope="module")
-def running(
-    small_site: Pipeline,
-    postgres_url: str,
-    template_database: str,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Server]:
-    """An API with a database for events."""
-    name = f"test_{os.getpid()}_schema"
-    url = create_database(postgres_url, name, template=template_database)
-    log = tmp_path_factory.mktemp("schema") / "log"
-    try:
-        with server(small_site.layout.root, log, EVENTS_DATABASE_URL=url) as made:
-            yield made
-    finally:
-        drop_database(postgres_url, name)
-
-
-def operations(running: Server) -> list[Any]:
+def operations(small_server: Server) -> list[Any]:
     """The operations of the document."""
-    schema = schemathesis.openapi.from_url(f"{running.url}/docs/openapi.json")
+    schema = schemathesis.openapi.from_url(f"{small_server.url}/docs/openapi.json")
     return [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode))
-def test_every_answer_is_documented(running: Server, mode: GenerationMode) -> None:
+def test_every_answer_is_documented(small_server: Server, mode: GenerationMode) -> None:
     """With and without a token, valid or not: no request returns 5xx, or a status, type, header or
     body that the document does not describe."""
     asked: set[str] = set()
-    for operation in operations(running):
+    for operation in operations(small_server):
 
         @FEW
         @given(case=operation.as_strategy(generation_mode=mode))
