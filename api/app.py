@@ -72,7 +72,7 @@ def create_app(settings: Settings) -> Litestar:
         scope_max_age_seconds=settings.scope_max_age_seconds,
     )
     fast_path = FastPath()
-    generations.on_switch = cache.keep_only
+    generations.on_switch = cache.memory.keep_only
     generations.warm_up = warmup.warm_up_of(service, fast_path)
     events = Events(settings)
 

@@ -149,21 +149,9 @@ class Cache:
     """Memory, then Redis, then the computation."""
 
     def __init__(self, memory: Memory, redis: RedisCache) -> None:
-        self._memory = memory
+        self.memory = memory
         self._redis = redis
         self._running: dict[str, asyncio.Task[tuple[Entry, Source]]] = {}
-
-    def recent(self, prefix: str, limit: int) -> list[str]:
-        """The keys of a generation that were used last; see `Memory.recent`."""
-        return self._memory.recent(prefix, limit)
-
-    def keep_only(self, prefixes: tuple[str, ...]) -> None:
-        """Drop the answers of other generations than these from memory."""
-        self._memory.keep_only(prefixes)
-
-    def in_memory(self, key: str) -> Entry | None:
-        """The answer in this process's memory, without waiting."""
-        return self._memory.get(key)
 
     async def get(self, key: str, compute: Callable[[], Awaitable[Entry]]) -> tuple[Entry, Source]:
         """The answer and its source.
@@ -173,7 +161,7 @@ class Cache:
                 `NotStartedError` goes to its own request alone: the others start themselves.
         """
         while True:
-            entry = self._memory.get(key)
+            entry = self.memory.get(key)
             if entry is not None:
                 return entry, Source.HIT
             task = self._running.get(key)
@@ -199,11 +187,11 @@ class Cache:
     ) -> tuple[Entry, Source]:
         entry = await self._from_redis(key)
         if entry is not None:
-            self._memory.put(key, entry)
+            self.memory.put(key, entry)
             return entry, Source.HIT
         is_redis_well = self._redis.is_well
         entry = await compute()
-        self._memory.put(key, entry)
+        self.memory.put(key, entry)
         self._redis.put(key, entry.stored())
         return entry, Source.MISS if is_redis_well else Source.BYPASS
 

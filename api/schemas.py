@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -158,12 +158,8 @@ def to_csv(kind: type[msgspec.Struct], rows: Sequence[msgspec.Struct]) -> bytes:
     writer = csv.writer(text)
     names = [field.name for field in msgspec.structs.fields(kind)]
     writer.writerow(names)
-    writer.writerows(_cells(getattr(row, name) for name in names) for row in rows)
+    writer.writerows([_cell(getattr(row, name)) for name in names] for row in rows)
     return text.getvalue().encode()
-
-
-def _cells(values: Iterable[Any]) -> list[Any]:
-    return [_cell(value) for value in values]
 
 
 def _cell(value: Any) -> Any:

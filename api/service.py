@@ -59,7 +59,7 @@ class AnalyticsService:
         generation = self._generations.peek()
         if generation is None or self._is_too_old(generation, query.viewer):
             return None
-        return self._cache.in_memory(generation.prefix + query.key)
+        return self._cache.memory.get(generation.prefix + query.key)
 
     async def answer(self, query: Query, principal: Principal) -> tuple[Entry, Source]:
         """The answer and its source.
@@ -92,7 +92,7 @@ class AnalyticsService:
     def recent_keys(self, limit: int) -> list[str]:
         """The keys of the queries that were asked last, without the generation's prefix."""
         serving = self._generations.serving
-        return [] if serving is None else self._cache.recent(serving.prefix, limit)
+        return [] if serving is None else self._cache.memory.recent(serving.prefix, limit)
 
     async def _generation(self, query: Query) -> Generation:
         """The generation that answers a query."""
