@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,12 +17,13 @@ from psycopg.conninfo import make_conninfo
 
 from api.app import PREFIX, create_app
 from api.events.service import Events
-from olap.settings import Hidden, Secret, Settings
+from olap.settings import Hidden, Secret, Settings, settings_table
 from tests.fix_pipeline import Pipeline
 from tests.world import World
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+API_README = (ROOT / "api" / "README.md").read_text(encoding="utf-8")
 ROLE = "analytics_etl"
 NOBODY = "redis://127.0.0.1:1/0"
 
@@ -61,7 +63,7 @@ def test_the_role_of_the_readme_can_run_cycles_and_write_nothing(
 
 def test_the_writers_role_of_the_readme_can_write_events_and_nothing_else(database: str) -> None:
     """The second role is enough for `POST /events`, and reads no event's content."""
-    block = re.search(r"<!-- events role -->\n```sql\n(.*?)```", README, re.DOTALL)
+    block = re.search(r"<!-- events role -->\n```sql\n(.*?)```", API_README, re.DOTALL)
     assert block is not None
     role = "analytics_events_writer"
     with psycopg.connect(database, autocommit=True) as owner:
@@ -89,12 +91,12 @@ def test_the_writers_role_of_the_readme_can_write_events_and_nothing_else(databa
 
 async def _post_an_event(settings: Settings) -> None:
     """Post the README's event, twice."""
-    example = re.search(r'^ +{"id": "[^}]*}}$', README, re.MULTILINE)
+    example = re.search(r'^ +{"id": "[^}]*}}$', API_README, re.MULTILINE)
     assert example is not None
     events = Events(settings)
     async with events.running():
         for _ in range(2):
-            await events.take(example[0].encode(), datetime.now(UTC))
+            await events.receive(example[0].encode(), datetime.now(UTC))
 
 
 def test_the_views_of_the_readme_are_those_of_a_generation(pipeline: Pipeline) -> None:
@@ -140,8 +142,8 @@ def test_every_block_that_is_filled_in_is_filled() -> None:
 
 
 def test_the_endpoints_of_the_readme_are_those_of_the_api(tmp_path: Path) -> None:
-    """The README's table names exactly the questions that the OpenAPI document has, and each of
-    their own parameters is a parameter there."""
+    """The table of the API's README names exactly the reads of the OpenAPI document, and each
+    parameter in it is a parameter there."""
     settings = Settings(jwt_secret=Hidden("x" * 32), data_dir=tmp_path)
     document = create_app(settings).openapi_schema.to_schema()
     reads = {
@@ -149,15 +151,15 @@ def test_the_endpoints_of_the_readme_are_those_of_the_api(tmp_path: Path) -> Non
         for path, methods in document["paths"].items()
         if path.startswith(PREFIX) and "get" in methods and not path.endswith("/recent")
     }
-    told = dict(re.findall(r"^\| `(/[^`]+)` \| [^|]+ \|([^|]*)\|$", README, re.MULTILINE))
+    told = dict(re.findall(r"^\| `(/[^`]+)` \| [^|]+ \|([^|]*)\|$", API_README, re.MULTILINE))
     assert set(told) == set(reads)
     for path, text in told.items():
         assert set(re.findall(r"`(\w+)`", text)) <= reads[path], path
 
 
 def test_the_alerts_of_the_readme_are_about_numbers_there_are() -> None:
-    """Every name in the README's alert rules is one that `/metrics` has."""
-    block = re.search(r"<!-- alerts -->\n(.*?)<!-- /alerts -->", README, re.DOTALL)
+    """Every metric in the alert rules of the API's README is one that `/metrics` has."""
+    block = re.search(r"<!-- alerts -->\n(.*?)<!-- /alerts -->", API_README, re.DOTALL)
     assert block is not None
     known = {sample for family in REGISTRY.collect() for sample in _names(family)}
     assert set(re.findall(r"\banalytics_\w+", block[1])) <= known
@@ -166,3 +168,21 @@ def test_the_alerts_of_the_readme_are_about_numbers_there_are() -> None:
 def _names(family: Metric) -> set[str]:
     endings = ("", "_total", "_count", "_bucket", "_sum")
     return {f"{family.name}{ending}" for ending in endings}
+
+
+def test_the_settings_of_the_apis_readme_are_those_that_the_api_reads() -> None:
+    """The table of the API's README has exactly the settings that modules of the API read, with
+    their defaults."""
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "api").rglob("*.py"))
+    read = {
+        setting.metadata["variable"]
+        for setting in fields(Settings)
+        if re.search(rf"settings\.{setting.name}\b", code)
+    }
+    read = read - {"DATABASE_URL"} | {"REDIS_HOST", "REDIS_PORT", "REDIS_DB"}
+    block = re.search(r"<!-- api settings -->\n(.*?)<!-- /api settings -->", API_README, re.DOTALL)
+    assert block is not None
+    row = r"^\| `(\w+)` \| ([^|]+) \|"
+    told = dict(re.findall(row, block[1], re.MULTILINE))
+    defaults = dict(re.findall(row, settings_table(), re.MULTILINE))
+    assert told == {variable: defaults[variable] for variable in read}

@@ -41,8 +41,7 @@ HOMES = {
     "adbc_driver_manager": ("etl/",),
     "adbc_driver_postgresql": ("etl/",),
     "litestar": ("api/",),
-    "jwt": ("api/keys.py", "api/identity.py"),
-    "limits": ("api/limits.py",),
+    "jwt": ("api/auth.py",),
     "redis": ("api/", "etl/erase.py"),
 }
 
@@ -347,8 +346,7 @@ def test_every_test_states_its_claim() -> None:
 SLOW = {
     "tests.own_servers": {"OwnPostgres", "ApiProcess"},
     "tests.crash_points": {"Crasher"},
-    "etl.sandbox.cluster": {"Cluster"},
-    "etl.sandbox.server": {"postgres_server"},
+    "etl.sandbox.postgres": {"Cluster", "postgres_server"},
 }
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import httpx
 
-from api.identity import Role
+from api.auth import Role
 from etl.sandbox.valkey import valkey_server
 from olap.errors import AnalyticsError
 from olap.layout import Layout

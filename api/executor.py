@@ -1,8 +1,8 @@
-"""Asks the metrics: a few threads, a limit of time, and a word about the slow ones.
+"""Runs metrics on a few threads, with a time limit, and logs the slow ones.
 
-DuckDB works outside of Python's lock, so threads are enough. There are few of them: more questions
-at a time than processors make each slower and all of them later. A question that takes longer than
-`QUERY_TIMEOUT_SECONDS`, waiting included, is interrupted and gets 503.
+DuckDB releases Python's lock while it runs, so threads are enough. There are few of them, because
+more queries at a time than processors make each of them slower. A query that takes longer than
+`QUERY_TIMEOUT_SECONDS`, waiting for a thread included, is interrupted and returns 503.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from api.generations import Generation
-from api.problems import unavailable
+from api.problems import Problem, unavailable
 from olap.log import get_logger
-from olap.reader import Query, QuestionInterruptedError, Reader, Rows, metric_statement
+from olap.reader import Reader, Rows, Statement, StatementInterruptedError, metric_statement
 
 log = get_logger(__name__)
 
@@ -24,8 +24,8 @@ SLOW_SECONDS = 0.5
 _REPEAT_INTERRUPT_SECONDS = 0.05
 
 
-class Runner:
-    """Runs queries in threads of its own."""
+class Executor:
+    """Runs statements on threads of its own."""
 
     def __init__(
         self,
@@ -35,10 +35,10 @@ class Runner:
         timeout_seconds: float,
         observe: Callable[[str, float], None] = lambda metric, seconds: None,
     ) -> None:
-        """Make the threads.
+        """Create the threads.
 
         Args:
-            observe: told each metric that was asked and how many seconds it took.
+            observe: receives the name of each metric that ran, and its seconds.
         """
         self._reader = reader
         self._timeout = timeout_seconds
@@ -46,7 +46,7 @@ class Runner:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="query")
 
     def close(self) -> None:
-        """Begin nothing any more; what runs goes on to its end."""
+        """Start nothing more, and wait for what runs."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     async def ask(self, generation: Generation, metric: str, parameters: dict[str, Any]) -> Rows:
@@ -56,29 +56,29 @@ class Runner:
             Problem: 503, it took too long.
             GenerationUnreadableError: the generation's file cannot be read.
         """
-        statement = metric_statement(metric, tuple(parameters))
-        return await self.run(generation, metric, statement, parameters)
+        text = metric_statement(metric, tuple(parameters))
+        return await self.run(generation, metric, text, parameters)
 
     async def run(
-        self, generation: Generation, name: str, statement: str, parameters: dict[str, Any]
+        self, generation: Generation, name: str, text: str, parameters: dict[str, Any]
     ) -> Rows:
-        """The rows of a statement of ours; `name` is what logs and numbers call it.
+        """The rows of a statement; `name` stands for it in the log and in Prometheus metrics.
 
         Raises:
             Problem: 503, it took too long.
             GenerationUnreadableError: the generation's file cannot be read.
         """
-        query = Query(self._reader, generation.schema, statement, parameters)
+        statement = Statement(self._reader, generation.schema, text, parameters)
         begun = time.perf_counter()
-        future = asyncio.get_running_loop().run_in_executor(self._pool, query.run)
+        future = asyncio.get_running_loop().run_in_executor(self._pool, statement.run)
         try:
             await asyncio.wait([future], timeout=self._timeout)
             while not future.done():
-                query.interrupt()
-                future.cancel()  # where it still waits for a thread
+                statement.interrupt()
+                future.cancel()  # if it still waits for a thread
                 await asyncio.wait([future], timeout=_REPEAT_INTERRUPT_SECONDS)
         except asyncio.CancelledError:
-            query.interrupt()
+            statement.interrupt()
             raise
         seconds = time.perf_counter() - begun
         self._observe(name, seconds)
@@ -96,9 +96,11 @@ class Runner:
             raise _too_slow()
         try:
             return future.result()
-        except QuestionInterruptedError:
+        except StatementInterruptedError:
             raise _too_slow() from None
 
 
-def _too_slow() -> Exception:
-    return unavailable("This took too long and was ended: ask for a shorter period.", retry_after=5)
+def _too_slow() -> Problem:
+    return unavailable(
+        "This took too long and was interrupted: ask for a shorter period.", retry_after=5
+    )

@@ -1,6 +1,7 @@
-"""Tracks events from another Python program: one file, standard library only, never in the way.
+"""Tracks analytics events of another Python program; standard library only, and never blocks.
 
-    from api.client import AnalyticsEventType, get_analytics_service, start_analytics_service
+    from messenger_analytics import AnalyticsEventType, get_analytics_service
+    from messenger_analytics import start_analytics_service
 
     start_analytics_service("https://chat.example/api/v1/messenger/analytics", token)  # once
     ...
@@ -10,13 +11,13 @@
     )
 
 `track_event`, and `track` where nothing can be awaited, put the event into a bounded queue and
-return; neither waits for the network, and neither raises. A thread sends what is there in batches.
-Each event gets its uuid when it is tracked, so a batch whose answer was lost is sent again and
-stored once. What the API refuses, and what does not fit into the queue, is dropped and counted
-(`stats`); a problem is a line in the log `messenger_analytics`, and no more.
+return. Neither waits for the network, and neither raises. A thread sends the queue in batches. Each
+event gets its uuid when it is tracked, so a batch without an answer is sent again and stored once.
+Events that the API refuses, and events that do not fit into the queue, are dropped and counted
+(`stats`); the log `messenger_analytics` has one line about each reason.
 
-What is queued when the program ends is sent within `close_seconds`; what a SIGKILL finds in the
-queue is gone. A program that must not lose an event posts it itself, and waits for the 202.
+At the end of the program the queue is sent within `close_seconds`; a SIGKILL loses it. A program
+that must not lose an event posts it itself and waits for the 202.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ _LAST_ANSWER_SECONDS = 0.5
 
 
 class AnalyticsEventType(str, Enum):  # noqa: UP042 - the requirement's own definition
-    """What can happen in the messenger."""
+    """The types of events in the messenger."""
 
     MESSAGE_SENT = "message.sent"
     MESSAGE_EDITED = "message.edited"
@@ -65,12 +66,12 @@ class AnalyticsEventType(str, Enum):  # noqa: UP042 - the requirement's own defi
 
 @dataclass(frozen=True)
 class ClientStats:
-    """How a client has fared since it was made.
+    """The counts of a client since it was created.
 
     Attributes:
         sent: events that the API has confirmed.
         queued: events that wait, or are being sent.
-        dropped: events given up, by reason: `full`, `unusable`, `refused`, `retries`, `closed`.
+        dropped: dropped events by reason: `full`, `unusable`, `refused`, `retries`, `closed`.
     """
 
     sent: int = 0
@@ -79,11 +80,11 @@ class ClientStats:
 
 
 class _RefusedError(Exception):
-    """The API says that the batch will never be taken."""
+    """The API will never accept the batch."""
 
 
 class _LaterError(Exception):
-    """The batch may be taken later; `pause` is how long the API asks to wait, in seconds."""
+    """The API may accept the batch after `pause` seconds."""
 
     def __init__(self, reason: str, pause: float = 0.0) -> None:
         super().__init__(reason)
@@ -91,7 +92,7 @@ class _LaterError(Exception):
 
 
 class AnalyticsClient:
-    """Tracks events of this process; one instance per process, from any thread or loop."""
+    """Tracks events of this process, from any thread or loop; one instance per process."""
 
     def __init__(
         self,
@@ -104,24 +105,24 @@ class AnalyticsClient:
         timeout_seconds: float = 10.0,
         close_seconds: float = 5.0,
     ) -> None:
-        """Nothing is sent before the first event, and no connection made.
+        """Nothing is sent and no connection is opened before the first event.
 
         Args:
-            url: of the API, with its path `/api/v1/messenger/analytics`.
+            url: the URL of the API, with its path `/api/v1/messenger/analytics`.
             token: a bearer token of the role `service`.
             queue_events: how many events may wait; more are dropped.
             batch_seconds: how long the first event of a batch waits for others.
-            retry_seconds: after which a batch that is not confirmed is dropped.
-            timeout_seconds: for one answer.
-            close_seconds: for what is queued when the program ends.
+            retry_seconds: after how long an unconfirmed batch is dropped.
+            timeout_seconds: the time limit for one answer.
+            close_seconds: the time limit for sending the queue when the program ends.
 
         Raises:
-            ValueError: the URL is none of http or https.
+            ValueError: the URL is not an http or https URL.
         """
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(
-                f"{url!r} is no URL of the API: http://host/api/v1/messenger/analytics"
+                f"{url!r} is not a URL of the API: http://host/api/v1/messenger/analytics"
             )
         self._scheme, self._host, self._port = parts.scheme, parts.hostname, parts.port
         self._path = parts.path.rstrip("/") + "/events"
@@ -135,7 +136,7 @@ class AnalyticsClient:
         atexit.register(self.close)
 
     def _begin(self) -> None:
-        """An empty queue and no thread: at first, and in a forked child."""
+        """Start with an empty queue and no thread."""
         self._process = os.getpid()
         self._waiting: deque[bytes] = deque()
         self._in_flight = 0
@@ -147,13 +148,13 @@ class AnalyticsClient:
         self._closes_at: float | None = None
 
     def _require_own(self) -> None:
-        """Begin anew in a forked child: the parent's queue is the parent's to send."""
+        """Start again in a forked child: the parent sends its own queue."""
         if self._process != os.getpid():
             self._begin()
 
     @property
     def stats(self) -> ClientStats:
-        """How it has fared so far."""
+        """The counts so far."""
         self._require_own()
         with self._changed:
             queued = len(self._waiting) + self._in_flight
@@ -166,13 +167,13 @@ class AnalyticsClient:
         conversation_id: int | str | UUID | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
-        """Have the event sent soon; returns at once and raises nothing.
+        """Queue the event; returns at once and raises nothing.
 
         Args:
             event_type: what happened.
-            user_id: whom it concerns.
-            conversation_id: where.
-            metadata: more about it, at most 8 KB as JSON.
+            user_id: the user.
+            conversation_id: the conversation.
+            metadata: details, at most 8 KB as JSON.
         """
         self._require_own()
         content = _content(event_type, user_id, conversation_id, metadata)
@@ -199,11 +200,11 @@ class AnalyticsClient:
         conversation_id: int | str | UUID | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
-        """`track`, as the requirement spells it: to be awaited, and done at once."""
+        """`track` as the requirement declares it; it returns at once."""
         self.track(event_type, user_id, conversation_id, metadata)
 
     def flush(self, seconds: float) -> bool:
-        """Wait until everything tracked so far is sent or dropped; whether that came in time."""
+        """Wait until every event is sent or dropped; returns whether that was in time."""
         self._require_own()
         deadline = time.monotonic() + seconds
         with self._changed:
@@ -215,7 +216,7 @@ class AnalyticsClient:
         return True
 
     def close(self) -> None:
-        """Take nothing more, and send what is queued, for at most `close_seconds`."""
+        """Accept no more events, and send the queue within `close_seconds`."""
         self._require_own()
         with self._changed:
             if self._closes_at is None:
@@ -231,11 +232,11 @@ class AnalyticsClient:
         atexit.unregister(self.close)
 
     async def aclose(self) -> None:
-        """`close`, without holding up the loop."""
+        """`close` without blocking the loop."""
         await asyncio.to_thread(self.close)
 
     def _drop(self, number: int, reason: str) -> None:
-        """Count what is given up; the first of each reason is logged."""
+        """Count dropped events; the first of each reason is logged."""
         if reason not in self._dropped:
             log.warning("analytics events are dropped: %s", reason)
         self._dropped[reason] = self._dropped.get(reason, 0) + number
@@ -250,7 +251,7 @@ class AnalyticsClient:
             self._connection.close()
 
     def _next_batch(self) -> list[bytes]:
-        """What waits, once there is something; nothing when it is time to end."""
+        """The next events, when there are any; an empty batch when the thread is to end."""
         with self._changed:
             while not self._waiting:
                 if self._closes_at is not None:
@@ -278,18 +279,18 @@ class AnalyticsClient:
                 self._post(batch)
             except _RefusedError as refusal:
                 if len(batch) > 1:
-                    # One bad event is no reason to lose the others.
+                    # Halve the batch: one bad event must not lose the others.
                     half = len(batch) // 2
                     self._deliver(batch[:half], deadline)
                     self._deliver(batch[half:], deadline)
                 else:
-                    log.error("an analytics event is refused: %s", refusal)
+                    log.error("an analytics event was refused: %s", refusal)
                     with self._changed:
                         self._drop(1, "refused")
                 return
             except _LaterError as error:
                 log.info("analytics events wait: %s", error)
-                # Half of it at random: a hundred clients must not come back at the same time.
+                # Partly random, so that many clients do not return at the same time.
                 wait = max(error.pause, pause * random.uniform(0.5, 1.0))
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
                 if not self._may_wait(wait, deadline):
@@ -302,7 +303,7 @@ class AnalyticsClient:
                 return
 
     def _may_wait(self, seconds: float, deadline: float) -> bool:
-        """Wait, unless the time is over before that; whether another attempt may be made."""
+        """Wait, unless the time is over before that; returns whether to try again."""
         until = time.monotonic() + seconds
         with self._changed:
             while (now := time.monotonic()) < until:
@@ -317,8 +318,8 @@ class AnalyticsClient:
         """Send the batch once.
 
         Raises:
-            _RefusedError: it will never be taken.
-            _LaterError: it may be, later.
+            _RefusedError: the API will never accept it.
+            _LaterError: the API may accept it later.
         """
         body = b"[" + b",".join(batch) + b"]"
         try:
@@ -334,7 +335,7 @@ class AnalyticsClient:
         reason = f"{answer.status} {text[:200].decode(errors='replace')}"
         if answer.status in (400, 413, 422):
             raise _RefusedError(reason)
-        # 401 and 403 as well: keys are changed, and sometimes one side is earlier.
+        # 401 and 403 as well: when keys are rotated, one side may be earlier than the other.
         raise _LaterError(reason, _seconds(answer.getheader("Retry-After")))
 
     def _connect(self) -> http.client.HTTPConnection:
@@ -356,11 +357,11 @@ def _content(
     conversation_id: int | str | UUID | None,
     metadata: Mapping[str, Any] | None,
 ) -> bytes | None:
-    """The event as JSON, under a uuid of its own; None when it is none."""
+    """The event as JSON with a new uuid; None if it is not a valid event."""
     try:
         described = json.dumps(dict(metadata or {}), allow_nan=False, separators=(",", ":"))
         if len(described.encode()) > _METADATA_BYTES_MAX:
-            raise ValueError(f"its metadata are longer than {_METADATA_BYTES_MAX} bytes")
+            raise ValueError(f"its metadata is longer than {_METADATA_BYTES_MAX} bytes")
         event = {
             "id": str(uuid4()),
             "event_type": AnalyticsEventType(event_type).value,
@@ -369,7 +370,7 @@ def _content(
         }
         return f'{json.dumps(event)[:-1]}, "metadata": {described}}}'.encode()
     except (TypeError, ValueError, RecursionError) as error:
-        log.error("this is no analytics event: %s", error)
+        log.error("not an analytics event: %s", error)
         return None
 
 
@@ -385,7 +386,7 @@ _service: AnalyticsClient | None = None
 
 
 def start_analytics_service(url: str, token: str, **options: Any) -> AnalyticsClient:
-    """Make the program's one client, and close the one before; see `AnalyticsClient`."""
+    """Create the program's client and close the one before; see `AnalyticsClient`."""
     global _service
     if _service is not None:
         _service.close()
@@ -394,11 +395,11 @@ def start_analytics_service(url: str, token: str, **options: Any) -> AnalyticsCl
 
 
 def get_analytics_service() -> AnalyticsClient:
-    """The program's one client.
+    """The program's client.
 
     Raises:
-        LookupError: it was not started.
+        LookupError: `start_analytics_service` was not called.
     """
     if _service is None:
-        raise LookupError("start_analytics_service(url, token) has to come first")
+        raise LookupError("call start_analytics_service(url, token) first")
     return _service

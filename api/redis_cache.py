@@ -1,12 +1,12 @@
-"""The cache that all workers share, in Redis or Valkey, and the breaker that keeps it harmless.
+"""The cache that all workers share, in Redis or Valkey, and the circuit breaker in front of it.
 
-Redis may be absent, slow, full, restarted, or answer rubbish; the API answers all the same. An
-operation that takes longer than 50 ms is given up. After three failures in a row the **breaker**
-opens: nobody asks Redis any more, until one operation is let through to see whether it is back,
-first after one second and then ever more rarely. One log line says each change.
+Redis may be absent, slow, full, restarted, or return rubbish; the API still answers. An operation
+that takes longer than 50 ms is abandoned. After three failures in a row the breaker opens: Redis is
+not used any more except for one try at a time, first after one second and then at growing
+intervals. Each change of the breaker is one log line.
 
-What Redis returns is not believed: a stored answer carries a digest of its key and its bytes
-together, so a cut or strange value, and an answer that belongs to another key, count as none.
+Values from Redis are validated: a stored answer carries a digest of its key and its bytes, so a cut
+or foreign value, or the answer of another key, counts as a miss.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ log = get_logger(__name__)
 
 T = TypeVar("T")
 
-LIMIT_SECONDS = 0.05
+TIMEOUT_SECONDS = 0.05
 _FAILURES_TO_OPEN = 3
 _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 30.0
@@ -38,14 +38,14 @@ _CONNECTIONS = 16
 
 
 class State(StrEnum):
-    """Of the breaker."""
+    """The state of the breaker."""
 
     CLOSED = "closed"
     OPEN = "open"
 
 
 class Breaker:
-    """Counts failures and says whether to try. Not for several threads."""
+    """Counts failures and decides whether to try. Not thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -56,27 +56,27 @@ class Breaker:
 
     @property
     def is_well(self) -> bool:
-        """Whether the last try worked, or there was none yet."""
+        """Whether the last try succeeded, or there was none yet."""
         return self._failures == 0
 
     def allows(self) -> bool:
-        """Whether to try now; while it is open, one try at a time when the pause is over."""
+        """Whether to try now; while open, one try when the pause is over."""
         if self.state is State.CLOSED:
             return True
         now = self._clock()
         if now < self._retry_at:
             return False
-        self._retry_at = now + self._pause  # the others wait for what becomes of this one
+        self._retry_at = now + self._pause  # others wait for the outcome of this try
         return True
 
     def succeeded(self) -> None:
-        """It worked."""
+        """Record a success."""
         if self.state is State.OPEN:
             log.info("redis.back")
         self.state, self._failures, self._pause = State.CLOSED, 0, _FIRST_PAUSE_SECONDS
 
     def failed(self, error: str) -> None:
-        """It did not."""
+        """Record a failure."""
         self._failures += 1
         if self.state is State.OPEN:
             self._pause = min(self._pause * 2, _LONGEST_PAUSE_SECONDS)
@@ -87,8 +87,8 @@ class Breaker:
             self._retry_at = self._clock() + self._pause
 
 
-class SharedCache:
-    """Bytes by key, for a while; never raises."""
+class RedisCache:
+    """Bytes by key, with a time to live; never raises."""
 
     def __init__(self, url: Secret, *, ttl_seconds: int) -> None:
         self._ttl = ttl_seconds
@@ -98,9 +98,9 @@ class SharedCache:
         pool = BlockingConnectionPool.from_url(
             url.reveal(),
             max_connections=_CONNECTIONS,
-            timeout=LIMIT_SECONDS,
-            socket_timeout=LIMIT_SECONDS,
-            socket_connect_timeout=LIMIT_SECONDS,
+            timeout=TIMEOUT_SECONDS,
+            socket_timeout=TIMEOUT_SECONDS,
+            socket_connect_timeout=TIMEOUT_SECONDS,
             retry=Retry(NoBackoff(), 0),
             health_check_interval=0,
         )
@@ -109,27 +109,27 @@ class SharedCache:
 
     @property
     def state(self) -> State:
-        """Whether Redis is asked at present."""
+        """The state of the breaker."""
         return self._breaker.state
 
     @property
     def is_well(self) -> bool:
-        """Whether Redis answered when it was last asked."""
+        """Whether Redis answered the last operation."""
         return self._breaker.is_well
 
     async def close(self) -> None:
-        """Let the last writes end, and hang up."""
+        """Let the last writes end, and disconnect."""
         if self._writes:
-            await asyncio.wait(self._writes, timeout=LIMIT_SECONDS)
+            await asyncio.wait(self._writes, timeout=TIMEOUT_SECONDS)
         await self._redis.aclose()
 
     async def get(self, key: str) -> bytes | None:
-        """What is stored under the key; None also when Redis cannot say."""
+        """The value of the key; None also if Redis does not answer."""
         found = await self._try(lambda: self._redis.get(key))
         return found if isinstance(found, bytes) else None
 
     async def lead(self, key: str, seconds: float) -> bool:
-        """Whether we are the one to compute this; yes, too, when Redis cannot say."""
+        """Whether this process is to compute the answer; true also if Redis does not answer."""
         if self.state is State.OPEN:
             return True
         milliseconds = round(seconds * 1000)
@@ -139,7 +139,7 @@ class SharedCache:
         return done is not None
 
     def put(self, key: str, value: bytes) -> None:
-        """Store it, in the background."""
+        """Store a value in the background."""
         if self.state is State.OPEN or len(self._writes) >= _CONNECTIONS:
             return
         task = asyncio.create_task(self._put(key, value))
@@ -152,25 +152,25 @@ class SharedCache:
             log.info("redis.accepts")
 
     async def _try(self, operation: Callable[[], Awaitable[T]], *, missing: Any = None) -> Any:
-        """The operation's result; `missing` when Redis failed or is not asked."""
+        """The operation's result, or `missing` if Redis fails or the breaker is open."""
         if not self._breaker.allows():
             return missing
         try:
-            async with asyncio.timeout(LIMIT_SECONDS):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 result = await operation()
         except ResponseError as error:
-            # It is there and says no: full, still loading, only a replica. Reading may go on.
-            self._say_full(str(error))
+            # Redis is there and refuses: it is full, loading, or a replica. Reading may go on.
+            self._log_refusal(str(error))
             self._breaker.succeeded()
             return missing
         except (RedisError, OSError, TimeoutError, ValueError, AssertionError) as error:
-            # Rubbish in place of the protocol ends in whatever the parser stumbled over.
+            # Rubbish in place of the protocol raises whatever the parser runs into.
             self._breaker.failed(self._url.redact(f"{type(error).__name__}: {error}"))
             return missing
         self._breaker.succeeded()
         return result
 
-    def _say_full(self, error: str) -> None:
+    def _log_refusal(self, error: str) -> None:
         if not self._is_full:
             self._is_full = True
             log.warning("redis.refuses", error=self._url.redact(error))

@@ -1,4 +1,4 @@
--- Nothing outside these directories from here on, and no way back.
+-- Restricts the instance to these directories, irrevocably.
 set allowed_directories = $directories;
 set enable_external_access = false;
 set lock_configuration = true;

@@ -1,8 +1,8 @@
-"""A small messenger for the API's tests: two circles of people who know nothing of each other.
+"""A small messenger for the API's tests: two groups of people who share no conversation.
 
-The first is the requirement's test data: three people, one group, eleven messages (5, 4 and 2) of
-text and images over several days. The second has other people, other words, and a lone user looks
-on. Everything lies before `NOW`, so that a period of 7 days holds all of it.
+The first is the requirement's test data: three people, one conversation, eleven messages (5, 4 and
+2) of text and images over several days. The second has other people and other words, and one user
+has no conversation at all. Everything is before `NOW`, so that a period of 7 days contains all.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from uuid import UUID
 
 from tests.world import World, uuid
 
-NOW = datetime.now(UTC).replace(microsecond=0)
+NOW = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1)
 ENGINEERS, GARDENERS = 1, 2
 ALICE, BOB, CHARLIE = 1, 2, 3
 DORA, EMIL = 44_444, 55_555
 LONER = 6
 GARDEN = uuid(GARDENERS)
 TEAM = uuid(ENGINEERS)
-NOBODY, NOWHERE = 999_999, UUID(int=99)
+UNKNOWN_USER, UNKNOWN_CONVERSATION = 999_999, UUID(int=99)
 
-# What must never be in an answer for the other circle.
+# What must never be in an answer for the other group.
 MARKS = {
     ALICE: (b"alice", b"bob", b"charlie", b"Engineering", str(TEAM).encode()),
     DORA: (b"dora", b"emil", b"Garden", str(GARDEN).encode(), b"44444", b"55555"),

@@ -20,13 +20,12 @@ from litestar.openapi.spec import (
 from litestar.params import QueryParameter
 from litestar.status_codes import HTTP_202_ACCEPTED
 
-from api.client import AnalyticsEventType
-from api.documents import problems_of
-from api.events.event import EVENTS_MAX, METADATA_BYTES_MAX, UnusableError
+from api.auth import Principal, Role, only_for
+from api.events.event import EVENTS_MAX, METADATA_BYTES_MAX, EventType, UnusableError
 from api.events.feed import LENGTH
 from api.events.service import Events
 from api.events.writer import RefusedError, UnavailableError
-from api.identity import Asker, Role, only_for
+from api.openapi import problems_of
 from api.problems import bad_parameter, unavailable
 from olap.tables import MESSENGER_IDS, IdType
 
@@ -47,21 +46,21 @@ EVENT_SCHEMA = Schema(
         "event_type": Schema(
             description="What happened.",
             type=OpenAPIType.STRING,
-            enum=[kind.value for kind in AnalyticsEventType],
+            enum=[kind.value for kind in EventType],
         ),
         "id": Schema(
-            description="Made by the client, so that a retry is harmless; one is made if missing.",
+            description="Set by the client, so that a retry is harmless; generated if missing.",
             one_of=[_ID_SCHEMAS[IdType.UUID], _NULL],
         ),
         "user_id": Schema(
-            description="Whom it concerns.", one_of=[_ID_SCHEMAS[MESSENGER_IDS["user"]], _NULL]
+            description="The user.", one_of=[_ID_SCHEMAS[MESSENGER_IDS["user"]], _NULL]
         ),
         "conversation_id": Schema(
-            description="Where it happened.",
+            description="The conversation.",
             one_of=[_ID_SCHEMAS[MESSENGER_IDS["conversation"]], _NULL],
         ),
         "metadata": Schema(
-            description=f"More about it, at most {METADATA_BYTES_MAX} bytes of JSON.",
+            description=f"Details, at most {METADATA_BYTES_MAX} bytes of JSON.",
             type=OpenAPIType.OBJECT,
         ),
     },
@@ -72,9 +71,9 @@ EVENT_SCHEMA = Schema(
 
 @dataclass
 class _PostEvents(Operation):
-    """Describes the body, which `api.events.event` reads and not Litestar.
+    """Describes the body, which `api.events.event` decodes instead of Litestar.
 
-    Litestar would decode it twice, and answer 500 to one that is nested too deeply.
+    Litestar would decode it twice, and return 500 for one that is nested too deeply.
     """
 
     def __post_init__(self) -> None:
@@ -88,18 +87,18 @@ class _PostEvents(Operation):
 
 
 class Accepted(msgspec.Struct):
-    """What was taken: how many events, and their uuids in the order in which they came."""
+    """The number of accepted events, and their uuids in the order of the request."""
 
     accepted: int
     ids: list[str]
 
 
 class RecentEvents(msgspec.Struct):
-    """The last events, the newest first.
+    """The most recent events, newest first.
 
     Attributes:
         events: as they were sent, with `id` and `created_at`.
-        available: false when Redis does not answer; then there are none here.
+        available: false if Redis does not answer; `events` is then empty.
     """
 
     events: list[dict[str, Any]]
@@ -109,7 +108,7 @@ class RecentEvents(msgspec.Struct):
 _SECURITY: list[dict[str, list[str]]] = [{"bearer": []}]
 _PROBLEMS = {
     400: "A part of the body or a parameter cannot be used; `parameter` names it.",
-    503: "It is not certain that the events are kept; send the same ones again.",
+    503: "It is not certain that the events are stored; send the same ones again.",
 }
 
 
@@ -120,23 +119,23 @@ _PROBLEMS = {
     request_max_body_size=_BODY_BYTES_MAX,
     operation_class=_PostEvents,
     summary="Track one event, or up to 1,000",
-    description="Answered when the events are on a disk. An event that is sent again with its "
-    "`id` is stored once. For the roles `service` and `admin`.",
+    description="Returns when the events are on a disk. An event that is sent again with its `id` "
+    "is stored once. For the roles `service` and `admin`.",
     security=_SECURITY,
-    responses=problems_of(400, 401, 403, 413, 429, 503, told=_PROBLEMS),
+    responses=problems_of(400, 401, 403, 413, 429, 503, meanings=_PROBLEMS),
     tags=["events"],
 )
 async def post_events(
-    request: Request[Asker, None, Any], events: NamedDependency[Events]
+    request: Request[Principal, None, Any], events: NamedDependency[Events]
 ) -> Accepted:
-    """Take the events of the body."""
+    """Store the events of the body."""
     body = await request.body()
     try:
-        ids = await events.take(body, datetime.now(UTC))
+        ids = await events.receive(body, datetime.now(UTC))
     except UnusableError as error:
         raise bad_parameter(error.where, error.fault) from None
     except RefusedError:
-        raise bad_parameter("body", "has an event that the database cannot store") from None
+        raise bad_parameter("body", "contains an event that the database cannot store") from None
     except UnavailableError as error:
         fault = f"{error} Send them again with the same ids."
         raise unavailable(fault, retry_after=_RETRY_SECONDS) from None
@@ -146,20 +145,22 @@ async def post_events(
 @get(
     "/recent",
     guards=[only_for(Role.ADMIN)],
-    summary="The last events, the newest first",
-    description=f"Of the last {LENGTH:,} that were taken; for administrators. Nothing is computed "
-    "from them.",
+    summary="The most recent events, newest first",
+    description=f"From the last {LENGTH:,} events; for administrators. Nothing is computed from "
+    "them.",
     security=_SECURITY,
-    responses=problems_of(400, 401, 403, 429, told=_PROBLEMS),
+    responses=problems_of(400, 401, 403, 429, meanings=_PROBLEMS),
     tags=["events"],
 )
 async def recent_events(
     events: NamedDependency[Events],
-    limit: Annotated[int, QueryParameter(ge=1, le=LENGTH, description="How many.")] = 100,
+    limit: Annotated[
+        int, QueryParameter(ge=1, le=LENGTH, description="Maximum number of events.")
+    ] = 100,
 ) -> Response[RecentEvents]:
-    """Show the last events."""
+    """Show the most recent events."""
     newest = await events.newest(limit)
-    # They are JSON already.
+    # The events are encoded already.
     content = b'{"events":[%b],"available":%b}' % (
         b",".join(newest or ()),
         b"false" if newest is None else b"true",
@@ -168,10 +169,14 @@ async def recent_events(
 
 
 def events_router(events: Events) -> Router:
-    """The routes below `/events` that write and show events."""
+    """The handlers below `/events` that store and show events."""
+
+    async def provide() -> Events:
+        return events
+
     return Router(
         "/events",
         route_handlers=[post_events, recent_events],
-        dependencies={"events": Provide(lambda: events, sync_to_thread=False)},
+        dependencies={"events": Provide(provide)},
         tags=["events"],
     )

@@ -1,4 +1,5 @@
-"""Who asks: good tokens of every algorithm are taken, everything else is 401 and says why."""
+"""Authentication: valid tokens of every algorithm are accepted; all else returns 401 with a
+reason."""
 
 from __future__ import annotations
 
@@ -18,18 +19,19 @@ from litestar import Litestar, Request, get
 from litestar.exceptions import NotAuthorizedException
 from litestar.testing import TestClient
 
-from api import identity
-from api.identity import (
-    FOR_ANYBODY,
-    Asker,
-    IdentityMiddleware,
+from api import auth
+from api.auth import (
+    PUBLIC,
+    AuthenticationMiddleware,
+    Key,
+    Keys,
+    Principal,
     Role,
     Verifier,
     authorization_of,
     make_token,
     only_for,
 )
-from api.keys import Keys
 from olap.errors import SettingsError
 from olap.settings import Hidden, Settings
 from tests.tokens import SECRET, Signer, write_jwks
@@ -43,14 +45,14 @@ def verifier(**settings: Any) -> Verifier:
 
 
 def by_secret(**settings: Any) -> Verifier:
-    """A verifier with the tests' secret."""
+    """A verifier with the secret of the tests."""
     return verifier(jwt_secret=Hidden(SECRET), **settings)
 
 
 def refusal(of: Verifier, authorization: str | None) -> str:
-    """Why this header is refused."""
+    """The reason for which this header is refused."""
     with pytest.raises(NotAuthorizedException) as caught:
-        of.asker(authorization)
+        of.principal(authorization)
     assert caught.value.status_code == 401
     assert caught.value.headers is not None
     assert caught.value.headers["WWW-Authenticate"].startswith("Bearer")
@@ -60,17 +62,18 @@ def refusal(of: Verifier, authorization: str | None) -> str:
 
 
 def test_hs256() -> None:
-    """A token signed with JWT_SECRET is good, and says who asks, as what, and until when."""
+    """A token signed with JWT_SECRET gives the subject, the role, the expiry and the viewer."""
     until = datetime(2100, 1, 1, tzinfo=UTC)
-    asker = by_secret().asker(HS256.bearer(exp=until))
-    assert asker == Asker("7", Role.MEMBER, until.timestamp())
-    assert asker.viewer == 7
+    principal = by_secret().principal(HS256.bearer(exp=until))
+    assert principal == Principal("7", Role.MEMBER, until.timestamp(), 7)
+    assert by_secret().principal(HS256.bearer(role="admin")).viewer is None
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
 @pytest.mark.parametrize("source", ["pem", "pem on one line", "pem file", "key set"])
 def test_public_keys(algorithm: str, source: str, tmp_path: Path) -> None:
-    """A token of each algorithm is good by its public key, wherever that stands, and no other."""
+    """A token of each algorithm is verified with its public key, from a PEM text, a file or a key
+    set, and with no other key."""
     signer, other = Signer.new(algorithm, kid="a"), Signer.new(algorithm, kid="a")
     file = tmp_path / "key"
     match source:
@@ -84,49 +87,53 @@ def test_public_keys(algorithm: str, source: str, tmp_path: Path) -> None:
         case _:
             write_jwks(file, signer)
             found = verifier(jwt_jwks_file=file)
-    assert found.asker(signer.bearer(role="admin")).role is Role.ADMIN
-    assert refusal(found, other.bearer()) == "The signature is not that of our key."
+    assert found.principal(signer.bearer(role="admin")).role is Role.ADMIN
+    assert refusal(found, other.bearer()) == "The signature does not match any key here."
     assert "No key here verifies" in refusal(found, HS256.bearer())
 
 
 def test_a_rotated_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A key that joins the set is taken, one that left it is refused, remembered or not."""
-    monkeypatch.setattr(identity, "_LOOK_SECONDS", 0)
+    """A key that is added to the set verifies tokens, and one that is removed does not, even if its
+    tokens are cached."""
+    monkeypatch.setattr(auth, "_KEY_CHECK_SECONDS", 0)
     old, new, file = Signer.new("ES256", "2025"), Signer.new("ES256", "2026"), tmp_path / "jwks"
     write_jwks(file, old)
     found = verifier(jwt_jwks_file=file)
     token = old.bearer()
-    assert found.asker(token)
+    assert found.principal(token)
     assert "No key here" in refusal(found, new.bearer())
     write_jwks(file, old, new)
-    assert found.asker(token)
-    assert found.asker(new.bearer())
+    assert found.principal(token)
+    assert found.principal(new.bearer())
     write_jwks(file, new)
     assert "No key here" in refusal(found, token)
-    assert found.asker(new.bearer())
+    assert found.principal(new.bearer())
 
 
 def test_a_broken_key_set_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A set that is half written, or gone, leaves the keys in force; the next good one counts."""
-    monkeypatch.setattr(identity, "_LOOK_SECONDS", 0)
+    """A set that is half written or missing leaves the keys unchanged; the next valid one is
+    used."""
+    monkeypatch.setattr(auth, "_KEY_CHECK_SECONDS", 0)
     old, new, file = Signer.new("EdDSA", "1"), Signer.new("EdDSA", "2"), tmp_path / "jwks"
     write_jwks(file, old)
     found = verifier(jwt_jwks_file=file)
     for damage in (lambda: file.write_text('{"keys": ['), file.unlink):
         damage()
-        assert found.asker(old.bearer())
+        assert found.principal(old.bearer())
     write_jwks(file, new)
-    assert found.asker(new.bearer())
+    assert found.principal(new.bearer())
 
 
 def test_tokens_without_a_kid_are_tried_with_every_key(tmp_path: Path) -> None:
-    """Keys and tokens need no names: one good signature is enough."""
+    """Keys and tokens need no names: one matching signature is enough."""
     signers = [Signer.new("ES256") for _ in range(3)]
     write_jwks(tmp_path / "jwks", *signers)
     found = verifier(jwt_jwks_file=tmp_path / "jwks")
     for signer in signers:
-        assert found.asker(signer.bearer())
-    assert refusal(found, Signer.new("ES256").bearer()) == "The signature is not that of our key."
+        assert found.principal(signer.bearer())
+    assert (
+        refusal(found, Signer.new("ES256").bearer()) == "The signature does not match any key here."
+    )
     for signer in signers:
         assert refusal(found, signer.bearer(exp=1)) == "The token has expired."
 
@@ -144,17 +151,18 @@ def _claims() -> dict[str, Any]:
     "algorithm", ["none", "None", "NONE", "", None, "HS512", "RS256", ["HS256"]]
 )
 def test_another_algorithm(algorithm: Any) -> None:
-    """`alg: none`, in any spelling, and every algorithm that is not the key's find no key."""
+    """`alg: none`, in any spelling, and every algorithm that is not that of the key, find no
+    key."""
     forged = f"{_part({'alg': algorithm, 'typ': 'JWT'})}.{_part(_claims())}."
     refused = refusal(by_secret(), f"Bearer {forged}")
-    assert "No key here verifies" in refused or "no JSON Web Token" in refused
+    assert "No key here verifies" in refused or "not a JSON Web Token" in refused
     signature = hmac.digest(SECRET.encode(), forged.rstrip(".").encode(), hashlib.sha256)
     signed = forged + base64.urlsafe_b64encode(signature).rstrip(b"=").decode()
     refused = refusal(by_secret(), f"Bearer {signed}")
-    assert "No key here verifies" in refused or "no JSON Web Token" in refused
+    assert "No key here verifies" in refused or "not a JSON Web Token" in refused
 
 
-def test_a_public_key_is_no_secret() -> None:
+def test_a_public_key_is_not_a_secret() -> None:
     """An HS256 token signed with the text of the public key is refused."""
     signer = Signer.new("RS256")
     body = f"{_part({'alg': 'HS256'})}.{_part(_claims())}"
@@ -165,37 +173,38 @@ def test_a_public_key_is_no_secret() -> None:
         verifier(jwt_public_key=signer.pem, jwt_secret=Hidden(SECRET)),
     ):
         assert refusal(found, f"Bearer {forged}")
-        assert found.asker(signer.bearer())
+        assert found.principal(signer.bearer())
 
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
         ({"exp": 1}, "The token has expired."),
-        ({"nbf": 2**33}, "The token is not valid yet (`nbf` or `iat` lies ahead)."),
-        ({"iat": 2**33}, "The token is not valid yet (`nbf` or `iat` lies ahead)."),
+        ({"nbf": 2**33}, "The token is not valid yet (`nbf` or `iat` is in the future)."),
+        ({"iat": 2**33}, "The token is not valid yet (`nbf` or `iat` is in the future)."),
         ({"exp": None}, "The token lacks `exp`."),
         ({"iat": None}, "The token lacks `iat`."),
         ({"sub": None}, "The token lacks `sub`."),
         ({"aud": "others"}, "The token is for another audience (`aud`)."),
         ({"aud": None}, "The token lacks `aud`."),
-        ({"iss": "others"}, "The token is of another issuer (`iss`)."),
+        ({"iss": "others"}, "The token is from another issuer (`iss`)."),
         ({"iss": None}, "The token lacks `iss`."),
         ({"role": None}, "The token's `role` is none of admin, member, service."),
         ({"role": "root"}, "The token's `role` is none of admin, member, service."),
         ({"role": ["admin"]}, "The token's `role` is none of admin, member, service."),
         ({"role": None, "extras": {"role": "admin"}}, "The token's `role` is none of"),
-        ({"sub": "alice"}, "The token's `sub` is no user's id: it must be a whole number"),
-        ({"sub": "07"}, "The token's `sub` is no user's id: it must be a whole number"),
+        ({"sub": "alice"}, "The token's `sub` is not the id of a user: it must be a whole number"),
+        ({"sub": "07"}, "The token's `sub` is not the id of a user: it must be a whole number"),
         ({"exp": "soon"}, "The token's claims cannot be used."),
         ({"exp": 1e300}, "The token's claims cannot be used."),
     ],
 )
-def test_a_claim_that_is_not_good(changes: dict[str, Any], reason: str) -> None:
-    """Each claim that is missing, over, not yet good or not for us is 401 with that reason."""
+def test_an_invalid_claim(changes: dict[str, Any], reason: str) -> None:
+    """A claim that is missing, expired, not yet valid or for others returns 401 with that
+    reason."""
     found = by_secret(jwt_audience="analytics", jwt_issuer="login")
     fitting = {"aud": ["analytics", "else"], "iss": "login"}
-    assert found.asker(HS256.bearer(**fitting))
+    assert found.principal(HS256.bearer(**fitting))
     assert refusal(found, HS256.bearer(**(fitting | changes))).startswith(reason)
 
 
@@ -213,15 +222,15 @@ def test_a_claim_that_is_not_good(changes: dict[str, Any], reason: str) -> None:
     ],
 )
 def test_a_header_without_a_token(authorization: str | None) -> None:
-    """No header, another scheme and what is no token are 401."""
+    """A missing header, another scheme and an invalid token return 401."""
     assert refusal(by_secret(), authorization)
     assert refusal(by_secret(), HS256.bearer().replace("Bearer", "Token"))
-    assert by_secret().asker(HS256.bearer().replace("Bearer", "bearer"))
+    assert by_secret().principal(HS256.bearer().replace("Bearer", "bearer"))
 
 
 def test_a_number_as_sub_is_refused() -> None:
-    """RFC 7519 wants a string as `sub`; a token with a number is 401 and not user 7."""
-    # PyJWT refuses to make one.
+    """RFC 7519 demands a string as `sub`: a token with a number returns 401 and is not user 7."""
+    # PyJWT refuses to create one.
     body = f"{_part({'alg': 'HS256'})}.{_part(_claims() | {'sub': 7})}"
     signature = hmac.digest(SECRET.encode(), body.encode(), hashlib.sha256)
     token = f"{body}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
@@ -229,15 +238,15 @@ def test_a_number_as_sub_is_refused() -> None:
 
 
 def test_a_changed_payload_is_refused() -> None:
-    """A member who makes himself an administrator has no good signature."""
+    """A member who changes their role to administrator has no valid signature."""
     head, _, signature = HS256.token().split(".")
     assert refusal(by_secret(), f"Bearer {head}.{_part(_claims())}.{signature}") == (
-        "The signature is not that of our key."
+        "The signature does not match any key here."
     )
 
 
 def test_a_verified_token_is_not_verified_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The signature is checked once; what was refused is checked each time."""
+    """The signature of a valid token is verified once, that of a refused one each time."""
     checks: list[str] = []
     decode = Verifier._decode
 
@@ -247,34 +256,30 @@ def test_a_verified_token_is_not_verified_again(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(Verifier, "_decode", counted)
     found, good, bad = by_secret(), HS256.bearer(), HS256.bearer(exp=1)
-    assert found.asker(good) is found.asker(good)
+    assert found.principal(good) is found.principal(good)
     assert len(checks) == 1
     for _ in range(2):
         refusal(found, bad)
     assert len(checks) == 3
 
 
-def test_a_remembered_token_ends() -> None:
-    """A token that was good a moment ago is 401 from its `exp` on."""
-    found, token = by_secret(), HS256.bearer(exp=int(time.time()) + 2)
-    asker = found.asker(token)
-    while time.time() < asker.until:
-        try:
-            assert found.asker(token) is asker
-        except NotAuthorizedException:
-            break
-        time.sleep(0.05)
-    assert time.time() >= asker.until
+def test_a_cached_token_expires() -> None:
+    """From its `exp` on a cached token returns 401."""
+    now, token = 99.0, HS256.bearer(exp=100)
+    found = Verifier(Keys((Key("HS256", SECRET.encode()),)), clock=lambda: now)
+    cached = found._verified[token] = Principal("7", Role.MEMBER, 100.0, 7)
+    assert found.principal(token) is cached
+    now = 100.0
     assert refusal(found, token) == "The token has expired."
 
 
-def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many tokens come, no more than the bound are remembered, and all are answered."""
-    monkeypatch.setattr(identity, "_REMEMBERED_MAX", 10)
+def test_the_cache_of_tokens_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many tokens are verified, the cache keeps no more than its bound."""
+    monkeypatch.setattr(auth, "_CACHED_TOKENS_MAX", 10)
     found = by_secret()
     for number in range(100):
-        assert found.asker(HS256.bearer(sub=str(number))).subject == str(number)
-        assert len(found._remembered) <= 10
+        assert found.principal(HS256.bearer(sub=str(number))).subject == str(number)
+        assert len(found._verified) <= 10
 
 
 @pytest.mark.parametrize(
@@ -282,23 +287,23 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ({}, "no key is set"),
         ({"jwt_secret": Hidden("a" * 31)}, "JWT_SECRET is shorter than 32 bytes"),
-        ({"jwt_public_key": "nowhere.pem"}, "neither a PEM text nor a file"),
-        ({"jwt_public_key": "-----BEGIN PUBLIC KEY-----\nAAAA\n"}, "holds no public key"),
-        ({"jwt_jwks_file": Path("nowhere.json")}, "is no JSON Web Key Set"),
+        ({"jwt_public_key": "nowhere.pem"}, "neither a PEM text nor a readable file"),
+        ({"jwt_public_key": "-----BEGIN PUBLIC KEY-----\nAAAA\n"}, "contains no public key"),
+        ({"jwt_jwks_file": Path("nowhere.json")}, "is not a JSON Web Key Set"),
     ],
 )
-def test_no_good_key_no_start(settings: dict[str, Any], message: str) -> None:
-    """Without a key, or with one that is too weak or is none, there is no verifier."""
+def test_without_a_usable_key_there_is_no_verifier(settings: dict[str, Any], message: str) -> None:
+    """A missing, weak or invalid key is an error that names the setting."""
     with pytest.raises(SettingsError, match=message):
         verifier(**settings)
 
 
-def test_weak_and_strange_keys_are_refused(tmp_path: Path) -> None:
-    """A short RSA key, another curve and a private key are refused, and nothing of it is shown."""
+def test_weak_and_unsupported_keys_are_refused(tmp_path: Path) -> None:
+    """A short RSA key, another curve and a private key are refused, and no error shows the key."""
     weak = Signer("RS256", rsa.generate_private_key(public_exponent=65537, key_size=1024), "w")
     other = Signer("ES256", ec.generate_private_key(ec.SECP384R1()), "o")
     for signer in (weak, other):
-        with pytest.raises(SettingsError, match="of a kind that is not taken"):
+        with pytest.raises(SettingsError, match="of an unsupported kind"):
             verifier(jwt_public_key=signer.pem)
         write_jwks(tmp_path / "jwks", signer)
         with pytest.raises(SettingsError, match="has no key for RS256, ES256 or EdDSA"):
@@ -310,7 +315,7 @@ def test_weak_and_strange_keys_are_refused(tmp_path: Path) -> None:
     assert not any(line in str(caught.value) for line in pem.splitlines()[1:-1])
 
 
-def test_a_key_set_holds_no_secret(tmp_path: Path) -> None:
+def test_only_signature_keys_of_a_set_are_used(tmp_path: Path) -> None:
     """A symmetric key in the set, and one for encryption, verify nothing."""
     good, sealed = Signer.new("ES256", "good"), Signer.new("ES256", "sealed")
     shared = {
@@ -326,49 +331,50 @@ def test_a_key_set_holds_no_secret(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("role", list(Role))
-def test_a_token_made_here_is_good(role: Role) -> None:
-    """What `make_token` signs is taken, with the audience and the issuer that are asked for."""
+def test_a_token_of_make_token_is_valid(role: Role) -> None:
+    """A token of `make_token` is accepted, with the audience and the issuer of the settings."""
     settings = Settings(jwt_secret=Hidden(SECRET), jwt_audience="a", jwt_issuer="i")
     now = datetime.now(UTC)
     token = make_token(settings, subject="7", role=role, lifetime=timedelta(days=30), now=now)
-    asker = Verifier.from_settings(settings).asker(f"Bearer {token}")
-    assert (asker.subject, asker.role) == ("7", role)
-    assert asker.until == int(now.timestamp()) + 30 * 86_400
+    principal = Verifier.from_settings(settings).principal(f"Bearer {token}")
+    assert (principal.subject, principal.role) == ("7", role)
+    assert principal.expires_at == int(now.timestamp()) + 30 * 86_400
 
 
-def test_no_token_is_made_that_would_be_refused() -> None:
-    """A member who is no user, and a missing or short secret, are told before there is a token."""
+def test_make_token_refuses_what_the_api_would_refuse() -> None:
+    """A member that is not a user, and a missing or short secret, are errors and give no token."""
     now, hour = datetime.now(UTC), timedelta(hours=1)
     for settings, subject, message in [
         (Settings(), "7", "JWT_SECRET is not set"),
         (Settings(jwt_secret=Hidden("short")), "7", "shorter than 32 bytes"),
-        (Settings(jwt_secret=Hidden(SECRET)), "alice", "'alice' is no user's id"),
+        (Settings(jwt_secret=Hidden(SECRET)), "alice", "'alice' is not the id of a user"),
     ]:
         with pytest.raises(SettingsError, match=message):
             make_token(settings, subject=subject, role=Role.MEMBER, lifetime=hour, now=now)
 
 
 @get("/whoami")
-async def whoami(request: Request[Asker, None, Any]) -> str:
-    """Say who asks."""
+async def whoami(request: Request[Principal, None, Any]) -> str:
+    """The role and the subject of the request."""
     return f"{request.user.role} {request.user.subject}"
 
 
 @get("/posted", guards=[only_for(Role.ADMIN, Role.SERVICE)])
 async def posted() -> str:
-    """For two of the roles."""
+    """A handler for two of the roles."""
     return "posted"
 
 
-@get("/open", opt={FOR_ANYBODY: True})
+@get("/open", opt={PUBLIC: True})
 async def opened() -> str:
-    """For everybody."""
+    """A public handler."""
     return "open"
 
 
 def test_the_middleware() -> None:
-    """A request without a good token is 401, with one it has its asker, and guards are kept."""
-    app = Litestar([whoami, posted, opened], middleware=[IdentityMiddleware(by_secret())])
+    """A request without a valid token returns 401; with one it has a principal, and guards
+    apply."""
+    app = Litestar([whoami, posted, opened], middleware=[AuthenticationMiddleware(by_secret())])
     with TestClient(app) as client:
         assert client.get("/whoami").status_code == 401
         assert client.get("/open").text == "open"
@@ -379,8 +385,8 @@ def test_the_middleware() -> None:
             assert client.get("/posted", headers=headers).status_code == status
 
 
-def test_a_header_that_is_sent_twice_is_none() -> None:
-    """Of two tokens neither is believed: a proxy before us may have looked at the other one."""
+def test_a_header_that_is_sent_twice_is_ignored() -> None:
+    """Of two tokens neither is used, because a proxy may have checked the other one."""
     one, other = ((b"authorization", HS256.bearer(role=r).encode()) for r in ("member", "admin"))
     scope: Any = {"headers": [one]}
     assert authorization_of(scope) == one[1].decode()
