@@ -9,7 +9,7 @@ A cycle, in order (`cycle.run_cycle`):
 5. publish a generation, when there is something to show;
 6. collect what no kept generation names.
 
-`source` knows PostgreSQL, `watchdog` breaks off one that hangs, `guards` decides whether it is
+`source` knows PostgreSQL, `watchdog` gives it time limits, `guards` decides whether it is
 still the same one and which tables must be read whole. `backfill` reads a large messenger in chunks
 and ends with a cycle; `verify` and `erase` are made of the same parts; `sandbox` is a messenger of
 our own to try all this on. Nothing here is imported by `api`, and nothing here imports it.

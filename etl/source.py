@@ -18,17 +18,17 @@ whatever the size of the table.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import adbc_driver_manager as adbc
 import adbc_driver_postgresql.dbapi as adbc_postgresql
 import pyarrow as pa
 
-from etl.watchdog import Watchdog, connected, with_time_limits
+from etl.watchdog import Watchdog, with_time_limits
 from olap import sqlfiles
 from olap.backfill_chunks import BlockRange
 from olap.days import EVERY_DAY, NO_DAY, DaySet
@@ -37,6 +37,8 @@ from olap.manifest import SourceIdentity, utc
 from olap.proofs import DaySum, Sums, Tier
 from olap.settings import Secret
 from olap.tables import TABLES
+
+T = TypeVar("T")
 
 APPLICATION_NAME = "messenger-analytics"
 MAPPING = "source/messenger"
@@ -235,38 +237,47 @@ class SourceTransaction:
         return {table: relations[table] for table in TABLES}
 
     def _fetch(self, name: str, parameters: tuple[str, ...] | None = None) -> list[dict[str, Any]]:
-        with self._errors(name), self._connection.cursor() as cursor:
-            cursor.execute(sqlfiles.text(name), parameters)
-            rows: list[dict[str, Any]] = cursor.fetch_arrow_table().to_pylist()
-            return rows
+        return self._call(name, lambda: _rows(self._connection, name, parameters))
 
     def _stream(self, name: str) -> pa.RecordBatchReader:
-        with self._errors(name):
-            cursor = self._connection.cursor()
-            cursor.execute(sqlfiles.text(name))
-            reader = cursor.fetch_record_batch()
+        stream = _Stream(self._connection)
+        schema = self._call(name, lambda: stream.open(sqlfiles.text(name)))
 
         def batches() -> Iterator[pa.RecordBatch]:
             try:
-                with cursor:
-                    while True:
-                        # Not while the batch is being made use of: that is no waiting.
-                        with self._errors(name):
-                            batch = next(reader, None)
-                        if batch is None:
-                            return
-                        yield batch
+                while (batch := self._call(name, stream.next)) is not None:
+                    yield batch
             except SourceError as error:
                 self.failure = error
                 raise
+            finally:
+                with suppress(SourceError):
+                    self._call(name, stream.close)
 
-        return pa.RecordBatchReader.from_batches(reader.schema, batches())
+        return pa.RecordBatchReader.from_batches(schema, batches())
 
-    @contextmanager
-    def _errors(self, name: str) -> Iterator[None]:
-        what = f"reading {name} from PostgreSQL failed"
-        with source_errors(self._url, what, self._watchdog), self._watchdog.waiting():
-            yield
+    def _call(self, name: str, work: Callable[[], T]) -> T:
+        with source_errors(self._url, f"reading {name} from PostgreSQL failed"):
+            return self._watchdog.call(work)
+
+
+class _Stream:
+    """A running query. One object owns cursor and reader, so an abandoned call keeps both."""
+
+    def __init__(self, connection: adbc_postgresql.Connection) -> None:
+        self._cursor = connection.cursor()
+
+    def open(self, statement: str) -> pa.Schema:
+        self._cursor.execute(statement)
+        self._reader = self._cursor.fetch_record_batch()
+        schema: pa.Schema = self._reader.schema
+        return schema
+
+    def next(self) -> pa.RecordBatch | None:
+        return next(self._reader, None)
+
+    def close(self) -> None:
+        self._cursor.close()
 
 
 @contextmanager
@@ -280,42 +291,39 @@ def open_source(
     """Begin a read-only transaction with the tables locked and a snapshot taken; end it after.
 
     Args:
-        stall_seconds: a silent server is asked after so long, and given up when it has no answer.
+        stall_seconds: how long a call may take before the watchdog asks the server.
         snapshot_name: see what the transaction sees that exported it, and holds the locks.
 
     Raises:
         SourceError: PostgreSQL cannot be reached, does not let us read, is locked or silent.
     """
-    conninfo = with_time_limits(url, stall_seconds)
-    with source_errors(url, f"cannot connect to {url}"):
-        connection, its_socket = connected(
-            lambda: adbc_postgresql.connect(conninfo, autocommit=True), conninfo, stall_seconds
-        )
-    watchdog = Watchdog(conninfo, stall_seconds, its_socket)
-    waiting_at_most = lock_timeout_seconds + stall_seconds
+    watchdog, connection = _connected(url, stall_seconds, f"cannot connect to {url}")
+
+    def begin() -> None:
+        # A database in another encoding would send its own bytes, which are not text here.
+        _execute(connection, "set client_encoding = 'UTF8'")
+        _execute(connection, "begin isolation level repeatable read read only")
+        _execute(connection, f"set local application_name = '{APPLICATION_NAME}'")
+        _execute(connection, f"set local lock_timeout = {lock_timeout_seconds * 1000}")
+        _execute(connection, "set local idle_in_transaction_session_timeout = 0")
+        if snapshot_name is None:
+            _execute(connection, sqlfiles.text(f"{MAPPING}/lock"))
+        else:
+            _execute(connection, f"set transaction snapshot '{snapshot_name}'")
+
+    def end() -> None:
+        with suppress(adbc.Error):
+            _execute(connection, "rollback")
+        with suppress(adbc.Error):
+            connection.close()
+
     try:
-        with (
-            source_errors(url, "the messenger's tables cannot be locked for reading", watchdog),
-            watchdog.waiting(at_most=waiting_at_most),
-        ):
-            # A database in another encoding would send its own bytes, which are not text here.
-            _execute(connection, "set client_encoding = 'UTF8'")
-            _execute(connection, "begin isolation level repeatable read read only")
-            _execute(connection, f"set local application_name = '{APPLICATION_NAME}'")
-            _execute(connection, f"set local lock_timeout = {lock_timeout_seconds * 1000}")
-            _execute(connection, "set local idle_in_transaction_session_timeout = 0")
-            if snapshot_name is None:
-                _execute(connection, sqlfiles.text(f"{MAPPING}/lock"))
-            else:
-                _execute(connection, f"set transaction snapshot '{snapshot_name}'")
+        with source_errors(url, "the messenger's tables cannot be locked for reading"):
+            watchdog.call(begin, at_most=lock_timeout_seconds + stall_seconds)
         yield SourceTransaction(connection, url, watchdog)
     finally:
-        with watchdog.waiting(at_most=stall_seconds):
-            with suppress(adbc.Error):
-                _execute(connection, "rollback")
-            with suppress(adbc.Error):
-                connection.close()
-        watchdog.close()
+        with suppress(TimeoutError):
+            watchdog.call(end, at_most=stall_seconds)
 
 
 def replica_lag_bytes(url: Secret, *, stall_seconds: int = 60) -> int | None:
@@ -324,15 +332,15 @@ def replica_lag_bytes(url: Secret, *, stall_seconds: int = 60) -> int | None:
     Raises:
         SourceError: PostgreSQL cannot be asked, or does not say.
     """
-    with source_errors(url, f"cannot ask {url} how far its replicas are"):
-        conninfo = with_time_limits(url, stall_seconds)
-        connection = adbc_postgresql.connect(conninfo, autocommit=True)
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute(sqlfiles.text("source/replica_lag"))
-                row = cursor.fetch_arrow_table().to_pylist()[0]
-        finally:
-            connection.close()
+    what = f"cannot ask {url} how far its replicas are"
+    watchdog, connection = _connected(url, stall_seconds, what)
+
+    def ask() -> dict[str, Any]:
+        with connection:
+            return _rows(connection, "source/replica_lag")[0]
+
+    with source_errors(url, what):
+        row = watchdog.call(ask, at_most=stall_seconds)
     if row["hidden_replicas"]:
         raise SourceError(
             f"the role may not see how far {row['hidden_replicas']} replicas are",
@@ -342,25 +350,34 @@ def replica_lag_bytes(url: Secret, *, stall_seconds: int = 60) -> int | None:
     return lag
 
 
+def _connected(
+    url: Secret, stall_seconds: int, what: str
+) -> tuple[Watchdog, adbc_postgresql.Connection]:
+    conninfo = with_time_limits(url, stall_seconds)
+    watchdog = Watchdog(conninfo, stall_seconds)
+    with source_errors(url, what):
+        return watchdog, watchdog.connect(
+            lambda: adbc_postgresql.connect(conninfo, autocommit=True)
+        )
+
+
 @contextmanager
-def source_errors(url: Secret, what: str, watchdog: Watchdog | None = None) -> Iterator[None]:
+def source_errors(url: Secret, what: str) -> Iterator[None]:
     """Turn the driver's errors into ours: what failed, why, and what to do; never a password.
 
-    Args:
-        watchdog: knows better than the driver why it broke a connection off.
+    Raises:
+        SourceSilentError: the watchdog abandoned a call.
+        SourceError: anything else that the driver reports.
     """
     try:
         yield
+    except TimeoutError as error:
+        raise SourceSilentError(
+            f"{what}: {url.redact(str(error))}",
+            hint="Check PostgreSQL and the network between; the next cycle tries again. "
+            "ETL_STALL_SECONDS sets how long a silence may last.",
+        ) from None
     except (adbc.Error, pa.ArrowException, OSError) as error:  # the latter two from a stream
-        verdict = watchdog.verdict if watchdog is not None else None
-        if isinstance(error, TimeoutError):
-            verdict = str(error)
-        if verdict is not None:
-            raise SourceSilentError(
-                f"{what}: {url.redact(verdict)}",
-                hint="Look at PostgreSQL and at the network in between; the next cycle tries "
-                "again. ETL_STALL_SECONDS says how long a silence may last.",
-            ) from None
         state = getattr(error, "sqlstate", None) or ""
         detail = url.redact(" ".join(str(error).split()))
         hint = _HINTS.get(state) or _HINTS.get(state[:2])
@@ -370,6 +387,15 @@ def source_errors(url: Secret, what: str, watchdog: Watchdog | None = None) -> I
             f"{what}: {detail}",
             hint=hint or "Check that PostgreSQL is up and that DATABASE_URL is right.",
         ) from None
+
+
+def _rows(
+    connection: adbc_postgresql.Connection, name: str, parameters: tuple[str, ...] | None = None
+) -> list[dict[str, Any]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sqlfiles.text(name), parameters)
+        rows: list[dict[str, Any]] = cursor.fetch_arrow_table().to_pylist()
+        return rows
 
 
 def _execute(connection: adbc_postgresql.Connection, statement: str) -> None:
