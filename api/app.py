@@ -35,7 +35,7 @@ from api.routes.parameters import period_90, period_365
 from api.runner import Runner
 from api.shared import SharedCache
 from api.telemetry import Telemetry
-from olap.disk import disk_errors
+from olap.errors import disk_errors
 from olap.layout import Layout
 from olap.reader import Reader
 from olap.settings import Settings

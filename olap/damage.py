@@ -18,8 +18,7 @@ from __future__ import annotations
 import duckdb
 
 from olap import sqlfiles
-from olap.disk import of_disk
-from olap.errors import LakeError, NewerVersionError
+from olap.errors import LakeError, NewerVersionError, disk_error
 from olap.layout import Layout
 from olap.log import get_logger
 from olap.manifest import Manifest, Place, Places, read_manifest
@@ -59,7 +58,7 @@ def unreadable(layout: Layout, manifest: Manifest) -> Places:
                 ((rows,),) = sqlfiles.run(connection, "lake/read_through", path=path)
                 reason = f"{rows} rows instead of {file.rows}" if rows != file.rows else None
             except duckdb.Error as error:
-                if ours := of_disk(error, layout.root):
+                if ours := disk_error(error, layout.root):
                     raise ours from error
                 reason = " ".join(str(error).split())
             if reason:

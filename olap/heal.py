@@ -14,8 +14,7 @@ import duckdb
 
 from olap import ledger
 from olap.damage import NOWHERE, lake_manifest, unreadable
-from olap.disk import of_disk
-from olap.errors import WarehouseDamagedError
+from olap.errors import WarehouseDamagedError, disk_error
 from olap.layout import Layout
 from olap.manifest import Places
 from olap.recovery import discard_warehouse, lake_error
@@ -47,7 +46,7 @@ def healing(settings: Settings, layout: Layout, attempt: Callable[[Places], T]) 
             has_discarded = True
         except duckdb.Error as error:
             # Any read of the lake may have met it, and DuckDB does not always name the file.
-            if of_disk(error, layout.root):
+            if disk_error(error, layout.root):
                 raise
             found = _look_through(settings, layout) - lost
             if not found:
@@ -65,7 +64,7 @@ def damage_named(settings: Settings, layout: Layout) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        if of_disk(error, layout.root):
+        if disk_error(error, layout.root):
             raise
         found = _look_through(settings, layout)
         if not found:

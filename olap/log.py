@@ -1,7 +1,7 @@
-"""Logging: one event name and key/value pairs a line, for people or for machines.
+"""Logging: one event name and key/value pairs per line, for people or for machines.
 
-Every unit of work (a cycle, a publication) logs one canonical line when it ends, with all that
-one would otherwise grep together from several. Times are UTC.
+Every unit of work (a cycle, a publication) logs one line when it ends, with all its numbers. Times
+are UTC.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import structlog
 
 
 def configure(log_format: Literal["console", "json"] = "console", level: str = "info") -> None:
-    """Send log lines to standard error, so that a command's output stays its own."""
+    """Send log lines to standard error; standard output is for the command's result."""
     processors: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -36,6 +36,6 @@ def configure(log_format: Literal["console", "json"] = "console", level: str = "
 
 
 def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
-    """A logger whose lines say which module they come from."""
+    """A logger that adds the name of the module to each line."""
     logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(module=name)
     return logger
