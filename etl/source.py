@@ -47,7 +47,7 @@ MAPPING = "source/messenger"
 _HINTS = {
     "28": "Check user and password in DATABASE_URL.",
     "3D": "Check the database name in DATABASE_URL.",
-    "42501": "Grant the role SELECT on the messenger's tables (README, A role for it).",
+    "42501": "Grant the role SELECT on the messenger's tables (etl/README.md).",
     "42P01": "Check that DATABASE_URL names the messenger's database and its search_path.",
     "42703": "The messenger's schema is not the one of sql/source/messenger/schema.sql.",
     "55P03": "Something holds an exclusive lock (a migration?); the next cycle tries again.",

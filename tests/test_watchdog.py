@@ -1,5 +1,4 @@
-"""A call that never returns: it is abandoned, its connection is closed when it returns after all,
-and every command ends or continues as it does after any other error."""
+"""A call that does not return is abandoned, and commands end or continue as after other errors."""
 
 from __future__ import annotations
 
@@ -20,7 +19,7 @@ from etl import __main__ as command_line
 from etl.watchdog import Watchdog, abandoned_calls, with_time_limits
 from olap.settings import Secret
 from tests.fix_proxy import Proxy, Then
-from tests.test_cli import Command, _read_until
+from tests.test_cli import Command
 from tests.world import World
 
 WAITING = "select pid from pg_stat_activity where wait_event_type = 'Lock' and datname = %s"
@@ -36,7 +35,7 @@ def proxy(database: str, new_proxy: Callable[[str], Proxy]) -> Proxy:
 
 @pytest.fixture
 def command(proxy: Proxy, tmp_path: Path) -> Command:
-    """The command line, which reads through the proxy and is patient for a second."""
+    """The command line, reading through the proxy, with a limit of one second."""
     command = Command(tmp_path / "data", proxy.url())
     command.environment["ETL_STALL_SECONDS"] = "1"
     return command
@@ -44,7 +43,7 @@ def command(proxy: Proxy, tmp_path: Path) -> Command:
 
 @contextmanager
 def locked(url: str, statement: bytes) -> Iterator[psycopg.Connection]:
-    """A lock that `statement` takes, until the end of the block."""
+    """Hold the lock that `statement` takes during the block."""
     with psycopg.connect(url) as holder:
         holder.execute(statement)
         yield holder
@@ -59,7 +58,7 @@ def until(url: str, query: str, *, finds: bool) -> None:
 
 
 def test_an_abandoned_call_that_returns_closes_its_connection(database: str) -> None:
-    """Nothing is left, here or at the server, when the silence ends after all."""
+    """After the silence no call is pending here and no session remains at the server."""
     before, conninfo = abandoned_calls(), with_time_limits(Secret(database), 60)
     watchdog = Watchdog(conninfo, 60)
     connection = watchdog.connect(lambda: adbc_postgresql.connect(conninfo, autocommit=True))
@@ -78,7 +77,7 @@ def test_an_abandoned_call_that_returns_closes_its_connection(database: str) -> 
 
 
 def test_a_slow_line_is_not_a_lost_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows that arrive between two questions keep a call alive, for however long it takes."""
+    """A call goes on as long as the server reports more rows sent each time it is asked."""
     sent, is_done = itertools.count(), threading.Event()
 
     def session(*_: object) -> tuple[str, str, int]:
@@ -92,7 +91,7 @@ def test_a_slow_line_is_not_a_lost_one(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_line_that_delivers_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same session, whose count of rows stays where it is, is given up."""
+    """A call is abandoned when the server reports the same number of rows sent twice."""
     monkeypatch.setattr("etl.watchdog._session", lambda *_: ("active", "ClientWrite", 7))
     with pytest.raises(TimeoutError, match="do not arrive"):
         Watchdog("", 0.01).call(lambda: time.sleep(1))
@@ -101,7 +100,7 @@ def test_a_line_that_delivers_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -
 def test_a_command_ends_with_the_error_although_a_call_never_returns(
     command: Command, proxy: Proxy
 ) -> None:
-    """`run` exits with 1, the reason, and what to do."""
+    """`run` prints the reason and what to do, and exits with 1."""
     proxy.after(3_000, Then.STALL)
     finished = command.run("run")
     assert finished.returncode == 1, finished.stderr
@@ -111,15 +110,27 @@ def test_a_command_ends_with_the_error_although_a_call_never_returns(
 def test_run_every_continues_in_a_new_process_image(command: Command, proxy: Proxy) -> None:
     """The cycle after a silence runs under the same process id, without the dead connection."""
     with command.started("run", "--every", "1") as process:
-        _read_until(process.stdout, "batch 1")
+        read_until(process, "batch 1")
         proxy.after(3_000, Then.STALL)
-        _read_until(process.stdout, "nothing came for")
+        read_until(process, "nothing came for")
         stalled = _sockets(process)
         proxy.heal()
-        _read_until(process.stdout, "process.replaced")
-        _read_until(process.stdout, "batch 2")
+        read_until(process, "process.replaced")
+        read_until(process, "batch 2")
         assert process.poll() is None
         assert stalled and not stalled & _sockets(process)
+
+
+def read_until(process: subprocess.Popen[str], word: str) -> None:
+    """Read the output of a process up to a line with `word`."""
+    assert process.stdout is not None
+    seen: list[str] = []
+    for line in process.stdout:
+        seen.append(line)
+        if word in line:
+            return
+        assert len(seen) < 100, "".join(seen)
+    raise AssertionError("".join(seen))
 
 
 def _sockets(process: subprocess.Popen[str]) -> set[str]:
@@ -127,8 +138,8 @@ def _sockets(process: subprocess.Popen[str]) -> set[str]:
     return {str(link.readlink()) for link in links if "socket" in str(link.readlink())}
 
 
-def test_a_full_read_that_was_done_is_not_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`--full` accepts another source, so the new process has it only while it is to be done."""
+def test_a_finished_full_read_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The new process gets `--full`, which accepts another source, only if it is still pending."""
     started: list[list[str]] = []
     monkeypatch.setattr("os.execv", lambda _, arguments: started.append(arguments[1:]))
     for is_full in (True, False):
@@ -139,7 +150,7 @@ def test_a_full_read_that_was_done_is_not_asked_for_again(monkeypatch: pytest.Mo
 
 
 def test_ctrl_c_does_not_wait_for_the_server(command: Command, database: str) -> None:
-    """A command that waits for a lock ends at once, with 130."""
+    """A command that waits for a lock stops with 130 although the server sends nothing."""
     with (
         locked(database, b"lock table users in access exclusive mode"),
         command.started("run", ETL_LOCK_TIMEOUT_SECONDS="3600", ETL_STALL_SECONDS="3600") as run,
