@@ -24,8 +24,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from etl.cycle import Clock, CycleReport, has_left_chunks, run_cycle
+from etl.extract import range_reader
 from etl.guards import require_later_snapshot, require_same_source, watermark_to_read_from
-from etl.range_reader import range_reader
 from etl.source import SourceTransaction, open_source, replica_lag_bytes
 from olap.backfill_chunks import (
     BackfillPlan,
@@ -46,6 +46,7 @@ from olap.layout import Layout
 from olap.log import get_logger
 from olap.manifest import Manifest, read_manifest
 from olap.settings import Secret, Settings
+from olap.tables import FACTS, MESSAGES
 
 log = get_logger(__name__)
 
@@ -57,9 +58,9 @@ ROUND_SECONDS = 60.0
 LAG_POLL_SECONDS = 2.0
 # The last cycle waits for a running one; that of a large messenger takes a while.
 LOCK_WAIT_SECONDS = 600.0
-# Receipts carry their message's facts, so they are read when all messages have been: a message that
-# is deleted in between is then missed by its count, and its receipts are read again.
-ORDER = ("messages", "events", "read_receipts")
+# Receipts carry their message's conversation and time, so they are read after all messages: a
+# message deleted in between changes the count of messages, and its receipts are read again.
+ORDER = tuple(fact.name for fact in sorted(FACTS, key=lambda fact: fact.is_about_message))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,13 +207,15 @@ class _Rounds:
         stale = self._stale(source, chunks)
         if chunks is not None and not stale:
             return chunks
-        heaps = source.heaps()
         ranges: list[BlockRange] = []
         for table in ORDER:
+            relation = source.relations[table]
+            if not relation.is_available:
+                continue
             if chunks is not None and table not in stale:
                 ranges += [planned for planned in chunks.plan.ranges if planned.table == table]
             else:
-                ranges += block_ranges(table, heaps.get(table, []), at_most=RANGE_BLOCKS)
+                ranges += block_ranges(table, relation.heap_blocks, at_most=RANGE_BLOCKS)
         for chunk in (chunk for table in stale for chunk in chunks.of(table)) if chunks else ():
             forget_chunk(self.layout.backfill, chunk.name)
         snapshot = source.snapshot
@@ -233,7 +236,7 @@ class _Rounds:
         )
 
     def _stale(self, source: SourceTransaction, chunks: Chunks | None) -> set[str]:
-        """The tables that were swapped or made anew since their ranges were planned."""
+        """The tables that were swapped or recreated since their ranges were planned."""
         if chunks is None:
             return set(ORDER)
         require_later_snapshot(
@@ -246,11 +249,14 @@ class _Rounds:
         stale: set[str] = set()
         for table in ORDER:
             relation = source.relations[table]
-            _, reason = watermark_to_read_from(chunks.state(table), relation, source.snapshot)
+            state = chunks.state(table) if table in chunks.plan.tables else None
+            _, reason = watermark_to_read_from(state, relation, source.snapshot)
             if reason:
                 log.warning("backfill.read_again", table=table, reason=reason)
                 stale.add(table)
-        return stale | {"read_receipts"} if "messages" in stale else stale
+        if MESSAGES.name in stale:
+            stale |= {fact.name for fact in FACTS if fact.is_about_message}
+        return stale
 
     def _round(self, snapshot_name: str, chunks: Chunks) -> Chunks:
         """Read ranges until none is left, the time is over, or it must pause."""

@@ -6,20 +6,26 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from etl.batch import BatchPlan
+from etl.extract import BatchPlan
 from etl.reconcile import Reconciled, reconcile
 from olap.backfill_chunks import Chunks, discard_chunks, read_chunks
-from olap.damage import lake_manifest, missing, unreadable
 from olap.days import EVERY_DAY, NO_DAY
 from olap.errors import BackfillError
 from olap.extract import Extract
-from olap.heal import healing
 from olap.layout import Layout, write_durably
 from olap.log import get_logger
 from olap.manifest import Manifest, Places, read_manifest
 from olap.proofs import due
 from olap.publish import collect, is_due, publish
-from olap.recovery import lake_error, recover, restore
+from olap.recovery import (
+    lake_error,
+    lake_manifest,
+    missing,
+    recover,
+    recovering,
+    restore,
+    unreadable,
+)
 from olap.settings import Secret, Settings
 from olap.timer import Timer
 from olap.warehouse import Warehouse, open_warehouse
@@ -109,7 +115,7 @@ def run_cycle(
         return _attempt(settings, url, clock, lost, is_full=is_full, chunks=chunks)
 
     with layout.locked(wait_seconds=wait_seconds):
-        report = healing(settings, layout, attempt)
+        report = recovering(settings, layout, attempt)
     _log(report)
     return report
 

@@ -24,16 +24,15 @@ import redis
 
 from olap import ledger, sqlfiles
 from olap.backfill_chunks import forget_chunk, read_chunks
-from olap.erasures import PERSON_COLUMNS, read_erasures
+from olap.erasures import read_erasures
 from olap.errors import ErasureError
-from olap.heal import damage_named
-from olap.lake import rewrite_day, write_dimension
+from olap.lake import mask_day, write_dimension
 from olap.layout import Layout, write_durably
 from olap.manifest import LakeFile, Manifest
 from olap.publish import collect, generation_numbers, publish
-from olap.recovery import recover
+from olap.recovery import damage_named, recover
 from olap.settings import Settings
-from olap.tables import DIMENSIONS, FACTS
+from olap.tables import DIMENSIONS, FACTS, PERSON_COLUMNS
 from olap.warehouse import Warehouse, open_warehouse
 
 CACHE_KEYS = "analytics:*"
@@ -141,11 +140,10 @@ def _mask(warehouse: Warehouse, before: Manifest, user_id: int, pseudonym: int) 
         known = {str(root / f.path): f for f in before.files if f.table == fact.name}
         if not known:
             continue
-        rows = warehouse.run(f"facts/{fact.name}/mentions", files=list(known), user_id=user_id)
+        rows = warehouse.run("facts/mentions", fact, files=list(known), user_id=user_id)
         for (path,) in rows:
             old = known[path]
-            values = {"user_id": user_id, "pseudonym": pseudonym}
-            files.append(rewrite_day(warehouse, old, number, f"facts/{fact.name}/mask_day", values))
+            files.append(mask_day(warehouse, fact, old, number, user_id, pseudonym))
             replaced.append((old.table, old.day))
     day_files = len(files)
     batch = msgspec.structs.replace(
@@ -186,7 +184,7 @@ def _forget_chunks(warehouse: Warehouse, user_id: int) -> int:
         names = {path: Path(path).stem for path in chunks.files(fact.name)}
         if not names:
             continue
-        rows = warehouse.run(f"facts/{fact.name}/mentions", files=list(names), user_id=user_id)
+        rows = warehouse.run("facts/mentions", fact, files=list(names), user_id=user_id)
         for (path,) in rows:
             forget_chunk(chunks.home, names[path])
             forgotten += 1

@@ -3,8 +3,9 @@
 A watermark is valid only on the cluster that it comes from. So another cluster, another timeline
 (a failover or a point-in-time recovery may have lost transactions) and an older replica are each a
 clear stop. A table that was swapped, rewritten or got a partition holds rows with old xmins; a
-recreated column holds values that no new row version announces; and a watermark more than 2^31
-xids old cannot be compared on the circle of 32-bit xids. Each of these means one full read of the table.
+recreated column holds values that no new row version announces; a watermark more than 2^31 xids
+old cannot be compared on the circle of 32-bit xids. Each of these means one full read of the
+table.
 """
 
 from __future__ import annotations

@@ -94,22 +94,25 @@ def verification_text(found: Verification, layout: Layout) -> str:
     """What was proved, and what differed."""
     reconciled, manifest = found.reconciled, found.manifest
     rows = [("table", "rows compared", "files proved", "all proved since")]
-    for table, taken in reconciled.extracts[0].sums.items():
-        proof = manifest.proof(table)
-        compared = sum(day.rows for day in taken.sums.values())
+    for name, table in reconciled.extracts[0].tables.items():
+        proof = manifest.proof(name)
+        if not proof.files:
+            continue
+        compared = sum(n for day, n in table.counts.items() if day is None or day in table.proved)
         since = _instant(proof.proved_at) if proof.proved_at else "not yet"
-        rows.append((table, f"{compared:,}", f"{proof.proved_files:,}/{proof.files:,}", since))
+        rows.append((name, f"{compared:,}", f"{proof.proved_files:,}/{proof.files:,}", since))
     lines = [*_columns(rows), ""]
     for difference in reconciled.differences:
         lines.append(
-            f"{difference.table} {difference.day or '(whole)'}: the source has "
-            f"{difference.source.rows:,} rows, here are {difference.here.rows:,}"
-            + ("" if difference.source.rows != difference.here.rows else ", not the same")
+            f"{difference.table} {difference.day or '(whole)'}: {difference.missing_rows:,} rows "
+            f"of the source are missing, {difference.extra_rows:,} rows here are not at the source"
         )
+    for name, days in reconciled.miscounted.items():
+        lines.append(f"{name} {days}: not as many rows as at the source")
     if not reconciled.is_settled:
         lines.append("These differ from the source. `--repair` reads them again.")
     elif found.is_repaired:
-        lines.append("All of it was read again, and is now proved equal to the source.")
+        lines.append("What differed was read again, and is now equal to the source.")
     else:
         lines.append("Everything compared is equal to the source.")
     steps = ", ".join(f"{step} {ms:,} ms" for step, ms in found.steps_ms.items() if ms)

@@ -1,10 +1,9 @@
-"""verify: prove, row by row, that this side holds what the source holds; repair what does not.
+"""verify: prove, row by row, that the lake holds what the source holds, and the warehouse the lake.
 
-A batch is read, and under its snapshot the source adds up its rows in full, day by day. After the
-fold this side adds up its own. Equal sums are a proof and their time is noted; different ones name
-the (table, day) to look at. With `repair` a second batch reads these days whole and puts them in
-the place of what was there, and the sums of these days are taken again under that batch's snapshot.
-The sums are of the lake; at last the warehouse must be what the lake makes (`olap.agreement`).
+A batch is read as in a cycle, and in the same scan the days to prove are read whole. Under its
+snapshot they are compared with the lake (`olap.proofs`): a (table, day) that differs is reported,
+and with `repair` replaced by what was read. Then the warehouse is compared with the lake; one that
+differs is rebuilt from it, like a damaged one.
 """
 
 from __future__ import annotations
@@ -12,22 +11,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
-from etl.batch import BatchPlan
+from etl.extract import BatchPlan
 from etl.reconcile import Reconciled, reconcile
-from olap import sqlfiles
-from olap.agreement import disagreements
 from olap.days import DayRange, day_set
-from olap.errors import RepairRefusedError, VerifyError
-from olap.heal import healing
+from olap.errors import RepairRefusedError, VerifyError, WarehouseDamagedError
 from olap.layout import Layout
 from olap.manifest import Manifest, Places
+from olap.proofs import disagreements, offences
 from olap.publish import publish
-from olap.recovery import restore
+from olap.recovery import recovering, restore
 from olap.settings import Secret, Settings
-from olap.tables import TABLES
+from olap.tables import TABLE_NAMES
 from olap.timer import Timer
-from olap.warehouse import open_warehouse
+from olap.warehouse import Warehouse, open_warehouse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +33,8 @@ class Verification:
     """What was compared and found.
 
     Attributes:
-        reconciled: the batches; its `differences` are what differed before a repair.
-        is_repaired: whether all is equal now although something was not.
+        reconciled: the batches; its `differences` are those before a repair.
+        is_repaired: whether everything is equal now although something was not.
         manifest: the generation that carries the proofs.
         steps_ms: milliseconds of each step.
     """
@@ -56,18 +54,20 @@ def verify(
     repair: bool = False,
     may_remove: bool = False,
 ) -> Verification:
-    """Compare the days with the source, in full, and publish when that was.
+    """Compare the days with the source, and publish the time of the proof.
 
-    Files of the lake that are missing, or cannot be read, are read again from the source first.
+    Files of the lake that are missing or unreadable are read again from the source first. A
+    warehouse that differs from the lake is rebuilt.
 
     Args:
         days: of the facts; dimensions are always compared whole.
-        repair: read what differs again and replace it.
+        repair: replace what differs by what was read.
         may_remove: let a repair remove more than `REPAIR_MAX_PERCENT` of a table.
 
     Raises:
-        VerifyError: there is nothing to verify, or the warehouse contradicts itself.
+        VerifyError: there is nothing to verify.
         RepairRefusedError: a repair would remove too much; nothing was removed.
+        WarehouseDamagedError: a warehouse that was just rebuilt differs from the lake.
     """
     layout = Layout(settings.data_dir)
 
@@ -75,7 +75,7 @@ def verify(
         return _attempt(settings, url, clock, lost, days, repair=repair, may_remove=may_remove)
 
     with layout.locked():
-        return healing(settings, layout, attempt)
+        return recovering(settings, layout, attempt)
 
 
 def _attempt(
@@ -101,22 +101,13 @@ def _attempt(
         plan = BatchPlan(
             coverage=before.coverage,
             lost=lost,
-            prove=dict.fromkeys(TABLES, day_set(days)),
+            prove=dict.fromkeys(TABLE_NAMES, day_set(days)),
+            repair=repair,
             removal_max_percent=100 if may_remove else settings.repair_max_percent,
         )
-        reconciled = reconcile(warehouse, before, settings, url, timer, plan, repair=repair)
-        offences = [
-            f"{name.removeprefix('checks/')}: {row}"
-            for name in sqlfiles.names("checks")
-            for row in warehouse.run(name)
-        ]
-        with timer.step("agree"):
-            offences += disagreements(warehouse, reconciled.manifest, day_set(days))
-        if offences:
-            raise VerifyError(
-                f"the warehouse contradicts itself: {'; '.join(offences[:5])}",
-                hint="Run `make rebuild`: it is made anew from the lake.",
-            )
+        reconciled = reconcile(warehouse, before, settings, url, timer, plan)
+        with timer.step("compare"):
+            _require_agreement(warehouse, reconciled.manifest, days)
         with timer.step("publish"):
             manifest = publish(warehouse, clock())
     if reconciled.refused:
@@ -135,3 +126,19 @@ def _attempt(
         manifest=manifest,
         steps_ms=timer.steps,
     )
+
+
+def _require_agreement(warehouse: Warehouse, manifest: Manifest, days: DayRange) -> None:
+    """Stop unless the warehouse holds what the lake holds and does not contradict itself.
+
+    Raises:
+        WarehouseDamagedError: it does not; the caller rebuilds it.
+    """
+    found = [f"{name}: {' '.join(offence)}" for name, offence in offences(warehouse.connection)]
+    found += islice(disagreements(warehouse, manifest, day_set(days)), 5)
+    if found:
+        raise WarehouseDamagedError(
+            f"the warehouse {warehouse.layout.warehouse} differs from the lake: "
+            + "; ".join(found[:5]),
+            hint="Run `make rebuild`: it rebuilds the warehouse from the lake.",
+        )

@@ -17,6 +17,7 @@ from olap import sqlfiles
 from olap.catalog_text import catalog_text
 from olap.errors import AnalyticsError, PublishError
 from olap.layout import Layout
+from olap.proofs import offences
 from olap.settings import Settings
 
 
@@ -47,14 +48,14 @@ def _check(settings: Settings) -> int:
         raise PublishError(
             f"nothing is published in {layout.root}", hint="Run a cycle first: `make etl`."
         )
-    found = 0
     with duckdb.connect(str(layout.pointer.resolve()), read_only=True) as connection:
-        for name in sqlfiles.names("checks"):
-            offences = sqlfiles.run(connection, name)
-            print(f"{name.rpartition('/')[2]}: {'ok' if not offences else ''}".rstrip())
-            for offence in offences:
-                print(f"  {' '.join(map(str, offence))}")
-            found += len(offences)
+        found = list(offences(connection))
+    for name in sqlfiles.names("checks"):
+        check = name.rpartition("/")[2]
+        offenders = [offence for broken, offence in found if broken == check]
+        print(f"{check}: {'' if offenders else 'ok'}".rstrip())
+        for offence in offenders:
+            print(f"  {' '.join(map(str, offence))}")
     return 1 if found else 0
 
 

@@ -14,7 +14,7 @@ alone are not a state that ever existed; only that batch makes them one.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -217,7 +217,7 @@ def chunk_path(home: Path, name: str) -> Path:
     return home / f"{name}.parquet"
 
 
-def block_ranges(table: str, heaps: list[int], *, at_most: int) -> Iterator[BlockRange]:
+def block_ranges(table: str, heaps: Sequence[int], *, at_most: int) -> Iterator[BlockRange]:
     """Ranges that cover every place of the heaps once, the last one whatever comes after them.
 
     Args:

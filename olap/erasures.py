@@ -17,7 +17,6 @@ file lies in the private part of `DATA_DIR` (mode 0600) and is in no generation.
 from __future__ import annotations
 
 import hashlib
-import json
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
@@ -29,8 +28,7 @@ import pyarrow.compute as pc
 
 from olap.errors import LakeError
 from olap.layout import Layout, write_durably
-
-PERSON_COLUMNS = ("user_id", "sender_id")
+from olap.tables import PERSON_COLUMNS
 
 
 class _Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,11 +83,6 @@ class Erasures:
         if user_id not in self._known:
             self._known[user_id] = self._record.people.get(self._digest(user_id))
         return self._known[user_id]
-
-    def pseudonyms(self, user_ids: Iterable[int]) -> str:
-        """As JSON, the ids among these that were erased, with what stands for each."""
-        found = ((user_id, self.pseudonym(user_id)) for user_id in user_ids)
-        return json.dumps({str(u): str(p) for u, p in found if p is not None})
 
     def mask(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The batch with pseudonyms in the place of erased ids, and without their names."""

@@ -1,6 +1,6 @@
-"""What a cycle read, as a record; the rows themselves lie in staging.
+"""What a cycle read, as a record; the rows themselves are in staging.
 
-It is all that passes from the side that knows PostgreSQL to the side that knows DuckDB.
+This record is all that passes from the side that knows PostgreSQL to the side that knows DuckDB.
 """
 
 from __future__ import annotations
@@ -9,9 +9,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from olap.days import EVERY_DAY, DaySet
+from olap.days import EVERY_DAY, NO_DAY, DaySet
 from olap.manifest import SourceIdentity
-from olap.proofs import Sums, Tier
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A (table, day) that silently differs from the source; `day` is None for a dimension.
+
+    Attributes:
+        missing_rows: rows that the source has and the lake lacks, as they are now.
+        extra_rows: rows that the lake has and the source lacks, as they are here.
+    """
+
+    table: str
+    day: date | None
+    missing_rows: int
+    extra_rows: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,11 +34,14 @@ class TableExtract:
 
     Attributes:
         relation, columns: identity of the source table, see `TableState`.
-        source_rows: rows the source counted under the snapshot, inside the coverage.
-        rows, bytes, ms: rows staged, their size as Arrow data, and how long that took.
-        outside_rows: rows the source has besides, outside the coverage; they are not read.
-        whole: days whose rows were all read, whatever their version: they replace what was there.
-        refused_rows: rows that are gone at the source, too many to remove them without being told.
+        counts: the source's rows by UTC day under the snapshot, inside the coverage; a dimension
+            has one count, under None.
+        outside_rows: the source's rows outside the coverage; they are not read.
+        rows, bytes, ms: rows staged, their size as Arrow data, and the time that took.
+        whole: days of which all rows are staged: they replace the day's rows here.
+        proved: days that were compared with the source row by row.
+        differences: what that comparison found.
+        refused_rows: rows that the source no longer has, too many to remove unasked.
         lost: days whose lake file cannot be used; they were read whole.
         is_lost: whether a dimension's file cannot be used; it was read whole.
         has_keys: whether the ids of all rows are staged too (dimensions only).
@@ -32,30 +49,28 @@ class TableExtract:
 
     relation: str
     columns: str
-    source_rows: int
+    counts: Mapping[date | None, int]
     outside_rows: int
     rows: int
     bytes: int
     ms: int
     whole: DaySet
+    proved: DaySet = NO_DAY
+    differences: tuple[Difference, ...] = ()
     refused_rows: int = 0
     lost: frozenset[date] = frozenset()
     is_lost: bool = False
     has_keys: bool = False
 
     @property
+    def source_rows(self) -> int:
+        """Rows that the source counted under the snapshot, inside the coverage."""
+        return sum(self.counts.values())
+
+    @property
     def is_full(self) -> bool:
-        """Whether all rows of the table were read, and not those since the watermark."""
+        """Whether the table was read whole, and not from its watermark on."""
         return self.whole == EVERY_DAY
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TakenSums:
-    """What the source had of one table on some days, added up in one tier."""
-
-    days: DaySet
-    tier: Tier
-    sums: Sums
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +81,6 @@ class Extract:
         coverage: the days that are kept; rows of other days are not read.
         watermark: the snapshot's xmin as xid8; the next cycle reads from here.
         data_through: the source's clock at the snapshot, UTC.
-        sums: what the source's rows added up to under the snapshot, for comparison after the fold.
         ms: milliseconds from connecting to the end of the source transaction.
     """
 
@@ -78,4 +92,8 @@ class Extract:
     held_back_by: str | None
     ms: int
     tables: Mapping[str, TableExtract]
-    sums: Mapping[str, TakenSums]
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """What the comparison found in all tables."""
+        return tuple(found for table in self.tables.values() for found in table.differences)

@@ -23,9 +23,9 @@ from olap.days import portions, ranges
 from olap.extract import Extract
 from olap.lake import DayChange, write_days, write_dimension
 from olap.manifest import Batch, Manifest, Places, TableState
-from olap.tables import DIMENSIONS, FACTS, ROLLUPS, Fact
+from olap.tables import DIMENSIONS, FACTS, PARTICIPANTS, ROLLUPS, Fact
 from olap.timer import Timer
-from olap.warehouse import Warehouse
+from olap.warehouse import Warehouse, count_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +64,16 @@ def fold(warehouse: Warehouse, extract: Extract, timer: Timer, *, workers: int) 
     started = time.perf_counter()
     with timer.step("days"):
         days = write_days(warehouse, extract, before, number, workers)
+    with timer.step("dimensions"):
+        # Outside of the transaction, which can write to the warehouse only.
+        mentions_ids = bool(days) or bool(extract.tables[PARTICIPANTS.name].rows)
+        if mentions_ids:
+            _collect_mentions(warehouse)
     with warehouse.transaction():
         with timer.step("dimensions"):
-            dimensions = _merge_dimensions(warehouse, extract, before, number, days)
+            dimensions = _merge_dimensions(
+                warehouse, extract, before, number, mentions_ids=mentions_ids
+            )
         _load(warehouse, before, days, timer)
         rows_changed = sum(c.rows_changed for c in days) + sum(dimensions.values())
         # A source's clock may be set back; what was seen stays seen.
@@ -101,18 +108,18 @@ def rebuild(warehouse: Warehouse, manifest: Manifest, *, lost: Places = frozense
     files = tuple(file for file in manifest.files if (file.table, file.day) not in lost)
     needs_placeholders = any((dimension.name, None) in lost for dimension in DIMENSIONS)
     if needs_placeholders:
-        warehouse.run("dimensions/no_mentions")
+        warehouse.run("tables/start_mentions")
         for fact in FACTS:
             paths = [str(root / file.path) for file in files if file.table == fact.name]
             if paths:
-                warehouse.run(f"facts/{fact.name}/mentioned", files=paths)
+                warehouse.run("tables/mention_files", fact, files=paths)
     with warehouse.transaction():
         for dimension in DIMENSIONS:
             paths = [str(root / file.path) for file in files if file.table == dimension.name]
             if paths:
-                warehouse.run(f"dimensions/{dimension.name}/restore", files=paths)
+                warehouse.run("dimensions/restore", dimension, files=paths)
             if needs_placeholders and dimension.has_placeholders:
-                warehouse.run(f"dimensions/{dimension.name}/mentioned")
+                warehouse.run(f"dimensions/{dimension.name}/add_placeholders")
         changes = [
             DayChange(fact, file.day, file, file.rows)
             for fact in FACTS
@@ -137,28 +144,35 @@ def rebuild(warehouse: Warehouse, manifest: Manifest, *, lost: Places = frozense
         )
 
 
+def _collect_mentions(warehouse: Warehouse) -> None:
+    """Collect the ids that staged rows mention."""
+    warehouse.run("tables/start_mentions")
+    for table in (*FACTS, PARTICIPANTS):
+        warehouse.run("tables/mention_staged", table)
+
+
 def _merge_dimensions(
     warehouse: Warehouse,
     extract: Extract,
     before: Manifest | None,
     batch: int,
-    days: Sequence[DayChange],
+    *,
+    mentions_ids: bool,
 ) -> dict[str, int]:
     """Bring the dimensions up to date; write the lake file of each that changed.
 
     Users and conversations come before participants, which need their keys.
     """
-    mentions_ids = bool(days) or bool(extract.tables["participants"].rows)
     changed: dict[str, int] = {}
     for dimension in DIMENSIONS:
         table, name = extract.tables[dimension.name], f"dimensions/{dimension.name}"
         count = table.rows
         if count and before:
-            count = warehouse.run(f"{name}/changed")[0][0]
+            count = warehouse.run(f"{name}/changed", is_proof=False)[0][0]
         if count:
             warehouse.run(f"{name}/merge")
         if dimension.has_placeholders and mentions_ids:
-            count += warehouse.run(f"{name}/mentioned")[0][0]
+            count += warehouse.run(f"{name}/add_placeholders")[0][0]
         if table.has_keys and before:
             count += warehouse.run(f"{name}/gone")[0][0]
         if count or table.is_lost:
@@ -218,15 +232,15 @@ def _load_fact(
 ) -> None:
     """Make keyed rows of the files `paths`, and put those of the stale days in place."""
     if paths:
-        warehouse.run(f"facts/{fact.name}/keyed", files=list(paths.values()))
+        warehouse.run(f"facts/keyed/{fact.name}", files=list(paths.values()))
     else:
-        warehouse.run(f"facts/{fact.name}/keyed_none")
+        warehouse.run("facts/keyed_none", fact)
     if not is_first:
         for window in ranges(stale):
-            warehouse.run(f"facts/{fact.name}/clear", since=window.since, until=window.until)
+            warehouse.run("facts/clear", fact, since=window.since, until=window.until)
     refilled = [day for day in stale if day in paths]
     if refilled:
-        warehouse.run(f"facts/{fact.name}/load", days=refilled)
+        warehouse.run("facts/load", fact, days=refilled)
 
 
 def _record(
@@ -243,7 +257,7 @@ def _record(
         [change.file for change in days if change.file],
     )
     ledger.record_batch(warehouse, batch)
-    held = dict(warehouse.run("ledger/count_tables"))
+    held = count_rows(warehouse.connection)
     for name, table in extract.tables.items():
         state = TableState(
             watermark=extract.watermark,

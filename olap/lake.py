@@ -7,7 +7,7 @@ its name is written down anywhere, so a crash leaves only files that nothing nam
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -62,7 +62,7 @@ def write_days(
             for days in portions(of_fact):
                 span = DayRange(days[0], days[-1])
                 bounds = {"since": span.since, "until": span.until}
-                warehouse.run(f"facts/{fact.name}/portion", days=days, **bounds)
+                warehouse.run("facts/portion", fact, days=days, **bounds)
                 changes += pool.map(write, [of_fact[day] for day in days])
     lake = warehouse.layout.lake
     _sync_directories(lake / change.file.path for change in changes if change.file)
@@ -99,11 +99,11 @@ def _dirty_days(
     """The days of a fact whose rows are not what they were."""
     files = before.files if before else ()
     known = {file.day: file for file in files if file.table == fact.name and file.day is not None}
-    staged = dict(warehouse.run(f"facts/{fact.name}/staged_days"))
+    staged = dict(warehouse.run("facts/staged_days", fact))
     if None in staged:
         raise LakeError(
-            f"the source has rows in {fact.name} without {fact.time_column}",
-            hint=f"Give every row of {fact.name} its {fact.time_column}; a fact has a time.",
+            f"the source has rows in {fact.name} without {fact.time}",
+            hint=f"Give every row of {fact.name} its {fact.time}; a fact has a time.",
         )
     lost, whole = extract.tables[fact.name].lost, extract.tables[fact.name].whole
     # What is lost is not merged with: all of its day is staged.
@@ -113,7 +113,7 @@ def _dirty_days(
     changed = dict(staged)
     for days in portions(staged.keys() & known.keys()):
         paths = [str(warehouse.layout.lake / known[day].path) for day in days]
-        found = dict(warehouse.run(f"facts/{fact.name}/changed", days=days, files=paths))
+        found = dict(warehouse.run("facts/changed", fact, days=days, files=paths))
         changed.update({day: found.get(day, 0) for day in days})
     found_days = [
         _DirtyDay(
@@ -139,32 +139,38 @@ def _write_day(warehouse: Warehouse, dirty: _DirtyDay, batch: int) -> DayChange:
     changed = dirty.changed_rows + dirty.gone_rows
     if not dirty.staged_rows:
         return DayChange(fact, dirty.day, None, changed)
-    layout, name = warehouse.layout, f"facts/{fact.name}"
+    layout = warehouse.layout
     relative = layout.day_file(fact.name, dirty.day, batch)
     path = layout.lake / relative
     path.parent.mkdir(parents=True, exist_ok=True)
     window = one_day(dirty.day)
     values: dict[str, Any] = {"path": str(path), "since": window.since, "until": window.until}
     if old is None or dirty.is_whole:
-        ((rows,),) = warehouse.run(f"{name}/write_day", **values)
+        ((rows,),) = warehouse.run("facts/write_day", fact, **values)
     else:
         old_file = str(layout.lake / old.path)
-        ((rows,),) = warehouse.run(f"{name}/merge_day", old_file=old_file, **values)
+        ((rows,),) = warehouse.run("facts/merge_day", fact, old_file=old_file, **values)
     proved_at = old.proved_at if old else None
     file = _described(layout, fact.name, dirty.day, relative, batch, rows, proved_at=proved_at)
     return DayChange(fact, dirty.day, file, changed)
 
 
-def rewrite_day(
-    warehouse: Warehouse, old: LakeFile, batch: int, name: str, values: Mapping[str, Any]
+def mask_day(
+    warehouse: Warehouse, fact: Fact, old: LakeFile, batch: int, user_id: int, pseudonym: int
 ) -> LakeFile:
-    """Write the rows of a day file anew, as `sql/<name>.sql` changes them."""
+    """Rewrite a day file with a pseudonym in place of a user's id."""
     assert old.day is not None
     layout = warehouse.layout
     relative = layout.day_file(old.table, old.day, batch)
     path = layout.lake / relative
-    old_file = str(layout.lake / old.path)
-    ((rows,),) = warehouse.run(name, old_file=old_file, path=str(path), **values)
+    ((rows,),) = warehouse.run(
+        "facts/mask_day",
+        fact,
+        old_file=str(layout.lake / old.path),
+        path=str(path),
+        user_id=user_id,
+        pseudonym=pseudonym,
+    )
     _sync_directories([path])
     return _described(layout, old.table, old.day, relative, batch, rows, proved_at=old.proved_at)
 
@@ -177,7 +183,7 @@ def write_dimension(
     relative = layout.dimension_file(dimension.name, batch)
     path = layout.lake / relative
     path.parent.mkdir(parents=True, exist_ok=True)
-    ((rows,),) = warehouse.run(f"dimensions/{dimension.name}/write", path=str(path))
+    ((rows,),) = warehouse.run("dimensions/write", dimension, path=str(path))
     _sync_directories([path])
     return _described(layout, dimension.name, None, relative, batch, rows, proved_at=proved_at)
 

@@ -1,25 +1,107 @@
-"""Recovery: the state to go on from, after the warehouse was made anew where that is called for."""
+"""Recovery: what happens when a file is not what was written.
+
+Every file can be rebuilt from another: the warehouse from the lake, a day file and a dimension from
+PostgreSQL, the lake's manifest from the ledger or from a generation's, a generation from the
+warehouse. So damage never stops the pipeline; it is detected, logged and repaired.
+
+It is detected in three ways. Each cycle checks that the lake's files exist and have their recorded
+length (`missing`). Other damage appears when a file is read: then every file is read to find those
+that cannot be read (`unreadable`). DuckDB checks each block of its own file. Parquet pages as
+DuckDB writes them have no checksum, so a flipped bit may read as another value: the daily proof
+finds that (`olap.proofs`), and the day is read again.
+
+`recovering` repeats an attempt after damage; `restore` returns the state to continue from. A locked
+file, missing permissions and a full disk are not damage.
+"""
 
 from __future__ import annotations
 
-from olap import ledger
-from olap.damage import NOWHERE, lake_manifest, missing, require_known_format
-from olap.errors import LakeError, WarehouseDamagedError
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import duckdb
+
+from olap import ledger, sqlfiles
+from olap.errors import LakeError, NewerVersionError, WarehouseDamagedError, disk_error
 from olap.fold import rebuild
 from olap.layout import Layout, write_durably
 from olap.log import get_logger
-from olap.manifest import Manifest, Places
+from olap.manifest import Manifest, Place, Places, read_manifest
+from olap.publish import generation_numbers
+from olap.settings import Settings
 from olap.tables import DIMENSIONS
-from olap.warehouse import Warehouse, schema_fingerprint
+from olap.warehouse import Warehouse, open_warehouse, schema_fingerprint
 
 log = get_logger(__name__)
 
+T = TypeVar("T")
 
-def recover(warehouse: Warehouse) -> Manifest | None:
-    """The state of the warehouse, after making it anew from the lake where that is called for.
+NOWHERE: Places = frozenset()
+
+
+def recovering(settings: Settings, layout: Layout, attempt: Callable[[Places], T]) -> T:
+    """Make an attempt, and repeat it after damage that can be repaired.
+
+    Args:
+        attempt: takes the places in the lake with unusable files and reads these (table, day)
+            again from the source.
 
     Raises:
-        LakeError: files of the lake that are needed for it are damaged or missing.
+        WarehouseDamagedError: the warehouse is damaged although it was just rebuilt.
+        LakeError: the warehouse is damaged, and so is everything it could be rebuilt from.
+    """
+    lost, has_discarded = NOWHERE, False
+    while True:
+        try:
+            return attempt(lost)
+        except WarehouseDamagedError as error:
+            if has_discarded:
+                raise
+            discard_warehouse(layout, error)
+            has_discarded = True
+        except duckdb.Error as error:
+            # Any read of the lake may fail this way, and DuckDB does not always name the file.
+            if disk_error(error, layout.root):
+                raise
+            found = _look_through(settings, layout) - lost
+            if not found:
+                raise
+            lost |= found
+
+
+@contextmanager
+def damage_named(settings: Settings, layout: Layout) -> Iterator[None]:
+    """Name the unreadable files of the lake, for commands that cannot ask the source.
+
+    Raises:
+        LakeError: the block failed because of them.
+    """
+    try:
+        yield
+    except duckdb.Error as error:
+        if disk_error(error, layout.root):
+            raise
+        found = _look_through(settings, layout)
+        if not found:
+            raise
+        raise lake_error(layout, found) from error
+
+
+def _look_through(settings: Settings, layout: Layout) -> Places:
+    with open_warehouse(
+        layout, memory_limit=settings.memory_limit, threads=settings.threads
+    ) as warehouse:
+        manifest = ledger.read(warehouse)
+    manifest = manifest or lake_manifest(layout)
+    return unreadable(layout, manifest) if manifest else NOWHERE
+
+
+def recover(warehouse: Warehouse) -> Manifest | None:
+    """Return the state of the warehouse, rebuilt from the lake if necessary.
+
+    Raises:
+        LakeError: files of the lake that the rebuild needs are damaged or missing.
     """
     manifest, lost = restore(warehouse, NOWHERE)
     if lost:
@@ -28,7 +110,7 @@ def recover(warehouse: Warehouse) -> Manifest | None:
 
 
 def lake_error(layout: Layout, lost: Places) -> LakeError:
-    """What to say where nothing can be read again from the source."""
+    """The error for commands that cannot read from the source again."""
     named = sorted(f"{table} of {day}" if day else table for table, day in lost)
     more = f" and {len(named) - 5} more" if len(named) > 5 else ""
     return LakeError(
@@ -38,19 +120,19 @@ def lake_error(layout: Layout, lost: Places) -> LakeError:
 
 
 def restore(warehouse: Warehouse, lost: Places) -> tuple[Manifest | None, Places]:
-    """The state of the warehouse, and the places of the lake that have to be read again.
+    """Return the state of the warehouse, and the places of the lake that must be read again.
 
-    An empty warehouse beside a lake is filled from it (somebody removed the file, or it was
-    damaged), and so are one whose tables were made by other SQL than this version's, and one that
-    is behind the lake: a log that was cut short is replayed without a word. One that has rows but
-    does not know of which state they are is emptied first, so that no row is ever put in twice.
+    The warehouse is rebuilt from the lake if it is empty (somebody removed the file, or it was
+    damaged), if the SQL of another version shaped its tables, and if it is behind the lake: DuckDB
+    replays a truncated log silently. A warehouse with rows but no recorded state is emptied first,
+    so that no row is inserted twice.
 
     Args:
-        lost: places whose files cannot be read although they look well.
+        lost: places with files that have the right length but cannot be read.
 
     Raises:
-        NewerVersionError: a newer version has been here.
-        LakeError: the warehouse is to be made anew, and no manifest says from what.
+        NewerVersionError: a newer version wrote the files.
+        LakeError: the warehouse must be rebuilt, and no manifest describes the lake.
     """
     layout = warehouse.layout
     require_known_format(layout)
@@ -82,10 +164,10 @@ def restore(warehouse: Warehouse, lost: Places) -> tuple[Manifest | None, Places
 
 
 def discard_warehouse(layout: Layout, error: WarehouseDamagedError) -> None:
-    """Remove a damaged warehouse, if it can be made anew.
+    """Remove a damaged warehouse, if it can be rebuilt.
 
     Raises:
-        LakeError: no manifest says from what.
+        WarehouseDamagedError: no manifest describes a lake to rebuild it from.
     """
     if lake_manifest(layout) is None:
         raise error
@@ -98,17 +180,93 @@ def _reason_to_rebuild(layout: Layout, manifest: Manifest | None) -> str | None:
     if manifest is None:
         return None
     if manifest.schema_fingerprint != schema_fingerprint():
-        return "its tables were made by another version"
+        return "another version shaped its tables"
     try:
         described = lake_manifest(layout)
     except LakeError:
         return None
     if described and described.last_batch.batch > manifest.last_batch.batch:
-        return "its log was cut short: it is behind the lake"
+        return "its log was truncated: it is behind the lake"
     return None
 
 
 def _with_dependents(lost: Places) -> Places:
-    """What cannot be used without these: memberships, when the keys they name are given anew."""
+    """What is unusable without these: memberships, because lost keys are assigned again."""
     keyed = {(dimension.name, None) for dimension in DIMENSIONS if dimension.has_placeholders}
     return frozenset({("participants", None)}) if keyed & lost else NOWHERE
+
+
+def missing(layout: Layout, manifest: Manifest) -> Places:
+    """Where the lake lacks a file, or has one of another length; each is logged."""
+    found: set[Place] = set()
+    for file in manifest.files:
+        try:
+            size = (layout.lake / file.path).stat().st_size
+        except FileNotFoundError:
+            size = None
+        if size != file.bytes:
+            reason = "missing" if size is None else f"{size} bytes instead of {file.bytes}"
+            log.warning("lake.damaged", file=file.path, reason=reason)
+            found.add((file.table, file.day))
+    return frozenset(found)
+
+
+def unreadable(layout: Layout, manifest: Manifest) -> Places:
+    """Where the lake has a file that cannot be read through; each is logged.
+
+    Raises:
+        AnalyticsError: it is not the file's fault.
+    """
+    found: set[Place] = set()
+    with duckdb.connect() as connection:
+        for file in manifest.files:
+            path = str(layout.lake / file.path)
+            try:
+                ((rows,),) = sqlfiles.run(connection, "lake/read_through", path=path)
+                reason = f"{rows} rows instead of {file.rows}" if rows != file.rows else None
+            except duckdb.Error as error:
+                if ours := disk_error(error, layout.root):
+                    raise ours from error
+                reason = " ".join(str(error).split())
+            if reason:
+                log.warning("lake.damaged", file=file.path, reason=reason)
+                found.add((file.table, file.day))
+    return frozenset(found)
+
+
+def lake_manifest(layout: Layout) -> Manifest | None:
+    """The lake's manifest; when it is damaged, that of the newest generation that has one.
+
+    Raises:
+        LakeError: it is damaged, and no generation has one.
+        NewerVersionError: a newer version wrote it.
+    """
+    try:
+        return read_manifest(layout.lake_manifest)
+    except LakeError as error:
+        is_there = layout.lake_manifest.exists()
+        for number in sorted(generation_numbers(layout), reverse=True):
+            try:
+                found = read_manifest(layout.generation_manifest(number))
+            except LakeError:
+                continue
+            log.warning("lake.manifest.lost", reason=error.message, used=f"generation {number}'s")
+            return found
+        if is_there:
+            raise
+        return None
+
+
+def require_known_format(layout: Layout) -> None:
+    """Stop before anything is written where a newer version has been.
+
+    Raises:
+        NewerVersionError: a newer version wrote the lake's manifest.
+    """
+    try:
+        if layout.lake_manifest.exists():
+            read_manifest(layout.lake_manifest)
+    except NewerVersionError:
+        raise
+    except LakeError as error:
+        log.warning("lake.manifest.damaged", reason=error.message)

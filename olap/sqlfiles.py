@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 
 from olap.days import END_OF_TIME
+from olap.tables import Table
 
 SQL_DIR = Path(__file__).resolve().parent.parent / "sql"
 
@@ -32,9 +33,12 @@ def names(folder: str) -> tuple[str, ...]:
 
 
 def run(
-    connection: duckdb.DuckDBPyConnection, name: str, **parameters: Any
+    connection: duckdb.DuckDBPyConnection, name: str, table: Table | None = None, **parameters: Any
 ) -> list[tuple[Any, ...]]:
     """Execute `sql/<name>.sql` statement by statement.
+
+    Args:
+        table: the table for a statement that is shared by several; see `olap.tables`.
 
     Returns:
         The rows of the last statement.
@@ -44,7 +48,8 @@ def run(
     """
     rows: list[tuple[Any, ...]] = []
     try:
-        for statement in connection.extract_statements(text(name)):
+        statements = table.adapt(text(name)) if table else text(name)
+        for statement in connection.extract_statements(statements):
             bound = {key: _bound(parameters[key]) for key in statement.named_parameters}
             rows = connection.execute(statement, bound or None).fetchall()
     except duckdb.Error as error:

@@ -1,6 +1,6 @@
-"""Staging: an in-memory DuckDB with the schema `staging`, which spills to disk when it outgrows.
+"""Staging: an in-memory DuckDB with the schema `staging`, which spills to disk.
 
-Rows come from the source as Arrow streams and are staged before anything is made of them.
+Rows arrive from the source as Arrow streams and are staged before anything is derived from them.
 """
 
 from __future__ import annotations
@@ -13,21 +13,24 @@ from typing import Any
 import duckdb
 
 from olap import sqlfiles
+from olap.tables import Table
 
 
 class Staging:
-    """An open scratch space; made by `open_staging`."""
+    """An open staging space; see `open_staging`."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
         self._variables: dict[str, Any] = {}
 
-    def run(self, name: str, **parameters: Any) -> list[tuple[Any, ...]]:
-        """Execute `sql/<name>.sql`; the rows of its last statement."""
-        return sqlfiles.run(self.connection, name, **parameters)
+    def run(
+        self, name: str, table: Table | None = None, **parameters: Any
+    ) -> list[tuple[Any, ...]]:
+        """Execute `sql/<name>.sql`, adapted to `table` if given; the rows of its last statement."""
+        return sqlfiles.run(self.connection, name, table, **parameters)
 
     def set_variable(self, name: str, value: Any) -> None:
-        """Set what `getvariable` gives; a view can take a parameter in no other way.
+        """Set what `getvariable` returns; a view cannot take a parameter in another way.
 
         A variable belongs to a connection; see `share_variables`.
         """
@@ -39,11 +42,11 @@ class Staging:
         for name, value in self._variables.items():
             other.set_variable(name, value)
 
-    def stage(self, name: str, rows: Any) -> None:
+    def stage(self, name: str, rows: Any, table: Table | None = None) -> None:
         """Execute `sql/<name>.sql` with an Arrow stream under the name `source_rows`."""
         self.connection.register("source_rows", rows)
         try:
-            self.run(name)
+            self.run(name, table)
         finally:
             self.connection.unregister("source_rows")
 
@@ -55,7 +58,7 @@ class Staging:
 
 @contextmanager
 def open_staging(*, memory_limit: str, threads: int, spill: Path) -> Iterator[Staging]:
-    """Open a scratch space that nobody else sees.
+    """Open a staging space of this process.
 
     Args:
         spill: the directory for what does not fit in memory.

@@ -1,71 +1,217 @@
-"""The tables this system copies, declared once; everything else walks these lists.
+"""The tables that are copied from the source, each declared once; all other code walks these lists.
 
-A **fact** happens at a time and is kept by UTC day: one lake file per day, keyed rows in the
-warehouse, rollups above them. Its event time is taken as immutable. A **dimension** says who or
-what; it is small and kept whole, with an integer key per id that stays for good.
+A **fact** happens at a time. It is kept by UTC day: one lake file per day, keyed facts in the
+warehouse, rollups above them. Its event time is taken as immutable. A **dimension** describes who
+or what. It is small and kept whole, with an integer key per id that never changes.
 
-Ids are opaque. How an id is written is declared by the source's mapping (`IdType`), and no code
-orders ids, splits ranges by them or uses one as a cursor.
+Statements that are the same for several tables exist once, in `sql/tables`, `sql/facts`,
+`sql/dimensions` and `sql/source/forms`. They are written for a table `fact` (or `dimension`) with
+the time `event_time`, the key `fact_id` and the person `person_id`, and `Table.adapt` replaces
+these identifiers by the declared ones. Values are always bound. (DuckDB binds the name of a table
+that is read, `query_table($name)`, but neither a column nor the target of CREATE, INSERT or DELETE;
+one mechanism for all three is simpler than two.)
+
+To add a fact: an entry in `FACTS`, the SELECT in `sql/source/messenger`, the keyed shape in
+`sql/facts/keyed`, the view in `sql/views`; `olap/README.md` shows it.
+
+Ids are opaque: no code orders them, splits ranges by them or uses one as a cursor.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+_IDENTIFIER = re.compile(
+    r"(?<![a-z])(fact_id|dimension_id|event_time|person_id|fact|dimension)(?![a-z_])"
+)
 
 
 class IdType(StrEnum):
-    """How a source writes an id; the API validates and renders by it."""
+    """How a source writes an id; the API validates and renders ids by it."""
 
     INTEGER = "integer"
     UUID = "uuid"
     STRING = "string"
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """A table of things that happened.
+class Type(StrEnum):
+    """The types a source column may have, by their PostgreSQL names."""
+
+    BIGINT = "bigint"
+    INTEGER = "integer"
+    BOOLEAN = "boolean"
+    TEXT = "text"
+    UUID = "uuid"
+    TIME = "timestamp with time zone"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table that is copied.
 
     Attributes:
-        name: of the table here: in the lake, in `core` and in staging.
-        time_column: when it happened, UTC; decides the row's day.
+        name: in the lake, in `core` and in `staging`.
+        columns: what the source's SELECT returns, in the order of the lake's files.
+        key: the columns that identify a row.
+        is_optional: whether a source may lack the table; it is then empty here.
     """
 
     name: str
-    time_column: str
+    columns: Mapping[str, Type] = field(hash=False)
+    key: tuple[str, ...]
+    is_optional: bool = False
+
+    @property
+    def times(self) -> tuple[str, ...]:
+        """The columns that hold an instant."""
+        return tuple(name for name, type_ in self.columns.items() if type_ is Type.TIME)
+
+    @property
+    def identifiers(self) -> Mapping[str, str]:
+        """What the identifiers of a shared statement are called in this table."""
+        key = ", ".join(self.key)
+        return {
+            "fact": self.name,
+            "dimension": self.name,
+            "fact_id": key,
+            "dimension_id": key,
+            "person_id": "user_id",
+        }
+
+    def adapt(self, statement: str) -> str:
+        """A shared statement with this table's identifiers."""
+        names = self.identifiers
+        return _IDENTIFIER.sub(lambda found: names.get(found[0], found[0]), statement)
 
 
-@dataclass(frozen=True, slots=True)
-class Dimension:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact(Table):
+    """A table of what happens.
+
+    Attributes:
+        time: the column that decides the row's UTC day.
+        person: the column with the user's id.
+        is_about_message: whether rows carry their message's conversation and time, so that they
+            are read again when that message changes.
+    """
+
+    time: str
+    person: str = "user_id"
+    is_about_message: bool = False
+
+    @property
+    def identifiers(self) -> Mapping[str, str]:
+        """What the identifiers of a shared statement are called in this fact."""
+        own = {"event_time": self.time, "person_id": self.person}
+        return {**super(Fact, self).identifiers, **own}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dimension(Table):
     """A table of who and what, kept whole.
 
     Attributes:
-        name: of the table here.
         has_placeholders: whether an id that only facts mention gets a row, and so a key.
     """
 
-    name: str
     has_placeholders: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Rollup:
-    """A table derived from facts by day; rebuilt whole for every day one of them changed."""
+    """A table derived from facts by day; a day is rebuilt whole when one of its facts changes."""
 
     name: str
     facts: tuple[str, ...]
 
 
+PARTICIPANTS = Dimension(
+    name="participants",
+    key=("conversation_id", "user_id"),
+    columns={
+        "conversation_id": Type.UUID,
+        "user_id": Type.BIGINT,
+        "role": Type.TEXT,
+        "joined_at": Type.TIME,
+        "left_at": Type.TIME,
+    },
+    has_placeholders=False,
+)
+
 DIMENSIONS = (
-    Dimension("users", has_placeholders=True),
-    Dimension("conversations", has_placeholders=True),
-    Dimension("participants", has_placeholders=False),
+    Dimension(
+        name="users",
+        key=("user_id",),
+        columns={
+            "user_id": Type.BIGINT,
+            "username": Type.TEXT,
+            "is_bot": Type.BOOLEAN,
+            "created_at": Type.TIME,
+            "deleted_at": Type.TIME,
+        },
+        has_placeholders=True,
+    ),
+    Dimension(
+        name="conversations",
+        key=("conversation_id",),
+        columns={
+            "conversation_id": Type.UUID,
+            "conversation_type": Type.TEXT,
+            "title": Type.TEXT,
+            "created_at": Type.TIME,
+        },
+        has_placeholders=True,
+    ),
+    PARTICIPANTS,
+)
+
+MESSAGES = Fact(
+    name="messages",
+    key=("message_id",),
+    time="created_at",
+    person="sender_id",
+    columns={
+        "message_id": Type.UUID,
+        "conversation_id": Type.UUID,
+        "sender_id": Type.BIGINT,
+        "message_type": Type.TEXT,
+        "content_length": Type.INTEGER,
+        "created_at": Type.TIME,
+        "edited_at": Type.TIME,
+        "deleted_at": Type.TIME,
+    },
 )
 
 FACTS = (
-    Fact("messages", "created_at"),
-    Fact("read_receipts", "read_at"),
-    Fact("events", "created_at"),
+    MESSAGES,
+    Fact(
+        name="read_receipts",
+        key=("message_id", "user_id"),
+        time="read_at",
+        is_about_message=True,
+        columns={
+            "message_id": Type.UUID,
+            "user_id": Type.BIGINT,
+            "conversation_id": Type.UUID,
+            "read_at": Type.TIME,
+            "message_created_at": Type.TIME,
+        },
+    ),
+    Fact(
+        name="events",
+        key=("event_id",),
+        time="created_at",
+        columns={
+            "event_id": Type.UUID,
+            "event_type": Type.TEXT,
+            "user_id": Type.BIGINT,
+            "conversation_id": Type.UUID,
+            "created_at": Type.TIME,
+        },
+    ),
 )
 
 ROLLUPS = (
@@ -78,7 +224,10 @@ ROLLUPS = (
     Rollup("event_quarter_hours", ("events",)),
 )
 
-TABLES = (*(d.name for d in DIMENSIONS), *(f.name for f in FACTS))
+TABLES: tuple[Dimension | Fact, ...] = (*DIMENSIONS, *FACTS)
+TABLE_NAMES = tuple(table.name for table in TABLES)
+FACT_NAMES = frozenset(fact.name for fact in FACTS)
+PERSON_COLUMNS = frozenset({"user_id", *(fact.person for fact in FACTS)})
 
 # What the messenger's schema declares; a mapping of another messenger brings its own.
 MESSENGER_IDS = {

@@ -26,6 +26,7 @@ from olap import catalog, sqlfiles, timezones
 from olap.errors import WarehouseDamagedError, WarehouseError, disk_error
 from olap.layout import Layout, fsync
 from olap.staging import Staging, open_staging
+from olap.tables import DIMENSIONS, FACT_NAMES, TABLES, Dimension
 
 STORAGE_VERSION = "v1.5.0"
 REWRITE_ABOVE = 1.3
@@ -41,9 +42,8 @@ _DAMAGE = (
 
 def schema_fingerprint() -> str:
     """A digest of all that decides what the tables hold; another one means: rebuild."""
-    folders = ["schema", "rollups"]
-    folders += [f"facts/{name}" for name in ("messages", "read_receipts", "events")]
-    folders += [f"dimensions/{name}" for name in ("users", "conversations", "participants")]
+    folders = ["schema", "rollups", "facts", "facts/keyed", "tables", "dimensions"]
+    folders += [f"dimensions/{dimension.name}" for dimension in DIMENSIONS]
     return f"{sqlfiles.fingerprint(*folders)}-{timezones.VERSION}"
 
 
@@ -147,7 +147,8 @@ class Warehouse(Staging):
         attach(self.connection, path, name)
 
     def _rows(self) -> int:
-        return int(self.run("ledger/count_rows")[0][0])
+        counts = count_rows(self.connection)
+        return sum(rows for table, rows in counts.items() if table in FACT_NAMES)
 
     def fresh_size(self) -> tuple[int, int]:
         """Bytes and fact rows of the file when it was last written anew; zeros before that."""
@@ -159,6 +160,16 @@ class Warehouse(Staging):
         result = self.connection.execute(sqlfiles.text(name))
         columns = [column[0] for column in result.description or ()]
         return [dict(zip(columns, row, strict=True)) for row in result.fetchall()]
+
+
+def count_rows(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """How many rows a warehouse or a generation has by table, without placeholders."""
+    counts = {}
+    for table in TABLES:
+        has_placeholders = isinstance(table, Dimension) and table.has_placeholders
+        name = "tables/count_without_placeholders" if has_placeholders else "tables/count"
+        counts[table.name] = sqlfiles.run(connection, name, table)[0][0]
+    return counts
 
 
 def attach(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> None:

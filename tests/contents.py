@@ -150,14 +150,10 @@ def differences(found: dict[str, Rows], expected: dict[str, Rows]) -> dict[str, 
 
 def offences(database: Path) -> list[tuple[Any, ...]]:
     """The rows that the checks of `sql/checks` return; none when all is well."""
-    from olap import sqlfiles
+    from olap import proofs
 
     with duckdb.connect(str(database), read_only=True) as connection:
-        return [
-            (name, *row)
-            for name in sqlfiles.names("checks")
-            for row in sqlfiles.run(connection, name)
-        ]
+        return [(f"checks/{name}", *row) for name, row in proofs.offences(connection)]
 
 
 def _through_ids(table: str, column: str) -> str:

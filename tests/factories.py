@@ -11,7 +11,7 @@ from typing import Any
 
 from etl.source import Relation, Snapshot
 from olap.manifest import Batch, LakeFile, Manifest, SourceIdentity, TableState
-from olap.tables import TABLES
+from olap.tables import TABLE_NAMES
 
 TIME = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 XMIN, XMAX = 1_000, 1_010
@@ -98,7 +98,7 @@ def a_manifest(**overrides: Any) -> Manifest:
         "source": an_identity(),
         "changed_in_batch": 1,
         "batches": (a_batch(),),
-        "tables": {table: a_table_state() for table in TABLES},
+        "tables": {table: a_table_state() for table in TABLE_NAMES},
         "files": (
             a_lake_file(),
             a_lake_file(table="read_receipts"),

@@ -29,9 +29,9 @@ import psycopg
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-import etl.batch
+import etl.extract
 import etl.reconcile
-from etl.batch import read_batch
+from etl.extract import read_batch
 from etl.source import SourceTransaction, open_source
 from olap.extract import Extract
 from olap.settings import Secret, Settings
@@ -497,7 +497,7 @@ def dumps_inside_snapshots() -> Iterator[Dump]:
             dump.taken += 1
             yield source
 
-    with patch.object(etl.batch, "open_source", opened):
+    with patch.object(etl.extract, "open_source", opened):
         yield dump
 
 

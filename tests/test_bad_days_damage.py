@@ -17,9 +17,9 @@ import pytest
 
 from etl.erase import erase
 from etl.sandbox.server import create_database, drop_database
-from olap.damage import NOWHERE, missing
 from olap.errors import LakeError, NewerVersionError, SourceError, WarehouseError
 from olap.manifest import FORMAT, LakeFile, read_manifest
+from olap.recovery import NOWHERE, missing
 from olap.settings import Secret, Settings
 from tests import contents
 from tests.fix_pipeline import Pipeline

@@ -22,7 +22,7 @@ import pytest
 
 from etl.sandbox.traffic import TrafficPlan, generate, load
 from olap.errors import AnalyticsError
-from olap.tables import TABLES
+from olap.tables import TABLE_NAMES
 from tests import contents
 from tests.api.servers import server
 from tests.bench import stopwatch
@@ -352,7 +352,7 @@ def first_loads(
     *, messages: int = 5_000_000, seconds: float = 40.0, peak_bytes: int = 10**9, dlt: bool = True
 ) -> Loads:
     """First loads in which COPY takes 10 s and dlt 100 s."""
-    rows = {**dict.fromkeys(TABLES, 0), "messages": messages}
+    rows = {**dict.fromkeys(TABLE_NAMES, 0), "messages": messages}
     ours = EtlRun(
         seconds=seconds,
         peak_bytes=peak_bytes,

@@ -12,7 +12,7 @@ from olap import ledger
 from olap.days import EVERY_DAY
 from olap.layout import Layout
 from olap.publish import publish
-from olap.tables import DIMENSIONS, FACTS, MESSENGER_IDS, ROLLUPS, TABLES, IdType
+from olap.tables import DIMENSIONS, FACTS, MESSENGER_IDS, ROLLUPS, TABLE_NAMES, IdType
 from olap.warehouse import open_warehouse
 from tests.factories import TIME, a_batch, a_table_state, an_identity
 
@@ -42,7 +42,7 @@ def generation(tmp_path_factory: pytest.TempPathFactory) -> Path:
     layout = Layout(tmp_path_factory.mktemp("published"))
     with layout.locked(), open_warehouse(layout, memory_limit="200MB", threads=1) as warehouse:
         ledger.record_batch(warehouse, a_batch(rows_read=0, rows_changed=0, days_rebuilt=0))
-        for table in TABLES:
+        for table in TABLE_NAMES:
             ledger.record_table(warehouse, table, a_table_state(source_rows=0, rows=0))
         ledger.record_state(
             warehouse, an_identity(), EVERY_DAY, changed_in_batch=1, generation=0, generated_at=None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 
 import duckdb
 import psycopg
@@ -13,15 +14,17 @@ import pyarrow as pa
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from etl.batch import stage_stream
-from etl.source import SourceTransaction, Window, open_source
-from olap.days import DaySet
+from etl.extract import stage_stream
+from etl.source import ALL_ROWS, SourceTransaction, Window, open_source
 from olap.errors import SourceError
 from olap.settings import Secret
+from olap.tables import MESSAGES, TABLES, Table
 from olap.warehouse import Warehouse
 from tests.fix_pipeline import Pipeline
 from tests.world import World, at, uuid
 
+USERS = next(table for table in TABLES if table.name == "users")
+EVENTS = next(table for table in TABLES if table.name == "events")
 INSERT = "insert into messages (id, conversation_id) values (%s, gen_random_uuid())"
 
 
@@ -35,7 +38,7 @@ def reading(url: str, *, lock_timeout_seconds: int = 5) -> Iterator[SourceTransa
 def message_numbers(source: SourceTransaction, watermark: int | None) -> list[int]:
     """The numbers of the messages that are read from `watermark` on."""
     ids = (
-        source.rows("messages", Window(watermark=watermark))
+        source.rows(MESSAGES, Window(watermark=watermark))
         .read_all()
         .column("message_id")
         .to_pylist()
@@ -252,21 +255,22 @@ def test_the_message_text_is_not_selected(database: str) -> None:
         world.message(1, content="the secret text")
         world.event(1)
         with reading(database) as source:
-            messages = source.rows("messages", Window(watermark=None)).read_all()
-            events = source.rows("events", Window(watermark=None)).read_all()
+            messages = source.rows(MESSAGES, ALL_ROWS).read_all()
+            events = source.rows(EVENTS, ALL_ROWS).read_all()
     assert "the secret text" not in str(messages.to_pylist())
     assert messages.column("content_length").to_pylist() == [len("the secret text")]
     assert set(events.column_names) == {
-        "event_id", "event_type", "user_id", "conversation_id", "created_at",
+        "event_id", "event_type", "user_id", "conversation_id", "created_at", "is_new",
     }  # fmt: skip
 
 
 def test_a_missing_table_or_column_is_named(database: str) -> None:
-    """What the messenger's schema lacks is named, with the schema that is expected."""
+    """A column or a table that the source lacks is named, with the schema that is expected."""
     with World(database) as world:
         world.execute("alter table users drop column is_bot")
-        with pytest.raises(SourceError, match=r"users lacks the columns is_bot"), reading(database):
-            pass
+        with pytest.raises(SourceError, match="is_bot") as caught, reading(database) as source:
+            source.rows(USERS, ALL_ROWS)
+        assert "schema.sql" in caught.value.hint
         world.execute("drop table analytics_events")
         with pytest.raises(SourceError, match="analytics_events"), reading(database):
             pass
@@ -286,8 +290,8 @@ def test_a_server_that_goes_away_in_the_middle_of_a_table_is_a_clear_error(
     """A connection cut while rows flow ends the cycle with our error, and nothing is changed."""
     counts = SourceTransaction.counts
 
-    def counts_then_cut(self: SourceTransaction, coverage: DaySet) -> Mapping[str, tuple[int, int]]:
-        found = counts(self, coverage)
+    def counts_then_cut(self: SourceTransaction, table: Table) -> dict[date | None, int]:
+        found = counts(self, table)
         with psycopg.connect(pipeline.url, autocommit=True) as other:
             other.execute(
                 "select pg_terminate_backend(pid) from pg_stat_activity"
@@ -313,7 +317,7 @@ def test_an_error_inside_a_stream_is_raised_as_itself(
 ) -> None:
     """What ends a stream while DuckDB pulls from it is raised as our error, not as DuckDB's."""
 
-    def cut(self: SourceTransaction, table: str, window: Window) -> pa.RecordBatchReader:
+    def cut(self: SourceTransaction, table: Table, window: Window) -> pa.RecordBatchReader:
         schema = pa.schema([("user_id", pa.int64())])
 
         def batches() -> Iterator[pa.RecordBatch]:
@@ -326,12 +330,12 @@ def test_an_error_inside_a_stream_is_raised_as_itself(
     monkeypatch.setattr(SourceTransaction, "rows", cut)
     monkeypatch.setattr(
         "olap.sqlfiles.run",
-        lambda connection, name, **_: connection.execute("select * from source_rows").fetchall(),
+        lambda connection, name, *_: connection.execute("select * from source_rows").fetchall(),
     )
     with reading(pipeline.url) as source, duckdb.connect() as connection:
         warehouse = Warehouse(connection, pipeline.layout)
         with pytest.raises(SourceError, match="the server went away"):
-            stage_stream(warehouse, source, "any", source.rows("users", Window(watermark=None)))
+            stage_stream(warehouse, source, "any", source.rows(USERS, ALL_ROWS), USERS)
 
 
 def _wait_until_blocked(connection: psycopg.Connection) -> None:

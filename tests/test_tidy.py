@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from olap.tables import DIMENSIONS, FACTS, ROLLUPS, TABLES
+from olap.tables import DIMENSIONS, FACTS, ROLLUPS, TABLE_NAMES
 
 ROOT = Path(__file__).parents[1]
 SQL = ROOT / "sql"
@@ -255,7 +255,8 @@ def test_the_content_check_sees(text: str, expected: list[str]) -> None:
 # What the placeholders in the f-strings that name SQL files stand for.
 _DIMENSIONS = {dimension.name for dimension in DIMENSIONS}
 STANDS_FOR: dict[str, set[str]] = {
-    "table": set(TABLES),
+    "table": set(TABLE_NAMES),
+    "table.name": set(TABLE_NAMES),
     "fact.name": {fact.name for fact in FACTS},
     "planned.table": {fact.name for fact in FACTS},
     "dimension": _DIMENSIONS,

@@ -1,34 +1,19 @@
--- row_counts: each fact table holds as many rows as its lake files say.
+-- row_counts: a fact has as many rows as its lake files report. Run for each fact.
 -- grain: one row per offence; none = healthy
-with held (table_name, row_count) as (
-    select
-        'messages' as table_name,
-        count(*) as row_count
-    from core.messages
-    union all
-    select
-        'read_receipts' as table_name,
-        count(*) as row_count
-    from core.read_receipts
-    union all
-    select
-        'events' as table_name,
-        count(*) as row_count
-    from core.events
+with held as (
+    select count(*) as row_count
+    from core.fact
 ),
 
 filed as (
-    select
-        table_name,
-        sum(row_count) as row_count
+    select coalesce(sum(row_count), 0) as row_count
     from core.lake_files
-    where day is not null
-    group by table_name
+    where table_name = 'fact' and day is not null
 )
 
 select
-    held.table_name as broken,
-    held.row_count || ' rows, lake files say ' || coalesce(filed.row_count, 0) as offender
+    'fact' as broken,
+    held.row_count || ' rows, lake files report ' || filed.row_count as offender
 from held
-left join filed on held.table_name = filed.table_name
-where held.row_count <> coalesce(filed.row_count, 0);
+cross join filed
+where held.row_count <> filed.row_count;

@@ -1,8 +1,18 @@
 -- Sets what this transaction's next SELECTs read: rows at or after the watermark (the empty text reads
--- everything), whole days besides, days at all (the coverage), and messages whose receipts are read
--- because the message itself can no longer be.
+-- everything), whole days besides, days at all (the coverage), messages that are gone, and the range of places.
+-- Joins look rows up one by one unless everything is read: the server cannot estimate how few rows changed,
+-- and would join whole tables for them.
+with joins (setting) as (
+    select case when $5 = '' and ($1 = '' or $2 = '{[,)}') then 'on' else 'off' end as setting
+)
+
 select
     set_config('analytics.watermark', $1, true) as watermark,
     set_config('analytics.days', $2, true) as days,
     set_config('analytics.coverage', $3, true) as coverage,
-    set_config('analytics.lost_messages', $4, true) as lost_messages
+    set_config('analytics.gone_messages', $4, true) as gone_messages,
+    set_config('analytics.first_place', $5, true) as first_place,
+    set_config('analytics.until_place', $6, true) as until_place,
+    set_config('enable_hashjoin', setting, true) as hash_joins,
+    set_config('enable_mergejoin', setting, true) as merge_joins
+from joins

@@ -34,7 +34,7 @@ import psycopg
 from etl.source import MAPPING
 from olap import sqlfiles
 from olap.errors import AnalyticsError
-from olap.tables import TABLES
+from olap.tables import TABLE_NAMES
 from tests.bench.stopwatch import run
 
 HERE = Path(__file__).parent
@@ -106,7 +106,7 @@ class DltPeer:
             "url": url,
             "connectorx_url": _connectorx_url(url),
             "schema": SCHEMA,
-            "views": TABLES,
+            "views": TABLE_NAMES,
             "database": str(database),
             "pipelines": str(directory / "pipelines"),
         }
@@ -128,7 +128,7 @@ def _make_views(url: str) -> None:
     with psycopg.connect(url) as connection:
         connection.execute(f"drop schema if exists {SCHEMA} cascade".encode())
         connection.execute(f"create schema {SCHEMA}".encode())
-        for table in TABLES:
+        for table in TABLE_NAMES:
             select = sqlfiles.text(f"{MAPPING}/{table}")
             connection.execute(f"create view {SCHEMA}.{table} as\n{select}".encode())
 
@@ -146,5 +146,5 @@ def _count_rows(database: Path) -> dict[str, int]:
     with duckdb.connect(str(database), read_only=True) as connection:
         return {
             table: connection.execute(f"select count(*) from {SCHEMA}.{table}").fetchall()[0][0]
-            for table in TABLES
+            for table in TABLE_NAMES
         }

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import polars as pl
+from polars import selectors
 
 from etl.sandbox.load import Chunk
 from etl.sandbox.traffic import TrafficPlan, generate
@@ -23,7 +24,7 @@ from olap.fold import fold
 from olap.layout import Layout
 from olap.manifest import SourceIdentity
 from olap.publish import publish
-from olap.tables import TABLES
+from olap.tables import TABLE_NAMES, TABLES
 from olap.timer import Timer
 from olap.warehouse import Warehouse, open_warehouse
 from tests.bench.source import Say
@@ -34,20 +35,27 @@ _STEP_MESSAGES = 2_000_000
 _THREADS, _MEMORY = 2, "8GB"
 
 _SELECTS = {
-    "users": "select id as user_id, username, is_bot, created_at, deleted_at from rows",
+    "users": """
+        select id as user_id, username, is_bot, created_at, deleted_at, true as is_new
+        from rows
+    """,
     "conversations": """
-        select cast(id as uuid) as conversation_id, type as conversation_type, title, created_at
+        select
+            cast(id as uuid) as conversation_id, type as conversation_type, title, created_at,
+            true as is_new
         from rows
     """,
     "participants": """
-        select cast(conversation_id as uuid) as conversation_id, user_id, role, joined_at, left_at
+        select
+            cast(conversation_id as uuid) as conversation_id, user_id, role, joined_at, left_at,
+            true as is_new
         from rows
     """,
     "messages": """
         select
             cast(id as uuid) as message_id, cast(conversation_id as uuid) as conversation_id,
-            sender_id, message_type, created_at, updated_at as edited_at, deleted_at,
-            content_length
+            sender_id, message_type, content_length, created_at, updated_at as edited_at,
+            deleted_at
         from rows
     """,
     "read_receipts": """
@@ -137,22 +145,27 @@ def _steps(tables: Iterable[tuple[str, pl.DataFrame]]) -> Iterator[Frames]:
 def _stage(warehouse: Warehouse, frames: Frames) -> None:
     warehouse.forget_staged()
     connection = warehouse.connection
-    for table in TABLES:
+    for declared in TABLES:
+        table = declared.name
         rows = frames.get(table)
         if rows is None:
             rows = _NO_ROWS[table]
-        folder = f"{'dimensions' if table in _DIMENSIONS else 'facts'}/{table}"
-        connection.register("rows", rows.to_arrow())
-        connection.register("known", frames["known"].to_arrow())
+        connection.register("rows", _without_zones(rows).to_arrow())
+        connection.register("known", _without_zones(frames["known"]).to_arrow())
         connection.execute(f"create temporary view source_rows as {_SELECTS[table]}")
         try:
-            warehouse.run(f"{folder}/stage")
+            warehouse.run("tables/stage", declared)
             if table in _DIMENSIONS and table in frames:
-                warehouse.run(f"{folder}/keys_of_full_read")
+                warehouse.run("dimensions/keys_of_full_read", declared)
         finally:
             connection.execute("drop view source_rows")
             connection.unregister("known")
             connection.unregister("rows")
+
+
+def _without_zones(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with its times in UTC without a zone, as the extract stages them."""
+    return frame.with_columns(selectors.datetime().dt.replace_time_zone(None))
 
 
 _NO_ROWS = {
@@ -195,8 +208,7 @@ def _extract(frames: Frames, number: int, until: datetime) -> Extract:
         data_through=until,
         held_back_by=None,
         ms=0,
-        tables={table: _table_extract(table, frames) for table in TABLES},
-        sums={},
+        tables={table: _table_extract(table, frames) for table in TABLE_NAMES},
     )
 
 
@@ -205,7 +217,7 @@ def _table_extract(table: str, frames: Frames) -> TableExtract:
     return TableExtract(
         relation="generated",
         columns="generated",
-        source_rows=rows,
+        counts={None: rows},
         outside_rows=0,
         rows=rows,
         bytes=0,

@@ -20,7 +20,7 @@ from etl.sandbox.load import TABLES as SOURCE_TABLES
 from etl.source import MAPPING
 from olap import sqlfiles
 from olap.days import EVERY_DAY, NO_DAY
-from olap.tables import TABLES
+from olap.tables import TABLE_NAMES
 from tests.bench.etl_run import etl, etl_run
 from tests.bench.source import Say
 
@@ -97,6 +97,6 @@ def _md5(url: str) -> float:
         ):
             connection.execute("select set_config(%s, %s, false)", (f"analytics.{name}", value))
         started = time.perf_counter()
-        for table in TABLES:
+        for table in TABLE_NAMES:
             connection.execute(_MD5.format(sqlfiles.text(f"{MAPPING}/{table}")).encode())
         return time.perf_counter() - started

@@ -16,7 +16,7 @@ import psycopg
 from etl.source import MAPPING
 from olap import sqlfiles
 from olap.days import EVERY_DAY, NO_DAY
-from olap.tables import TABLES
+from olap.tables import TABLE_NAMES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ def server_copy(url: str) -> ServerCopy:
             ("watermark", "days", "coverage", "lost_messages"), whole, strict=True
         ):
             connection.execute("select set_config(%s, %s, false)", (f"analytics.{name}", value))
-        for table in TABLES:
+        for table in TABLE_NAMES:
             select = sqlfiles.text(f"{MAPPING}/{table}")
             statement = f"copy (\n{select}\n) to '/dev/null' (format binary)"
             started = time.perf_counter()

@@ -1,4 +1,5 @@
--- How many staged conversations are new or not as the warehouse has them.
+-- Counts the staged conversations that are new or differ from the warehouse; with $is_proof only those with a
+-- row version older than the watermark: the source changed them silently.
 -- grain: one row
 select count(*) as changed_rows
 from (
@@ -8,6 +9,7 @@ from (
         title,
         created_at
     from staging.conversations
+    where not (is_new and cast($is_proof as boolean))
     except
     select
         conversation_id,

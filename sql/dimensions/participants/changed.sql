@@ -1,4 +1,5 @@
--- How many staged memberships are new or not as the warehouse has them.
+-- Counts the staged memberships that are new or differ from the warehouse; with $is_proof only those with a
+-- row version older than the watermark: the source changed them silently.
 -- grain: one row
 select count(*) as changed_rows
 from (
@@ -9,6 +10,7 @@ from (
         joined_at,
         left_at
     from staging.participants
+    where not (is_new and cast($is_proof as boolean))
     except
     select
         conversations.conversation_id,

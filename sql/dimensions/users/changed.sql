@@ -1,4 +1,5 @@
--- How many staged users are new or not as the warehouse has them.
+-- Counts the staged users that are new or differ from the warehouse; with $is_proof only those with a row
+-- version older than the watermark: the source changed them silently.
 -- grain: one row
 select count(*) as changed_rows
 from (
@@ -9,6 +10,7 @@ from (
         created_at,
         deleted_at
     from staging.users
+    where not (is_new and cast($is_proof as boolean))
     except
     select
         user_id,

@@ -1,5 +1,5 @@
 -- Users that the source no longer has (hard-deleted): what is known of them goes, the key stays
--- for the facts that mention it. staging.users_keys holds the ids of all the source's users.
+-- for the facts that mention it. staging.keys_of_users holds the ids of all the source's users.
 update core.users
 set
     username = null,
@@ -7,4 +7,4 @@ set
     created_at = null,
     deleted_at = null,
     in_source = false
-where in_source and user_id not in (select user_id from staging.users_keys);
+where in_source and user_id not in (select user_id from staging.keys_of_users);

@@ -1,0 +1,412 @@
+"""Extract: read everything that may have changed, under one snapshot, into staging.
+
+Each table is read from its watermark on. Three things widen that:
+
+* A table with an unusable watermark (see `guards`) is read whole.
+* Days that must be proved, that have too many or too few rows, or whose lake file is unusable, are
+  read whole in the same scan. A hard-deleted row and a changed event time leave no row version
+  that a reader could find, only a count that does not match.
+* Rows that depend on a changed row are read with it: receipts carry their message's conversation
+  and time, so receipts of changed and of deleted messages are read again.
+
+A backfill reads ranges of blocks instead, each into a chunk (`RangeReader`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+
+from etl.guards import require_same_source, watermark_to_read_from
+from etl.source import SourceTransaction, Window, open_source
+from olap.backfill_chunks import BlockRange, Chunk, Chunks, chunk_path, record_chunk
+from olap.days import EVERY_DAY, NO_DAY, DaySet, days_of
+from olap.erasures import Erasures, read_erasures
+from olap.errors import SourceError
+from olap.extract import Difference, Extract, TableExtract
+from olap.log import get_logger
+from olap.manifest import LakeFile, Manifest, Places
+from olap.proofs import differences
+from olap.settings import Secret, Settings
+from olap.staging import Staging, open_staging
+from olap.tables import FACTS, MESSAGES, TABLES, Dimension, Fact, Table
+from olap.warehouse import Warehouse
+
+log = get_logger(__name__)
+
+RANGE_MEMORY_LIMIT = "256MB"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchPlan:
+    """What a batch reads besides the rows from the watermark on.
+
+    Attributes:
+        coverage: the days that are kept.
+        is_full: read every table whole, and accept another source than last time.
+        whole: days of facts to read whole: their counts do not match.
+        prove: days to read whole and to compare with the lake; a dimension is compared whole.
+        repair: replace the proved days by what was read; otherwise differences are only reported.
+        lost: places in the lake with unusable files: read whole, and written again.
+        chunks: what a backfill has read of days that are new to the coverage; this batch brings
+            what has changed since, and makes one state of both.
+        removal_max_percent: if the source lacks more of a table's rows than this on the days that
+            are read whole, the rows stay and are reported as refused.
+    """
+
+    coverage: DaySet = EVERY_DAY
+    is_full: bool = False
+    whole: Mapping[str, DaySet] = field(default_factory=dict)
+    prove: Mapping[str, DaySet] = field(default_factory=dict)
+    repair: bool = True
+    lost: Places = frozenset()
+    chunks: Chunks | None = None
+    removal_max_percent: float = 5
+
+
+def read_batch(
+    warehouse: Warehouse,
+    before: Manifest | None,
+    settings: Settings,
+    url: Secret,
+    plan: BatchPlan,
+) -> Extract:
+    """Read a batch into staging.
+
+    The source's transaction ends before the rows are processed, so that our work does not hold
+    back the source's vacuum.
+
+    Raises:
+        SourceError: PostgreSQL cannot be read, or is not the database of the last cycle.
+    """
+    started = time.perf_counter()
+    warehouse.forget_staged()
+    with open_source(
+        url,
+        lock_timeout_seconds=settings.lock_timeout_seconds,
+        stall_seconds=settings.stall_seconds,
+    ) as source:
+        if not plan.is_full:
+            require_same_source(before, source.snapshot)
+        reader = _BatchReader(warehouse, source, before, plan)
+        tables = {table.name: reader.read(table) for table in TABLES}
+        snapshot = source.snapshot
+    return Extract(
+        source=snapshot.identity,
+        coverage=plan.coverage,
+        snapshot=snapshot.text,
+        watermark=snapshot.xmin,
+        data_through=snapshot.seen_at,
+        held_back_by=snapshot.held_back_by,
+        ms=round((time.perf_counter() - started) * 1000),
+        tables=tables,
+    )
+
+
+class _BatchReader:
+    """Reads the tables of one batch in order; what it learns from one it uses for the next."""
+
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        source: SourceTransaction,
+        before: Manifest | None,
+        plan: BatchPlan,
+    ) -> None:
+        self._warehouse = warehouse
+        self._source = source
+        self._before = before
+        self._plan = plan
+        self._erasures = committed_erasures(warehouse)
+        self._gone_messages = "{}"
+        self._is_messages_full = False
+        self._chunks = self._usable_chunks()
+
+    def read(self, table: Dimension | Fact) -> TableExtract:
+        """Stage one table."""
+        self._require_still_there(table)
+        watermark = self._watermark(table)
+        if isinstance(table, Fact):
+            return self._read_fact(table, watermark)
+        return self._read_dimension(table, watermark)
+
+    def _read_dimension(self, table: Dimension, watermark: int | None) -> TableExtract:
+        started, tally = time.perf_counter(), Tally(self._erasures)
+        is_proved = table.name in self._plan.prove and watermark is not None
+        days = EVERY_DAY if is_proved else NO_DAY
+        self._stage(table, Window(watermark=watermark, days=days), tally)
+        found = self._prove(table, days) if is_proved else ()
+        counts = self._source.counts(table)
+        lacks_keys = f"dimensions/{table.name}/count"
+        has_keys = watermark is None or self._warehouse.run(lacks_keys)[0][0] != counts.get(None, 0)
+        if has_keys and watermark is None:
+            self._warehouse.run("dimensions/keys_of_full_read", table)
+        elif has_keys:
+            keys = Tally(self._erasures).count(self._source.keys(table))
+            stage_stream(self._warehouse, self._source, "dimensions/keys", keys, table)
+        return TableExtract(
+            relation=self._source.relations[table.name].relation,
+            columns=self._source.relations[table.name].columns,
+            counts=counts,
+            outside_rows=0,
+            rows=tally.rows,
+            bytes=tally.bytes,
+            ms=_ms_since(started),
+            whole=EVERY_DAY if watermark is None else NO_DAY,
+            proved=EVERY_DAY if table.name in self._plan.prove else NO_DAY,
+            differences=found,
+            is_lost=(table.name, None) in self._plan.lost,
+            has_keys=has_keys,
+        )
+
+    def _read_fact(self, table: Fact, watermark: int | None) -> TableExtract:
+        started, tally = time.perf_counter(), Tally(self._erasures)
+        lost = frozenset(d for name, d in self._plan.lost if name == table.name and d is not None)
+        whole, prove = self._days_to_read_whole(table, lost), self._days_to_prove(table)
+        if watermark is None:
+            whole = prove = NO_DAY
+        window = Window(
+            watermark=watermark,
+            days=whole | prove,
+            coverage=self._plan.coverage,
+            gone_messages=self._gone_messages,
+        )
+        self._stage(table, window, tally)
+        found = self._prove(table, prove) if prove else ()
+        if self._plan.repair:
+            whole |= prove
+        refused = self._refused_rows(table, whole) if whole else 0
+        if refused:
+            whole = days_of(lost)
+        if table == MESSAGES:
+            # Which messages of a lost day are gone is unknown, and so are their receipts.
+            self._is_messages_full = watermark is None or bool(lost)
+            self._find_changed_messages(table, whole)
+        self._warehouse.run("facts/forget_is_new", table)
+        if self._chunks is not None and self._chunks.of(table.name) and watermark is not None:
+            self._warehouse.set_variable(f"chunks_of_{table.name}", self._chunks.files(table.name))
+            self._warehouse.run("facts/join_chunks", table)
+            tally.add(self._chunks.of(table.name))
+            whole |= self._chunks.days
+        counts = self._source.counts(table)
+        covered = {day: n for day, n in counts.items() if day is None or day in window.coverage}
+        return TableExtract(
+            relation=self._source.relations[table.name].relation,
+            columns=self._source.relations[table.name].columns,
+            counts=covered,
+            outside_rows=sum(counts.values()) - sum(covered.values()),
+            rows=tally.rows,
+            bytes=tally.bytes,
+            ms=_ms_since(started),
+            whole=EVERY_DAY if watermark is None else whole,
+            proved=self._days_to_prove(table),
+            differences=found,
+            refused_rows=refused,
+            lost=lost,
+        )
+
+    def _stage(self, table: Table, window: Window, tally: Tally) -> None:
+        stream = tally.count(self._source.rows(table, window))
+        stage_stream(self._warehouse, self._source, "tables/stage", stream, table)
+
+    def _prove(self, table: Dimension | Fact, days: DaySet) -> tuple[Difference, ...]:
+        """Compare what is staged of these days with the lake; keep only news if not to repair."""
+        assert self._before is not None
+        if isinstance(table, Fact) and table.is_about_message:
+            self._warehouse.run("facts/mark_new", table)
+        found = differences(self._warehouse, table, days, self._files(table.name, days))
+        if not self._plan.repair:
+            self._warehouse.run("tables/keep_new", table)
+        return found
+
+    def _find_changed_messages(self, table: Fact, whole: DaySet) -> None:
+        """Note the messages that changed or are gone: rows about them are read again."""
+        if self._is_messages_full:
+            return
+        if whole:
+            self._gone_messages = self._warehouse.run("facts/gone_message_ids")[0][0]
+        else:
+            self._warehouse.run("facts/none_gone", table)
+        if self._plan.prove:
+            self._warehouse.run("facts/changed_messages")
+
+    def _watermark(self, table: Dimension | Fact) -> int | None:
+        """The watermark to read a table from; None for a full read, with the reason logged."""
+        known = self._before.tables.get(table.name) if self._before else None
+        if self._chunks is not None and isinstance(table, Fact):
+            known = known or self._chunks.state(table.name)
+            oldest = min(known.watermark, self._chunks.watermark)
+            known = msgspec.structs.replace(known, watermark=oldest)
+        relation = self._source.relations[table.name]
+        watermark, reason = watermark_to_read_from(known, relation, self._source.snapshot)
+        if self._plan.is_full:
+            watermark, reason = None, "requested"
+        elif isinstance(table, Fact) and table.is_about_message and self._is_messages_full:
+            watermark, reason = None, reason or "its messages are read whole"
+        elif (table.name, None) in self._plan.lost:
+            watermark, reason = None, "its lake file is damaged"
+        if reason and self._before:
+            log.info("table.full_read", table=table.name, reason=reason)
+        return watermark
+
+    def _require_still_there(self, table: Table) -> None:
+        """Stop before an optional table that was here is taken for an empty one."""
+        known = self._before.tables.get(table.name) if self._before else None
+        is_known = known is not None and bool(known.relation)
+        if is_known and not self._source.relations[table.name].is_available:
+            if self._plan.is_full:
+                return
+            raise SourceError(
+                f"the source no longer has the table that {table.name} are read from, "
+                "or the role may not see it",
+                hint="Restore the table or the role's access. If it was dropped on purpose, run "
+                "`python -m etl run --full` once.",
+            )
+
+    def _usable_chunks(self) -> Chunks | None:
+        """The plan's chunks, unless a table was swapped or recreated after they were read."""
+        chunks = self._plan.chunks
+        if chunks is None:
+            return None
+        for table in chunks.plan.tables:
+            relation = self._source.relations[table]
+            _, reason = watermark_to_read_from(chunks.state(table), relation, self._source.snapshot)
+            if reason:
+                log.warning("backfill.chunks_unusable", table=table, reason=reason)
+                return None
+        return chunks
+
+    def _days_to_read_whole(self, table: Fact, lost: frozenset[date]) -> DaySet:
+        days = self._plan.whole.get(table.name, NO_DAY) | days_of(lost)
+        if self._plan.chunks is not None and self._chunks is None:
+            days |= self._plan.chunks.days
+        return days
+
+    def _days_to_prove(self, table: Fact) -> DaySet:
+        return self._plan.prove.get(table.name, NO_DAY)
+
+    def _refused_rows(self, table: Fact, days: DaySet) -> int:
+        """How many rows are gone, if they are too many to remove; otherwise 0."""
+        assert self._before is not None
+        files = [str(self._warehouse.layout.lake / f.path) for f in self._files(table.name, days)]
+        self._warehouse.run("facts/none_gone", table)
+        gone = self._warehouse.run("facts/gone", table, files=files)[0][0] if files else 0
+        held = self._before.tables[table.name].rows
+        return gone if gone * 100 > self._plan.removal_max_percent * held else 0
+
+    def _files(self, table: str, days: DaySet) -> list[LakeFile]:
+        """The usable lake files of these days."""
+        assert self._before is not None
+        return [
+            file
+            for file in self._before.files
+            if file.table == table and file.day is not None and file.day in days
+            if (table, file.day) not in self._plan.lost
+        ]
+
+
+def committed_erasures(warehouse: Warehouse) -> Erasures:
+    """The people erased from this warehouse, even if the command was killed after its commit."""
+    erasures = read_erasures(warehouse.layout)
+    rows = warehouse.run("erasure/committed", pseudonyms=erasures.begun) if erasures.begun else []
+    return erasures.with_committed(row[0] for row in rows)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts a stream while it flows, and masks the people in it who were erased."""
+
+    erasures: Erasures
+    rows: int = 0
+    bytes: int = 0
+
+    def add(self, chunks: Iterable[Chunk]) -> None:
+        """Count what an earlier process put into chunks."""
+        for chunk in chunks:
+            self.rows += chunk.rows
+            self.bytes += chunk.bytes
+
+    def count(self, reader: pa.RecordBatchReader) -> pa.RecordBatchReader:
+        """The same stream, counted and masked."""
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            for batch in reader:
+                self.rows += batch.num_rows
+                self.bytes += batch.nbytes
+                yield self.erasures.mask(batch)
+
+        return pa.RecordBatchReader.from_batches(reader.schema, batches())
+
+
+def stage_stream(
+    staging: Staging, source: SourceTransaction, name: str, rows: pa.RecordBatchReader, table: Table
+) -> None:
+    """Stage a stream; an error of the source is raised as itself, not as DuckDB reports it."""
+    try:
+        staging.stage(name, rows, table)
+    except Exception:
+        if source.failure is not None:
+            raise source.failure from None
+        raise
+
+
+class RangeReader:
+    """Reads block ranges into chunks, in one source transaction; see `range_reader`.
+
+    A range is small enough to be staged and sorted in bounded memory, whatever the table's size.
+    """
+
+    def __init__(
+        self, staging: Staging, home: Path, source: SourceTransaction, erasures: Erasures
+    ) -> None:
+        self._staging = staging
+        self._home = home
+        self._source = source
+        self._erasures = erasures
+
+    def read(self, planned: BlockRange, days: DaySet) -> Chunk:
+        """Read the rows of a range that are on these days, and record that it has been read."""
+        tally = Tally(self._erasures)
+        stream = tally.count(self._source.range_rows(planned, days))
+        table = next(fact for fact in FACTS if fact.name == planned.table)
+        path = chunk_path(self._home, planned.name)
+        self._staging.forget_staged()
+        stage_stream(self._staging, self._source, "tables/stage", stream, table)
+        self._staging.run("facts/forget_is_new", table)
+        self._staging.run("facts/write_chunk", table, path=str(path))
+        self._staging.forget_staged()
+        snapshot = self._source.snapshot
+        chunk = Chunk(
+            name=planned.name,
+            xmin=snapshot.xmin,
+            xmax=snapshot.xmax,
+            rows=tally.rows,
+            bytes=tally.bytes,
+        )
+        record_chunk(self._home, chunk)
+        return chunk
+
+
+@contextmanager
+def range_reader(
+    home: Path, source: SourceTransaction, erasures: Erasures, *, number: int
+) -> Iterator[RangeReader]:
+    """A reader of ranges into `home`.
+
+    Args:
+        number: of the reader; unique among those that run.
+    """
+    spill = home / f"spill-{number}"
+    with open_staging(memory_limit=RANGE_MEMORY_LIMIT, threads=1, spill=spill) as staging:
+        yield RangeReader(staging, home, source, erasures)
+
+
+def _ms_since(started: float) -> int:
+    return round((time.perf_counter() - started) * 1000)

@@ -1,4 +1,0 @@
--- Fills the participants dimension of an empty warehouse from the lake's file.
-insert into core.participants by name
-select *
-from read_parquet($files, hive_partitioning = false);

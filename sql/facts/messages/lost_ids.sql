@@ -1,4 +1,0 @@
--- The ids of the lost messages as PostgreSQL's uuid[]: their receipts are read again.
--- grain: one row
-select '{' || coalesce(string_agg(cast(message_id as varchar), ','), '') || '}' as ids
-from staging.lost_messages;

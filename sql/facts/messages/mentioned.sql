@@ -1,7 +1,0 @@
--- Takes the ids that the day files $files mention into staging: they need placeholders.
--- grain: one row per pair of ids
-insert into staging.messages by name
-select distinct
-    conversation_id,
-    sender_id
-from read_parquet($files, hive_partitioning = false);

@@ -1,6 +1,0 @@
--- Which of the messages' day files $files mention the user $user_id.
--- grain: one row per file
-select distinct filename as path
-from read_parquet($files, hive_partitioning = false, filename = true)
-where sender_id = $user_id
-order by path;

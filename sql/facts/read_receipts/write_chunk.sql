@@ -1,8 +1,0 @@
--- Writes the staged read_receipts of one range of a backfill, in order of time: who reads a day of it later
--- touches few of its row groups.
--- grain: as the table's
-copy (
-    select *
-    from staging.read_receipts
-    order by read_at, message_id, user_id
-) to $path (format parquet, compression zstd, compression_level 1, row_group_size 20480);

@@ -1,0 +1,8 @@
+-- Collects the ids that the lake's files $files mention: those without a row in their dimension get a
+-- placeholder.
+-- grain: one row per pair of ids
+insert into staging.mentioned
+select distinct
+    conversation_id,
+    person_id as user_id
+from read_parquet($files, hive_partitioning = false);
