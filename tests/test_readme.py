@@ -159,18 +159,11 @@ def test_every_documented_make_target_exists() -> None:
     assert phony is not None and set(phony[1].split()) == targets
 
 
-@pytest.mark.parametrize(
-    ("readme", "name"),
-    [
-        ("README.md", "make etl"),
-        ("README.md", "metrics"),
-        ("etl/README.md", "disk"),
-        ("tests/bench/README.md", "bench"),
-    ],
-)
-def test_every_measured_block_is_filled(readme: str, name: str) -> None:
-    """The blocks of output and figures are not empty."""
-    assert len(block(readme, name).strip()) > 100
+@pytest.mark.parametrize("readme", READMES)
+def test_every_marked_block_is_filled(readme: str) -> None:
+    """Each block of output, figures or settings has an end and is not empty."""
+    for name in re.findall(r"^<!-- ([a-z][\w ]*) -->$", READMES[readme], re.MULTILINE):
+        assert len(block(readme, name).strip()) > 100, name
 
 
 def test_the_readme_is_short_enough_to_be_read() -> None:
