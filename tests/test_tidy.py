@@ -21,6 +21,7 @@ TOP_LEVEL = {
     "requirements.lock",
     "Makefile",
     "README.md",
+    "CHANGELOG.md",
     ".ci",
     "olap",
     "etl",
