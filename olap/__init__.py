@@ -20,7 +20,7 @@ One word per thing, the same everywhere:
 * **manifest**: the ledger as one JSON record.
 * **generation**: a published, numbered, read-only copy of the warehouse with the metrics.
 * **fact**, **dimension**, **rollup**: what happens, who or what it concerns, counts by day.
-* **key**: the integer that stands for an id; a **placeholder** is a dimension row that only has one.
+* **key**: the integer for an id; a **placeholder** is a dimension row that has nothing else.
 * **metric**: one versioned table macro of `sql/metrics`, on the **macros** of `sql/macros`.
 * **proof**: whole days, read again and compared with the lake row by row.
 * **reconcile**, **repair**, **rebuild**: read what differs again; replace it; derive the warehouse
