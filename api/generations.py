@@ -33,7 +33,7 @@ from api.problems import Problem, unavailable
 from olap.errors import AnalyticsError
 from olap.layout import Layout, write_durably
 from olap.log import get_logger
-from olap.manifest import Manifest, read_manifest
+from olap.manifest import read_manifest
 from olap.publish import generation_numbers
 from olap.reader import Reader
 
@@ -315,7 +315,7 @@ class Generations:
             tag=tag,
             data_through=manifest.data_through,
             generated_at=manifest.generated_at,
-            proved_at=_proved_at(manifest),
+            proved_at=manifest.proved_at,
             missing=tuple(sorted(self._needed - has)),
             prefix=f"{_KEY_PREFIX}{tag}:",
         )
@@ -364,12 +364,6 @@ def gone(current: Generation, before: int | None) -> Problem:
         f"generation does not exist any more; there are {current.number}{others}.",
         parameter="generation",
     )
-
-
-def _proved_at(manifest: Manifest) -> datetime | None:
-    times = [manifest.proof(table).proved_at for table in manifest.tables]
-    proved = [at for at in times if at is not None]
-    return min(proved) if proved and len(proved) == len(times) else None
 
 
 def _schema(tag: str) -> str:

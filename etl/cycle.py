@@ -15,7 +15,7 @@ from olap.extract import Extract
 from olap.layout import Layout, write_durably
 from olap.log import Timer, get_logger
 from olap.manifest import Manifest, Places, read_manifest
-from olap.proofs import due
+from olap.proofs import due, require_agreement
 from olap.publish import collect, is_due, publish
 from olap.recovery import (
     lake_error,
@@ -143,6 +143,9 @@ def _attempt(
         plan = replace(plan_of(settings, before, is_full=is_full, chunks=chunks), lost=lost)
         reconciled = reconcile(warehouse, before, settings, url, timer, plan)
         manifest = reconciled.manifest
+        if reconciled.proved:
+            with timer.step("compare"):
+                require_agreement(warehouse, manifest, plan.proved_days, is_thorough=False)
         is_published = bool(reconciled.proved) or is_due(
             layout, manifest, clock(), idle_seconds=settings.publish_idle_seconds
         )

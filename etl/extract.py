@@ -27,7 +27,7 @@ import pyarrow as pa
 from etl.guards import require_same_source, watermark_to_read_from
 from etl.source import SourceTransaction, Window, open_source
 from olap.backfill_chunks import BlockRange, Chunk, Chunks, chunk_path, record_chunk
-from olap.days import EVERY_DAY, NO_DAY, DaySet, days_of
+from olap.days import EVERY_DAY, NO_DAY, DaySet, day_set, days_of
 from olap.erasures import Erasures, read_erasures
 from olap.errors import SourceError
 from olap.extract import Difference, Extract, TableExtract
@@ -36,7 +36,7 @@ from olap.manifest import LakeFile, Manifest, Places
 from olap.proofs import differences
 from olap.settings import Secret, Settings
 from olap.staging import Staging, open_staging
-from olap.tables import FACTS, MESSAGES, TABLES, Dimension, Fact, Table
+from olap.tables import FACT_NAMES, FACTS, MESSAGES, TABLES, Dimension, Fact, Table
 from olap.warehouse import Warehouse
 
 log = get_logger(__name__)
@@ -69,6 +69,11 @@ class BatchPlan:
     lost: Places = frozenset()
     chunks: Chunks | None = None
     removal_max_percent: float = 5
+
+    @property
+    def proved_days(self) -> DaySet:
+        """The days to prove, of all facts."""
+        return day_set(*(r for name in FACT_NAMES for r in self.prove.get(name, NO_DAY).ranges))
 
 
 def read_batch(

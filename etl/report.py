@@ -26,6 +26,7 @@ from etl.verify import Verification
 from olap import sqlfiles
 from olap.errors import AnalyticsError
 from olap.layout import Layout
+from olap.manifest import Proof
 from olap.publish import current
 from olap.status import Status
 
@@ -86,6 +87,12 @@ def backfill_text(report: BackfillReport, layout: Layout) -> str:
         lines.append(f"Stopped with {left:,} blocks to go; the same command continues.")
         return "\n".join(lines)
     return "\n".join([*lines, "", cycle_text(report.cycle, layout)])
+
+
+def _proved_since(proof: Proof) -> str:
+    if not proof.files:
+        return ""
+    return f"{proof.proved_at:%Y-%m-%d %H:%M}" if proof.proved_at else "not yet"
 
 
 def generation_text(layout: Layout) -> str:
@@ -202,7 +209,7 @@ def status_text(status: Status) -> str:
                 f"{t.outside_rows:,}",
                 f"{t.days:,}" if t.days else "",
                 f"{t.proof.proved_files:,}/{t.proof.files:,}",
-                f"{t.proof.proved_at:%Y-%m-%d %H:%M}" if t.proof.proved_at else "not yet",
+                _proved_since(t.proof),
             )
             for name, t in status.tables.items()
         ]

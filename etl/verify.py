@@ -11,21 +11,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 
 from etl.extract import BatchPlan
 from etl.reconcile import Reconciled, reconcile
 from olap.days import DayRange, day_set
-from olap.errors import RepairRefusedError, VerifyError, WarehouseDamagedError
+from olap.errors import RepairRefusedError, VerifyError
 from olap.layout import Layout
 from olap.log import Timer
 from olap.manifest import Manifest, Places
-from olap.proofs import disagreements, offences
+from olap.proofs import require_agreement
 from olap.publish import publish
 from olap.recovery import recovering, restore
 from olap.settings import Secret, Settings
 from olap.tables import TABLE_NAMES
-from olap.warehouse import Warehouse, open_warehouse
+from olap.warehouse import open_warehouse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +106,7 @@ def _attempt(
         )
         reconciled = reconcile(warehouse, before, settings, url, timer, plan)
         with timer.step("compare"):
-            _require_agreement(warehouse, reconciled.manifest, days)
+            require_agreement(warehouse, reconciled.manifest, day_set(days), is_thorough=True)
         with timer.step("publish"):
             manifest = publish(warehouse, clock())
     if reconciled.refused:
@@ -126,19 +125,3 @@ def _attempt(
         manifest=manifest,
         steps_ms=timer.steps,
     )
-
-
-def _require_agreement(warehouse: Warehouse, manifest: Manifest, days: DayRange) -> None:
-    """Stop unless the warehouse holds what the lake holds and does not contradict itself.
-
-    Raises:
-        WarehouseDamagedError: it does not; the caller rebuilds it.
-    """
-    found = [f"{name}: {' '.join(offence)}" for name, offence in offences(warehouse.connection)]
-    found += islice(disagreements(warehouse, manifest, day_set(days)), 5)
-    if found:
-        raise WarehouseDamagedError(
-            f"the warehouse {warehouse.layout.warehouse} differs from the lake: "
-            + "; ".join(found[:5]),
-            hint="Run `make rebuild`: it rebuilds the warehouse from the lake.",
-        )

@@ -8,6 +8,7 @@ generation, readable without DuckDB; the lake files it references are not collec
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -162,14 +163,18 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         found = (file for file in self.files if file.table == table and file.day == day)
         return next(found, None)
 
+    @property
+    def proved_at(self) -> datetime | None:
+        """Since when every file has been proved, UTC; None = one has not been yet."""
+        return _proved_since(self.files)
+
     def proof(self, table: str) -> Proof:
         """When `table` was last proved; the view core.proofs has the same rows."""
-        times = [file.proved_at for file in self.files if file.table == table]
-        proved = [at for at in times if at is not None]
+        files = [file for file in self.files if file.table == table]
         return Proof(
-            files=len(times),
-            proved_files=len(proved),
-            proved_at=min(proved) if proved and len(proved) == len(times) else None,
+            files=len(files),
+            proved_files=sum(file.proved_at is not None for file in files),
+            proved_at=_proved_since(files),
         )
 
     def with_generation(
@@ -183,6 +188,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     def to_json(self) -> bytes:
         """Indented JSON; times are RFC 3339 with `Z`."""
         return msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n"
+
+
+def _proved_since(files: Iterable[LakeFile]) -> datetime | None:
+    times = [file.proved_at for file in files]
+    proved = [time for time in times if time is not None]
+    return min(proved) if proved and len(proved) == len(times) else None
 
 
 def utc(naive: datetime) -> datetime:

@@ -9,19 +9,21 @@ Three comparisons answer that, each of rows and not of sums.
   (`LakeFile.proved_at`). Every day is proved once a day (`due`).
 * **Counts.** Each batch counts the source's rows by UTC day, and the lake must have as many after
   the fold (`miscounted_days`). That finds hard deletes and moved event times at once.
-* **Warehouse and lake.** Facts and rollups are derived from the lake again and compared with what
-  the warehouse holds (`disagreements`); `sql/checks` selects contradictions within a file.
+* **Warehouse and lake.** Facts of the proved days are derived from the lake again and compared with
+  what the warehouse holds (`require_agreement`). `verify` also compares the rollups, and runs
+  `sql/checks`, which select contradictions within a file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time, timedelta
 
 import duckdb
 
 from olap import sqlfiles
 from olap.days import DayRange, DaySet, days_of, portions
+from olap.errors import WarehouseDamagedError
 from olap.extract import Difference, Extract
 from olap.manifest import LakeFile, Manifest
 from olap.tables import FACTS, ROLLUPS, TABLE_NAMES, Dimension, Fact, Rollup
@@ -111,27 +113,84 @@ def due(manifest: Manifest, *, hour: int, rows_max: int) -> dict[str, DaySet]:
     return {table: days_of(chosen[table]) for table in TABLE_NAMES if table in chosen}
 
 
-def disagreements(warehouse: Warehouse, manifest: Manifest, days: DaySet) -> Iterator[str]:
-    """Where the warehouse does not hold what the lake holds on these days, in words.
-
-    Rollups are rebuilt in a transaction that is rolled back.
+def require_agreement(
+    warehouse: Warehouse, manifest: Manifest, days: DaySet, *, is_thorough: bool
+) -> None:
+    """Stop unless the warehouse holds what the lake holds on these days.
 
     Args:
         warehouse: with no open transaction.
         manifest: its present state.
+        is_thorough: also rebuild each rollup for comparison, and run `sql/checks`.
+
+    Raises:
+        WarehouseDamagedError: it does not; `olap.recovery` rebuilds it.
     """
-    files = {(f.table, f.day): str(warehouse.layout.lake / f.path) for f in manifest.files if f.day}
+    found = list(_disagreeing_facts(warehouse, manifest, days))
+    if is_thorough:
+        found += [f"{name}: {' '.join(row)}" for name, row in offences(warehouse.connection)]
+        found += _disagreeing_rollups(warehouse, manifest, days)
+    if found:
+        raise WarehouseDamagedError(
+            f"the warehouse {warehouse.layout.warehouse} differs from the lake: "
+            + "; ".join(found[:5]),
+            hint="Run `make rebuild`: it rebuilds the warehouse from the lake.",
+        )
+
+
+def _disagreeing_facts(warehouse: Warehouse, manifest: Manifest, days: DaySet) -> Iterator[str]:
+    """The days of facts on which the warehouse differs from the lake, in words."""
     for fact in FACTS:
-        filed = {d: p for (name, d), p in files.items() if name == fact.name and d in days}
+        filed = {
+            day: path for day, path in _paths(warehouse, manifest, fact).items() if day in days
+        }
         for portion in portions(filed):
             _derive_keyed(warehouse, fact, [filed[day] for day in portion])
             span = DayRange(portion[0], portion[-1])
             values = {"days": portion, "since": span.since, "until": span.until}
             for (day,) in warehouse.run("facts/disagreeing_days", fact, **values):
                 yield f"{fact.name} of {day} differ from the lake"
+
+
+def _disagreeing_rollups(warehouse: Warehouse, manifest: Manifest, days: DaySet) -> Iterator[str]:
+    """The rollups with rows that the lake does not produce, in words."""
     for rollup in ROLLUPS:
-        if rows := _rows_that_would_change(warehouse, files, rollup, days):
+        if rows := _rows_that_would_change(warehouse, manifest, rollup, days):
             yield f"{rollup.name} has {rows:,} rows that the lake does not produce"
+
+
+def _rows_that_would_change(
+    warehouse: Warehouse, manifest: Manifest, rollup: Rollup, days: DaySet
+) -> int:
+    """How many rows of a rollup differ from what the facts of these days produce, either way.
+
+    The rollup is rebuilt in a transaction that is rolled back.
+    """
+    kept, connection = "staging.kept_rollup", warehouse.connection
+    facts = [fact for fact in FACTS if fact.name in rollup.facts]
+    files = {fact: _paths(warehouse, manifest, fact) for fact in facts}
+    known = {day for paths in files.values() for day in paths if day in days}
+    connection.execute(f"create or replace table {kept} as from core.{rollup.name}")
+    connection.begin()
+    try:
+        for portion in portions(known):
+            for fact, paths in files.items():
+                _derive_keyed(warehouse, fact, [paths[day] for day in portion if day in paths])
+            warehouse.run(f"rollups/{rollup.name}", days=portion)
+        made, here = connection.table(f"core.{rollup.name}"), connection.table(kept)
+        return len(made.except_(here)) + len(here.except_(made))
+    finally:
+        connection.rollback()
+        connection.execute(f"drop table {kept}")
+
+
+def _paths(warehouse: Warehouse, manifest: Manifest, fact: Fact) -> dict[date, str]:
+    """The day files of a fact."""
+    return {
+        file.day: str(warehouse.layout.lake / file.path)
+        for file in manifest.files
+        if file.table == fact.name and file.day is not None
+    }
 
 
 def offences(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -141,30 +200,6 @@ def offences(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, tuple
         for table in tables:
             for offence in sqlfiles.run(connection, name, table):
                 yield name.rpartition("/")[2], offence
-
-
-def _rows_that_would_change(
-    warehouse: Warehouse,
-    files: Mapping[tuple[str, date], str],
-    rollup: Rollup,
-    days: DaySet,
-) -> int:
-    """How many rows of a rollup differ from what the facts of these days produce, either way."""
-    kept, connection = "staging.kept_rollup", warehouse.connection
-    known = (day for table, day in files if table in rollup.facts)
-    connection.execute(f"create or replace table {kept} as from core.{rollup.name}")
-    connection.begin()
-    try:
-        for portion in portions(day for day in known if day in days):
-            for fact in (fact for fact in FACTS if fact.name in rollup.facts):
-                paths = [files[fact.name, day] for day in portion if (fact.name, day) in files]
-                _derive_keyed(warehouse, fact, paths)
-            warehouse.run(f"rollups/{rollup.name}", days=portion)
-        made, here = connection.table(f"core.{rollup.name}"), connection.table(kept)
-        return len(made.except_(here)) + len(here.except_(made))
-    finally:
-        connection.rollback()
-        connection.execute(f"drop table {kept}")
 
 
 def _derive_keyed(warehouse: Warehouse, fact: Fact, paths: list[str]) -> None:

@@ -75,6 +75,14 @@ def test_a_later_version_may_add_fields(path: Path) -> None:
     assert read_manifest(path) == a_manifest()
 
 
+def test_a_table_without_rows_needs_no_proof() -> None:
+    """Everything is proved since the oldest proof of a file; a table without files has none."""
+    files = (a_lake_file(proved_at=TIME), a_lake_file(table="events", proved_at=TIME))
+    proved, unproved = a_manifest(files=files), a_manifest(files=(*files, a_lake_file(table="x")))
+    assert (proved.proved_at, proved.proof("reactions").proved_at) == (TIME, None)
+    assert (unproved.proved_at, a_manifest(files=()).proved_at) == (None, None)
+
+
 def test_format_1_is_read(path: Path) -> None:
     """A manifest of format 1, where a watermark is named `base`, reads as the same manifest."""
     known = a_manifest()
