@@ -1,10 +1,10 @@
-# Every verb of this project; a bare `make` lists them.
-# Needs Python 3.11 or later, git and make. Nothing is installed outside .venv and build/.
+# The commands of this project; `make` lists them.
+# Requires Python 3.11 or later, git and make. Installs nothing outside .venv and build/.
 
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
-# Which data fill the sandbox: traffic (generated) or chitchat (a real corpus).
+# The sandbox's data: traffic (generated) or chitchat (a real corpus).
 DATA ?= traffic
 export SANDBOX_DATA := $(DATA)
 ifeq ($(DATA),chitchat)
@@ -13,58 +13,65 @@ endif
 DATA_DIR ?= data
 
 .DEFAULT_GOAL := help
-.PHONY: help setup etl backfill serve demo shell status verify check catalog rebuild test torture lint format bench lock clean
+.PHONY: help setup etl backfill serve demo shell status verify check catalog rebuild test test-fast torture lint format bench lock clean
 
 help:  ## show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
-setup: $(VENV)/ready  ## make .venv with everything that is pinned in requirements.lock
+setup: $(VENV)/ready  ## install everything in requirements.lock into .venv
 
 $(VENV)/ready: requirements.lock pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=...")'
-	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
-	$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	touch $@
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is required: make PYTHON=...")'
+	@echo "Installing into $(VENV) ..."
+	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
 
-etl: setup  ## run one cycle (DATABASE_URL, or the sandbox; DATA=chitchat for real chats)
+etl: setup  ## run one cycle on DATABASE_URL, or on the sandbox (DATA=chitchat)
 	@$(RUN) -m etl run
 
-backfill: setup  ## load a large messenger, or more of its days (FROM= TO= JOBS= LAG= RESTART=1)
+backfill: setup  ## load a large messenger (FROM= TO= JOBS= LAG= RESTART=1)
 	@$(RUN) -m etl backfill $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO)) $(if $(JOBS),--jobs $(JOBS)) \
 	  $(if $(LAG),--pause-above-lag $(LAG)) $(if $(RESTART),--restart)
 
-serve: setup  ## the API on what is published (HOST= PORT= WORKERS= ROOT_PATH=; JWT_SECRET, or another key)
+serve: setup  ## run the API; needs JWT_SECRET (HOST= PORT= WORKERS= ROOT_PATH=)
 	@exec $(RUN) -m api $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT)) \
 	  $(if $(WORKERS),--workers $(WORKERS)) $(if $(ROOT_PATH),--root-path $(ROOT_PATH))
 
-demo: setup  ## a living sandbox, a cycle every 15 seconds and the API, until Ctrl-C
+demo: setup  ## run a live sandbox, cycles and the API, until Ctrl-C
 	@exec $(RUN) -m etl demo
 
-shell: setup  ## a DuckDB shell on the published file, read-only
-	@test -e $(DATA_DIR)/analytics.duckdb || { echo "nothing is published yet: make etl"; exit 1; }
+shell: setup  ## open the published file in DuckDB, read-only
+	@test -e $(DATA_DIR)/analytics.duckdb || { echo "Nothing is published yet: run make etl."; exit 1; }
 	@exec $(VENV)/bin/duckdb -readonly $(DATA_DIR)/analytics.duckdb
 
-status: setup  ## how fresh and healthy the data are
+status: setup  ## show how fresh and healthy the data are
 	@$(RUN) -m etl status
 
-verify: setup  ## prove that what is here is what the source has (FROM= TO= REPAIR=1 YES=1)
+verify: setup  ## compare the data with the source (FROM= TO= REPAIR=1 YES=1)
 	@$(RUN) -m etl verify $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO)) $(if $(REPAIR),--repair) $(if $(YES),--yes)
 
 check: setup  ## run the checks of sql/checks on the published file
 	@$(RUN) -m olap check
 
-catalog: setup  ## make sql/README.md anew from the metrics' files
+catalog: setup  ## generate sql/README.md from the metrics
 	@mkdir -p build && $(RUN) -m olap catalog > build/catalog.md && mv build/catalog.md sql/README.md
 
-rebuild: setup  ## make the warehouse anew from the lake alone
+rebuild: setup  ## rebuild the warehouse from the lake alone
 	@$(RUN) -m etl rebuild
 
-test: setup  ## run the whole test suite against real PostgreSQL and Valkey
-	$(RUN) -m pytest -n $(if $(TEST_DATABASE_URL),0,2)
+# Transaction ids are counted on a foreign server, so its tests run one after the other.
+WORKERS_OF_TESTS = $(if $(TEST_DATABASE_URL),0,2)
 
-torture: setup  ## play long random histories against the pipeline (MINUTES=30 SEED=)
-	$(RUN) -m tests.torture $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
+test: setup  ## run the whole test suite against real PostgreSQL and Valkey
+	$(RUN) -m pytest -n $(WORKERS_OF_TESTS)
+
+test-fast: setup  ## run the tests that stop no server, kill no process and run no bench
+	$(RUN) -m pytest -n $(WORKERS_OF_TESTS) -m "not slow" --hypothesis-profile=fast
+
+torture: setup  ## play long random histories and check every generation (MINUTES=30 SEED=)
+	$(RUN) -m tests.random_histories $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
 lint: setup  ## check style, types and SQL
 	$(RUN) -m ruff check .
@@ -72,22 +79,22 @@ lint: setup  ## check style, types and SQL
 	$(RUN) -m mypy
 	$(RUN) -m sqlfluff lint --quiet sql
 
-format: setup  ## put code and SQL into house style
+format: setup  ## format the code
 	$(RUN) -m ruff format .
 	$(RUN) -m ruff check --fix .
 
-bench: setup  ## measure the speed beside its references, in build/ (ONLY=cycles MESSAGES=50000000)
+bench: setup  ## measure speed beside the references, in build/ (ONLY=cycles MESSAGES=50000000)
 	$(RUN) -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(MESSAGES),--messages $(MESSAGES))
 
-lock: setup  ## renew requirements.lock
+lock: setup  ## update requirements.lock
 	$(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links --all-extras --group dev \
 	  --output-file requirements.lock pyproject.toml
 
-clean:  ## remove .venv, build/, caches, and data/ if it came from the sandbox
+clean:  ## remove .venv, build/, caches, and data/ if it is from the sandbox
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@for dir in data/chitchat data; do \
 	  if [ -e $$dir/.sandbox ]; then rm -rf $$dir; \
-	  elif [ -d $$dir ]; then echo "$$dir was read from DATABASE_URL and is kept; remove it yourself"; fi; \
+	  elif [ -d $$dir ]; then echo "$$dir is kept: it is from DATABASE_URL. Remove it yourself."; fi; \
 	done

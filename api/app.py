@@ -28,7 +28,7 @@ from api.pages import favicon
 from api.redis_cache import RedisCache
 from api.service import AnalyticsService
 from api.telemetry import Telemetry
-from olap.disk import disk_errors
+from olap.errors import disk_errors
 from olap.layout import Layout
 from olap.reader import Reader
 from olap.settings import Settings

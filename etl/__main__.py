@@ -1,8 +1,8 @@
-"""The command line: `python -m etl run | backfill | status | verify | erase | rebuild | publish |
-demo`.
+"""The command line of the pipeline: `python -m etl <command>`.
 
-Exit codes: 0 done, 1 an error that names the way out, 2 a wrong command or setting; `status` exits
-with 0, 1 or 2 for OK, WARNING or CRITICAL.
+Exit codes: 0 done, 1 an error that says what to do next, 2 a wrong command or setting; `status`
+exits with 0, 1 or 2 for OK, WARNING or CRITICAL. Ctrl-C, SIGTERM and SIGHUP stop a command in
+order.
 """
 
 from __future__ import annotations
@@ -17,192 +17,215 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from typing import Any, NoReturn
 
 import msgspec
 
 from etl.backfill import backfill
 from etl.cycle import CycleReport, publish_again, rebuild_warehouse, run_cycle
 from etl.erase import erase
-from etl.progress import shown_progress
 from etl.report import (
     backfill_text,
+    cycle_line,
     cycle_text,
+    error_text,
     generation_text,
     receipt_text,
+    show,
+    shown_progress,
     status_text,
     verification_text,
 )
 from etl.verify import verify
+from etl.watchdog import abandoned_calls
 from olap import log as logs
 from olap.days import DayRange
 from olap.errors import AnalyticsError, SettingsError, SourceChangedError
 from olap.layout import Layout
-from olap.log import get_logger
+from olap.log import LogFile, get_logger
 from olap.settings import Secret, Settings
 from olap.status import status
 
 log = get_logger(__name__)
 
+# Ctrl-C, a service manager, and a closed terminal.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the process's exit code."""
+    """Run one command; returns the exit code of the process."""
     options = _parser().parse_args(arguments)
+    log_file, options.is_log_shown = None, False
     try:
-        settings = Settings.from_env(os.environ)
-        logs.configure(settings.log_format, settings.log_level)
-        command: Callable[[Settings, argparse.Namespace], int] = options.command
-        return command(settings, options)
+        with _interruptible():
+            settings = Settings.from_env(os.environ)
+            log_file = options.log_file = _log_file(settings, options)
+            logs.configure(settings.log_format, settings.log_level, log_file)
+            command: Callable[[Settings, argparse.Namespace], int] = options.command
+            return command(settings, options)
     except AnalyticsError as error:
-        print(f"error: {error.message}\n  {error.hint}", file=sys.stderr)
+        show(error_text(error), sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as interrupt:
+        show("stopped", sys.stderr)
+        return 128 + int(interrupt.args[0]) if interrupt.args else 130
+    finally:
+        if log_file is not None:
+            if log_file.is_open and not options.is_log_shown:
+                _show_log(options)
+            log_file.close()
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m etl", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m etl", description="Analytics of a messenger: from PostgreSQL to DuckDB."
+    )
     commands = parser.add_subparsers(required=True, metavar="command")
-    run = commands.add_parser("run", help="run one cycle, or one every few seconds")
-    run.add_argument(
-        "--every", type=_seconds, nargs="?", const=0, metavar="SECONDS",
-        help="go on, a cycle every SECONDS (default ETL_INTERVAL_SECONDS)",
+
+    def command(
+        name: str, run: Callable[[Settings, argparse.Namespace], int], about: str
+    ) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.")
+        added.set_defaults(command=run)
+        return added
+
+    run = command("run", _run, "run one cycle, or a cycle every few seconds")
+    run.add_argument("--every", type=_whole(1, 86_400), nargs="?", const=0, metavar="SECONDS",
+        help="repeat the cycle (default: every ETL_INTERVAL_SECONDS)",
     )  # fmt: skip
-    run.add_argument(
-        "--full", action="store_true",
-        help="read every table whole, and accept another source than last time",
+    run.add_argument("--full", action="store_true",
+        help="read every table in full, and accept another source than last time",
     )  # fmt: skip
-    run.set_defaults(command=_run)
-    fill = commands.add_parser("backfill", help="load, or add, days of a large messenger")
-    fill.add_argument("--from", dest="first", type=_day, default=date.min, metavar="DAY",
-        help="first UTC day to be kept (default: the first there is)",
+    fill = command("backfill", _backfill, "load a large messenger, or more of its days")
+    _add_days(fill, "to keep (default: no end)")
+    fill.add_argument("--jobs", type=_whole(1, 64), default=2, help="number of readers (default 2)")
+    fill.add_argument("--pause-above-lag", type=_whole(0), metavar="MB",
+        help="pause while a replica is further behind than this",
     )  # fmt: skip
-    fill.add_argument("--to", dest="last", type=_day, default=date.max, metavar="DAY",
-        help="last UTC day to be kept, included (default: no end, so that new days come too)",
-    )  # fmt: skip
-    fill.add_argument("--jobs", type=_jobs, default=2, help="how many readers (default 2)")
-    fill.add_argument("--pause-above-lag", type=_megabytes, metavar="MB",
-        help="read nothing while a replica is more than so many MB of log behind",
-    )  # fmt: skip
-    fill.add_argument("--restart", action="store_true",
-        help="throw away what an unfinished backfill has read",
-    )  # fmt: skip
-    fill.set_defaults(command=_backfill)
-    show = commands.add_parser("status", help="how fresh and healthy the data are")
-    show.add_argument("--json", action="store_true", help="as one JSON object")
-    show.set_defaults(command=_status)
-    check = commands.add_parser("verify", help="prove that what is here is what the source has")
-    check.add_argument("--from", dest="first", type=_day, default=date.min, metavar="DAY",
-        help="first UTC day, as 2026-11-01 (default: the first there is)",
-    )  # fmt: skip
-    check.add_argument("--to", dest="last", type=_day, default=date.max, metavar="DAY",
-        help="last UTC day, included (default: the last there is)",
-    )  # fmt: skip
+    fill.add_argument("--restart", action="store_true", help="discard an unfinished backfill first")
+    health = command("status", _status, "show how fresh and healthy the data are")
+    health.add_argument("--json", action="store_true", help="as one JSON object")
+    check = command("verify", _verify, "compare the data with the source")
+    _add_days(check, "to compare (default: the last)")
     check.add_argument("--repair", action="store_true", help="read again what differs")
-    check.add_argument(
-        "--yes", action="store_true",
-        help="let the repair remove more than REPAIR_MAX_PERCENT of a table",
+    check.add_argument("--yes", action="store_true",
+        help="allow the repair to remove more than REPAIR_MAX_PERCENT of a table",
     )  # fmt: skip
-    check.set_defaults(command=_verify)
-    forget = commands.add_parser("erase", help="leave nothing here of a person who was deleted")
+    forget = command("erase", _erase, "remove every trace of a deleted user")
     forget.add_argument("user", type=int, metavar="USER", help="the id of the user")
-    forget.set_defaults(command=_erase)
-    rebuild = commands.add_parser("rebuild", help="make the warehouse anew from the lake alone")
-    rebuild.set_defaults(command=_rebuild)
-    again = commands.add_parser("publish", help="publish again, with this version's metrics")
-    again.set_defaults(command=_publish)
-    demo = commands.add_parser("demo", help="a living messenger, a cycle every 15 seconds, the API")
-    demo.set_defaults(command=_demo)
+    command("rebuild", _rebuild, "rebuild the warehouse from the lake alone")
+    command("publish", _publish, "publish again, with the metrics of this version")
+    command("demo", _demo, "run a live sandbox, a cycle every 15 seconds, and the API")
     return parser
 
 
-def _seconds(text: str) -> int:
-    value = int(text)
-    if not 1 <= value <= 86_400:
-        raise argparse.ArgumentTypeError("must lie between 1 and 86400")
-    return value
+def _add_days(parser: argparse.ArgumentParser, purpose: str) -> None:
+    parser.add_argument("--from", dest="first", type=_day, default=date.min, metavar="DAY",
+        help="first UTC day (default: the first with data)",
+    )  # fmt: skip
+    parser.add_argument("--to", dest="last", type=_day, default=date.max, metavar="DAY",
+        help=f"last UTC day {purpose}",
+    )  # fmt: skip
 
 
-def _jobs(text: str) -> int:
-    value = int(text)
-    if not 1 <= value <= 64:
-        raise argparse.ArgumentTypeError("must lie between 1 and 64")
-    return value
+def _whole(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        value = int(text)
+        if maximum is not None and not minimum <= value <= maximum:
+            raise argparse.ArgumentTypeError(f"must be between {minimum} and {maximum}")
+        if value < minimum:
+            raise argparse.ArgumentTypeError(f"must be {minimum} or more")
+        return value
 
-
-def _megabytes(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError("must be 0 or more")
-    return value
+    return number
 
 
 def _day(text: str) -> date:
-    return date.fromisoformat(text)
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("must be a day, such as 2026-11-01") from None
 
 
 def _run(settings: Settings, options: argparse.Namespace) -> int:
     with _source(settings) as url:
         if options.every is None:
-            print(cycle_text(_cycle(settings, url, options.full), Layout(settings.data_dir)))
+            show(cycle_text(_cycle(settings, url, options.full), Layout(settings.data_dir)))
             return 0
-        _run_on(settings, url, options.every or settings.interval_seconds, is_full=options.full)
+        _show_log(options)
+        with _stop_event() as stop:
+            every = options.every or settings.interval_seconds
+            _cycles(settings, url, every, stop, options, is_full=options.full)
+    show("stopped", sys.stderr)
     return 0
 
 
 def _demo(settings: Settings, options: argparse.Namespace) -> int:
-    from etl.sandbox.live import keep_alive
-    from etl.sandbox.showcase import running_api
+    from etl.sandbox.demo import demo_api, live_traffic
 
     settings = replace(settings, database_url=None)
-    with _source(settings) as url, _stoppable() as stop:
+    every = settings.demo_interval_seconds
+    show(f"Starting the sandbox in {settings.sandbox_dir} ...")
+    with _sandbox(settings) as url, _stop_event() as stop:
         if not Layout(settings.data_dir).pointer.is_symlink():
+            show(f"Reading it into {settings.data_dir} ...")
             _cycle(settings, url, is_full=False)
-        writer = threading.Thread(target=keep_alive, args=(url.reveal(), stop), name="live traffic")
-        writer.start()
-        try:
-            with running_api(settings, url) as told:
-                print(f"{told}\n\nThe messenger is alive; Ctrl-C stops everything.", flush=True)
-                _cycles(settings, url, settings.demo_interval_seconds, stop, is_full=False)
-        finally:
-            stop.set()
-            writer.join()
-    print("stopped", file=sys.stderr)
+        with live_traffic(url, stop), demo_api(settings, url, options.log_file.path) as api:
+            show(
+                f"\nOpen {api.url}/docs\n\n"
+                "To call the API, in another terminal:\n"
+                f"  . {api.shell_file}\n"
+                '  curl -H "$ADMIN" "$API/dashboard?days=7"\n'
+                '  curl -H "$MEMBER" "$API/timeline?format=csv"\n'
+                '  echo "$TOKEN"  # for the forms of that page\n\n'
+                f"Users are active, and a cycle runs every {every} s. Ctrl-C stops everything."
+            )
+            _show_log(options)
+            _cycles(settings, url, every, stop, options, is_full=False)
+    show("stopped", sys.stderr)
     return 0
 
 
-def _run_on(settings: Settings, url: Secret, every: int, *, is_full: bool) -> None:
-    with _stoppable() as stop:
-        _cycles(settings, url, every, stop, is_full=is_full)
-    print("stopped", file=sys.stderr)
-
-
 def _cycles(
-    settings: Settings, url: Secret, every: int, stop: threading.Event, *, is_full: bool
+    settings: Settings,
+    url: Secret,
+    every: int,
+    stop: threading.Event,
+    options: argparse.Namespace,
+    *,
+    is_full: bool,
 ) -> None:
-    """A cycle every so many seconds until `stop`.
+    """A cycle every `every` seconds until `stop`.
 
-    A cycle that fails leaves the last generation as it is, and the next one tries again; only
-    another source than last time ends the loop, because trying again cannot help.
+    A cycle that fails leaves the last generation in place, and the next one tries again. Only a
+    source that is not the one of last time ends the loop, because a retry cannot help.
     """
-    layout = Layout(settings.data_dir)
     while not stop.is_set():
+        if abandoned_calls() and settings.database_url is not None:
+            _replace_process(every, is_full=is_full)
         begun = time.monotonic()
         try:
             report = _cycle(settings, url, is_full)
             is_full = False
-            batch = report.manifest.last_batch
-            print(
-                f"{batch.data_through:%H:%M:%S}  batch {batch.batch}: {batch.rows_read:,} rows "
-                f"read, {batch.rows_changed:,} changed, {batch.days_rebuilt} days rebuilt; "
-                f"generation {report.manifest.generation} in {layout.pointer}",
-                flush=True,
-            )
+            show(cycle_line(report))
         except SourceChangedError:
             raise
         except AnalyticsError as error:
             log.error("cycle.failed", error=error.message, hint=error.hint)
+            if options.log_file is not None:
+                show(error_text(error), sys.stderr)
         stop.wait(max(0.0, every - (time.monotonic() - begun)))
+
+
+def _replace_process(every: int, *, is_full: bool) -> NoReturn:
+    """Continue in a new process image: a call that never returns keeps a thread and a connection.
+
+    The process id stays the same, so a service manager does not notice.
+    """
+    log.warning("process.replaced", abandoned_calls=abandoned_calls())
+    sys.stdout.flush()
+    options = ["--every", str(every), *(["--full"] if is_full else [])]
+    os.execv(sys.executable, [sys.executable, "-m", "etl", "run", *options])
 
 
 def _cycle(settings: Settings, url: Secret, is_full: bool) -> CycleReport:
@@ -211,7 +234,7 @@ def _cycle(settings: Settings, url: Secret, is_full: bool) -> CycleReport:
 
 def _backfill(settings: Settings, options: argparse.Namespace) -> int:
     days = _days(options)
-    with _source(settings) as url, _stoppable() as stop, shown_progress(sys.stderr) as show:
+    with _source(settings) as url, _stop_event() as stop, shown_progress(sys.stderr) as progress:
         report = backfill(
             settings,
             url,
@@ -220,10 +243,10 @@ def _backfill(settings: Settings, options: argparse.Namespace) -> int:
             jobs=options.jobs,
             pause_above_lag_mb=options.pause_above_lag,
             restart=options.restart,
-            show=show,
+            show=progress,
             stop=stop,
         )
-    print(backfill_text(report, Layout(settings.data_dir)))
+    show(backfill_text(report, Layout(settings.data_dir)))
     return 0
 
 
@@ -248,13 +271,12 @@ def _verify(settings: Settings, options: argparse.Namespace) -> int:
             repair=options.repair,
             may_remove=options.yes,
         )
-    print(verification_text(found, Layout(settings.data_dir)))
+    show(verification_text(found, Layout(settings.data_dir)))
     return 0 if found.reconciled.is_settled else 1
 
 
 def _erase(settings: Settings, options: argparse.Namespace) -> int:
-    receipt = erase(settings, options.user, _now)
-    print(receipt_text(receipt, Layout(settings.data_dir)))
+    show(receipt_text(erase(settings, options.user, _now), Layout(settings.data_dir)))
     return 0
 
 
@@ -263,60 +285,119 @@ def _status(settings: Settings, options: argparse.Namespace) -> int:
     if options.json:
         print(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
     else:
-        print(status_text(found))
+        show(status_text(found))
     return found.level.exit_code
 
 
 def _rebuild(settings: Settings, options: argparse.Namespace) -> int:
-    layout = Layout(settings.data_dir)
     begun = time.monotonic()
     manifest = rebuild_warehouse(settings, _now)
     rows = sum(state.rows for state in manifest.tables.values())
-    print(f"{rows:,} rows rebuilt from the lake in {time.monotonic() - begun:.1f} s.")
-    print(generation_text(layout))
+    rebuilt = f"{rows:,} rows rebuilt from the lake in {time.monotonic() - begun:.1f} s."
+    show(f"{rebuilt}\n\n{generation_text(Layout(settings.data_dir))}")
     return 0
 
 
 def _publish(settings: Settings, options: argparse.Namespace) -> int:
     publish_again(settings, _now)
-    print(generation_text(Layout(settings.data_dir)))
+    show(generation_text(Layout(settings.data_dir)))
     return 0
 
 
 @contextmanager
 def _source(settings: Settings) -> Iterator[Secret]:
-    """The database to read: the one that is set, or the sandbox's."""
+    """The database to read: `DATABASE_URL`, or the sandbox's."""
     layout = Layout(settings.data_dir)
-    layout.create()
     if settings.database_url is not None:
+        layout.create()
         layout.sandbox_marker.unlink(missing_ok=True)
         yield settings.database_url
         return
-    # The sandbox is an optional extra: whoever has a database needs none of its packages.
+    show(f"DATABASE_URL is not set: reading the sandbox in {settings.sandbox_dir}.")
+    with _sandbox(settings) as url:
+        show("")
+        yield url
+
+
+@contextmanager
+def _sandbox(settings: Settings) -> Iterator[Secret]:
+    """The sandbox's database, filled at the first use."""
+    # The sandbox is an optional extra: reading a real database needs none of its packages.
     from etl.sandbox.messenger import sandbox_messenger
 
-    def say(line: str) -> None:
-        print(line, flush=True)
-
-    with sandbox_messenger(settings, _now(), say) as url:
+    layout = Layout(settings.data_dir)
+    layout.create()
+    with sandbox_messenger(settings, _now(), show) as url:
         if not layout.lake_manifest.exists():
             layout.sandbox_marker.touch()
         yield url
 
 
+def _log_file(settings: Settings, options: argparse.Namespace) -> LogFile | None:
+    """Where to log: a file for the demo and on a terminal, standard error for a service."""
+    name = "demo" if options.command is _demo else "etl"
+    if name == "etl" and not sys.stderr.isatty():
+        return None
+    return LogFile(settings.sandbox_dir.parent / f"{name}.log")
+
+
+def _show_log(options: argparse.Namespace) -> None:
+    """Say once where the log is, if it is a file."""
+    if options.log_file is not None:
+        show(f"Log: {options.log_file.path}", sys.stderr)
+    options.is_log_shown = True
+
+
 @contextmanager
-def _stoppable() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set: what runs ends its cycle and stops in order."""
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C and SIGTERM raise KeyboardInterrupt, once.
+
+    A second Ctrl-C is ignored, so it does not interrupt the cleanup that stops the sandbox.
+    """
+
+    def interrupt(number: int) -> None:
+        raise KeyboardInterrupt(number)
+
+    previous = _on_first_signal(interrupt)
+    try:
+        yield
+    finally:
+        _restore(previous)
+
+
+@contextmanager
+def _stop_event() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set, so that the running cycle ends first."""
     stop = threading.Event()
-    previous = {
-        number: signal.signal(number, lambda *_: stop.set())
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    previous = _on_first_signal(lambda _: stop.set())
     try:
         yield stop
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        if not stop.is_set():
+            _restore(previous)
+
+
+_Handlers = dict[signal.Signals, Any]
+
+
+def _on_first_signal(react: Callable[[int], None]) -> _Handlers:
+    """Call `react` at the first Ctrl-C or SIGTERM; returns the handlers before."""
+
+    def handle(number: int, _: object) -> None:
+        for each in _SIGNALS:
+            signal.signal(each, lambda *_: None)
+        react(number)
+
+    return {
+        each: signal.signal(each, handle)
+        for each in _SIGNALS
+        if signal.getsignal(each) is not signal.SIG_IGN  # started with nohup
+    }
+
+
+def _restore(handlers: _Handlers) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 def _now() -> datetime:

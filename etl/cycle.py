@@ -13,7 +13,7 @@ from olap.days import EVERY_DAY, NO_DAY
 from olap.errors import BackfillError
 from olap.extract import Extract
 from olap.layout import Layout, write_durably
-from olap.log import get_logger
+from olap.log import Timer, get_logger
 from olap.manifest import Manifest, Places, read_manifest
 from olap.proofs import due
 from olap.publish import collect, is_due, publish
@@ -27,7 +27,6 @@ from olap.recovery import (
     unreadable,
 )
 from olap.settings import Secret, Settings
-from olap.timer import Timer
 from olap.warehouse import Warehouse, open_warehouse
 
 log = get_logger(__name__)

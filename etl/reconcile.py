@@ -18,11 +18,10 @@ from olap.days import NO_DAY, DaySet, days_of
 from olap.extract import Difference, Extract
 from olap.fold import Folded, fold
 from olap.layout import write_durably
-from olap.log import get_logger
+from olap.log import Timer, get_logger
 from olap.manifest import Manifest
 from olap.proofs import miscounted_days
 from olap.settings import Secret, Settings
-from olap.timer import Timer
 from olap.warehouse import Warehouse
 
 log = get_logger(__name__)

@@ -1,97 +1,116 @@
-"""What the command line prints for people: a cycle, the status, a few numbers."""
+"""What the command line prints for people: results as text, errors, and the progress of a backfill.
+
+The text is for terminals of 80 columns. Times are UTC.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import shutil
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
+from typing import TextIO
 
 import duckdb
+from rich.console import Console
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 
-from etl.backfill import BackfillReport
+from etl.backfill import BackfillReport, Progress
 from etl.cycle import CycleReport
 from etl.erase import ErasureReceipt
 from etl.verify import Verification
 from olap import sqlfiles
+from olap.errors import AnalyticsError
 from olap.layout import Layout
 from olap.publish import current
 from olap.status import Status
 
+LINE_SECONDS = 5.0
+
 
 def cycle_text(report: CycleReport, layout: Layout) -> str:
-    """What a cycle read and what it published."""
-    rows = [("table", "rows read", "MB", "ms", "rows now", "days")]
+    """What a cycle read and published."""
+    rows = [("table", "read", "rows read", "MB", "ms", "rows now", "days")]
     for name, table in report.extract.tables.items():
-        state = report.manifest.tables[name]
         days = report.manifest.days(name)
         rows.append(
             (
-                name + (" (whole)" if table.is_full else ""),
+                name,
+                "all" if table.is_full else "changes",
                 f"{table.rows:,}",
                 f"{table.bytes / 1e6:,.1f}",
                 f"{table.ms:,}",
-                f"{state.rows:,}",
+                f"{report.manifest.tables[name].rows:,}",
                 f"{days:,}" if days else "",
             )
         )
-    steps = ", ".join(f"{step} {ms:,} ms" for step, ms in report.steps_ms.items() if ms)
-    lines = [*_columns(rows), "", f"{report.rows_changed:,} rows were new or different."]
-    lines += [f"Steps: {steps}.", ""]
+    changes = f"{report.rows_changed:,} rows new or changed, {report.days_rebuilt:,} days rebuilt."
+    lines = [*_columns(rows), "", f"{changes} {_seconds(report.steps_ms)}"]
+    lines += [
+        f"{table}: {refused:,} rows are missing at the source, too many to remove unasked; "
+        "`verify --repair --yes` removes them."
+        for table, refused in report.reconciled.refused.items()
+    ]
     if not report.is_published:
-        lines.append("Nothing changed, so the last generation stands.")
-    return "\n".join([*lines, generation_text(layout)])
+        lines.append("Nothing changed, so no new generation was published.")
+    return "\n".join([*lines, "", generation_text(layout)])
+
+
+def cycle_line(report: CycleReport) -> str:
+    """A cycle in one line, for cycles that repeat."""
+    batch = report.manifest.last_batch
+    return (
+        f"{batch.data_through:%H:%M:%S} UTC  generation {report.manifest.generation}: "
+        f"{batch.rows_read:,} rows read, {report.rows_changed:,} changed, "
+        f"{report.days_rebuilt:,} days rebuilt"
+    )
 
 
 def backfill_text(report: BackfillReport, layout: Layout) -> str:
     """What a backfill read, and the generation that it ended with."""
     progress = report.progress
     if not report.days and report.cycle is None:
-        return "All of these days are covered already.\n" + generation_text(layout)
-    read = progress.blocks_done - report.resumed_blocks
+        return "All of these days are covered already.\n\n" + generation_text(layout)
     lines = [
-        f"{read:,} blocks read in {report.read_ms / 1000:,.1f} s, "
-        f"{report.resumed_blocks:,} had been read before; {progress.rows:,} rows; days: "
-        f"{report.days}."
+        f"{progress.blocks_done - report.resumed_blocks:,} blocks read in "
+        f"{report.read_ms / 1000:,.1f} s, {report.resumed_blocks:,} by an earlier command; "
+        f"{progress.rows:,} rows.",
+        f"Days: {report.days}.",
     ]
     if report.cycle is None:
         left = progress.blocks - progress.blocks_done
-        lines.append(f"Stopped with {left:,} blocks to go; the same command goes on.")
-    else:
-        lines += ["", cycle_text(report.cycle, layout)]
-    return "\n".join(lines)
+        lines.append(f"Stopped with {left:,} blocks to go; the same command continues.")
+        return "\n".join(lines)
+    return "\n".join([*lines, "", cycle_text(report.cycle, layout)])
 
 
 def generation_text(layout: Layout) -> str:
-    """Which generation stands, where, and a few numbers out of it."""
+    """The published generation, with a few numbers from it."""
     manifest, path = current(layout), layout.pointer.resolve()
     if manifest is None:
         return "No generation has been published."
+    with duckdb.connect(str(path), read_only=True) as connection:
+        row = sqlfiles.run(connection, "report/few_numbers")[0]
+    messages, deleted, days, conversations, users, sender_days, week_senders = row
     return "\n".join(
         [
-            f"Generation {manifest.generation}: {layout.pointer} -> {path.name} "
-            f"({path.stat().st_size / 1e6:,.1f} MB)",
+            f"Generation {manifest.generation} in {layout.pointer} ({_size(path.stat().st_size)}):",
             f"  data through {_instant(manifest.data_through)}",
-            *few_numbers(path),
-            "Look into it with `make shell`.",
+            f"  {messages:,} messages on {days:,} days, {deleted:,} of them deleted",
+            f"  {users:,} users, {conversations:,} conversations",
+            f"  {week_senders:,} senders in the last 7 UTC days, "
+            f"{sender_days / 7:,.0f} on an average day",
+            "`make shell` opens it in DuckDB.",
         ]
     )
 
 
-def few_numbers(generation: Path) -> list[str]:
-    """A few numbers, computed from the published file as anybody would."""
-    with duckdb.connect(str(generation), read_only=True) as connection:
-        row = sqlfiles.run(connection, "report/few_numbers")[0]
-    messages, deleted, days, conversations, users, sender_days, week_senders = row
-    return [
-        f"  {messages:,} messages on {days:,} days, {deleted:,} of them deleted",
-        f"  {users:,} users in {conversations:,} conversations",
-        f"  in its last 7 UTC days {week_senders:,} people wrote, "
-        f"{sender_days / 7:,.0f} on an average day",
-    ]
-
-
 def verification_text(found: Verification, layout: Layout) -> str:
-    """What was proved, and what differed."""
+    """What was compared with the source, and what differs."""
     reconciled, manifest = found.reconciled, found.manifest
     rows = [("table", "rows compared", "files proved", "all proved since")]
     for name, table in reconciled.extracts[0].tables.items():
@@ -101,45 +120,46 @@ def verification_text(found: Verification, layout: Layout) -> str:
         compared = sum(n for day, n in table.counts.items() if day is None or day in table.proved)
         since = _instant(proof.proved_at) if proof.proved_at else "not yet"
         rows.append((name, f"{compared:,}", f"{proof.proved_files:,}/{proof.files:,}", since))
-    lines = [*_columns(rows), ""]
-    for difference in reconciled.differences:
+    lines = []
+    for found_day in reconciled.differences:
         lines.append(
-            f"{difference.table} {difference.day or '(whole)'}: {difference.missing_rows:,} rows "
-            f"of the source are missing, {difference.extra_rows:,} rows here are not at the source"
+            f"{found_day.table} {found_day.day or '(whole)'}: {found_day.missing_rows:,} rows are "
+            f"missing here, {found_day.extra_rows:,} rows are missing at the source"
         )
     for name, days in reconciled.miscounted.items():
-        lines.append(f"{name} {days}: not as many rows as at the source")
+        lines.append(f"{name} {days}: the number of rows differs from the source")
     if not reconciled.is_settled:
-        lines.append("These differ from the source. `--repair` reads them again.")
+        lines.append("These differ from the source; `--repair` reads them again.")
     elif found.is_repaired:
-        lines.append("What differed was read again, and is now equal to the source.")
+        lines.append("What differed was read again, and equals the source now.")
     else:
-        lines.append("Everything compared is equal to the source.")
-    steps = ", ".join(f"{step} {ms:,} ms" for step, ms in found.steps_ms.items() if ms)
-    return "\n".join([*lines, f"Steps: {steps}.", "", generation_text(layout)])
+        lines.append("Everything compared equals the source.")
+    lines.append(_seconds(found.steps_ms))
+    return "\n".join([*_columns(rows), "", *lines, "", generation_text(layout)])
 
 
 def receipt_text(receipt: ErasureReceipt, layout: Layout) -> str:
     """The receipt of an erasure."""
     lines = [
-        f"{receipt.lake_files:,} day files were written anew, and the warehouse; generation "
-        f"{receipt.generation} was published, {receipt.generations_removed:,} older ones removed.",
+        f"Rewritten: {receipt.lake_files:,} day files and the warehouse. Generation "
+        f"{receipt.generation} is published, {receipt.generations_removed:,} older ones are "
+        "removed.",
         f"Cache: {receipt.cache}.",
-        f"Searched afterwards: {receipt.files_searched:,} files below {layout.root}, "
-        f"{receipt.bytes_searched:,} bytes as they lie and {receipt.values_searched:,} values "
-        "decoded: neither the id nor a name was found.",
+        f"Searched: {receipt.files_searched:,} files below {layout.root}, as "
+        f"{receipt.bytes_searched:,} bytes and {receipt.values_searched:,} decoded values. Neither "
+        "the id nor a name was found.",
     ]
     if receipt.chunks:
-        lines.insert(1, f"{receipt.chunks:,} ranges of an unfinished backfill are read again.")
+        lines.insert(1, f"{receipt.chunks:,} ranges of an unfinished backfill will be read again.")
     if receipt.shared_names:
-        lines.append(f"{receipt.shared_names} of the names another user has too; it stays theirs.")
+        lines.append(f"{receipt.shared_names} of the names are kept: another user has them too.")
     if receipt.plain_texts:
         lines.append(
-            f"{receipt.plain_texts} of the texts are too short or too common to search for byte by "
-            "byte; they were searched for as values."
+            f"{receipt.plain_texts} of the texts are too short or too common to search for in "
+            "bytes; they were searched for in decoded values."
         )
     lines.append(
-        "Out of reach: what analysts copied away, backups, and blocks the disk has not reused."
+        "Not covered: copies made by analysts, backups, and disk blocks that were not reused yet."
     )
     return "\n".join(lines)
 
@@ -160,18 +180,20 @@ def status_text(status: Status) -> str:
             f"watermark     xid {watermark.xid}, {watermark.age_xids:,} transactions and "
             f"{watermark.age_seconds:,.0f} s behind the last snapshot"
         )
-        lines.append(f"held back by  {watermark.held_back_by or 'nobody'}")
+        if watermark.held_back_by is not None:
+            lines.append(f"held back by  {watermark.held_back_by}")
     disk = status.disk
-    lines.append(
-        f"disk          lake {_mb(disk.lake)}, warehouse {_mb(disk.warehouse)}, "
-        f"generations {_mb(disk.generations)}, free {_mb(disk.free)}"
-    )
+    lines += [
+        f"disk used     lake {_size(disk.lake)}, warehouse {_size(disk.warehouse)}, "
+        f"generations {_size(disk.generations)}",
+        f"disk free     {_size(disk.free)}",
+    ]
     if status.coverage:
         lines.append(f"coverage      {status.coverage}")
     if status.backfill:
         lines.append(f"backfill      {status.backfill}")
     if status.tables:
-        rows = [("table", "rows", "at the source", "outside", "days", "proved", "all since")]
+        rows = [("table", "rows", "at source", "outside", "days", "proved", "all since (UTC)")]
         rows += [
             (
                 name,
@@ -180,17 +202,17 @@ def status_text(status: Status) -> str:
                 f"{t.outside_rows:,}",
                 f"{t.days:,}" if t.days else "",
                 f"{t.proof.proved_files:,}/{t.proof.files:,}",
-                _instant(t.proof.proved_at) if t.proof.proved_at else "not yet",
+                f"{t.proof.proved_at:%Y-%m-%d %H:%M}" if t.proof.proved_at else "not yet",
             )
             for name, t in status.tables.items()
         ]
         lines += ["", *_columns(rows)]
     if status.batches:
-        last = [("batch", "data through", "read", "changed", "days rebuilt", "ms")]
+        last = [("batch", "data through (UTC)", "rows read", "changed", "days rebuilt", "ms")]
         last += [
             (
                 str(batch["batch"]),
-                _instant(batch["data_through"]),
+                f"{batch['data_through']:%Y-%m-%d %H:%M:%S}",
                 f"{batch['rows_read']:,}",
                 f"{batch['rows_changed']:,}",
                 f"{batch['days_rebuilt']:,}",
@@ -202,14 +224,107 @@ def status_text(status: Status) -> str:
     return "\n".join(lines)
 
 
+def error_text(error: AnalyticsError) -> str:
+    """An error, and what to do next."""
+    return f"error: {error.message}\n  {error.hint}"
+
+
+def show(text: str, stream: TextIO | None = None) -> None:
+    """Print a text to a stream, by default to standard output.
+
+    On a terminal, long sentences are wrapped; tables, with two spaces between columns, are not.
+    """
+    stream = stream or sys.stdout
+    if stream.isatty():
+        text = "\n".join(map(_wrapped, text.splitlines()))
+    print(text, file=stream, flush=True)
+
+
+@contextmanager
+def shown_progress(stream: TextIO) -> Iterator[Callable[[Progress], None]]:
+    """A function that shows the progress of a backfill: a bar on a terminal, lines elsewhere."""
+    if stream.isatty():
+        with _bar(Console(file=stream)) as show:
+            yield show
+    else:
+        yield _progress_lines(stream, time.monotonic)
+
+
+@contextmanager
+def _bar(console: Console) -> Iterator[Callable[[Progress], None]]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[rows]}"),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=console) as bar:
+        task = bar.add_task("reading", total=None, rows="")
+
+        def show(progress: Progress) -> None:
+            bar.update(
+                task,
+                description=_activity(progress),
+                total=max(progress.blocks, 1),
+                completed=progress.blocks_done,
+                rows=f"{progress.rows:,} rows",
+            )
+
+        yield show
+
+
+def _progress_lines(stream: TextIO, monotonic: Callable[[], float]) -> Callable[[Progress], None]:
+    last: tuple[float, Progress] | None = None
+
+    def show(progress: Progress) -> None:
+        nonlocal last
+        now = monotonic()
+        is_end = progress.blocks_done == progress.blocks
+        if last and ((now - last[0] < LINE_SECONDS and not is_end) or progress == last[1]):
+            return
+        last = (now, progress)
+        percent = 100 * progress.blocks_done / max(progress.blocks, 1)
+        print(
+            f"{_activity(progress)}: {progress.blocks_done:,} of {progress.blocks:,} blocks "
+            f"({percent:.0f} %), {progress.rows:,} rows",
+            file=stream,
+            flush=True,
+        )
+
+    return show
+
+
+def _activity(progress: Progress) -> str:
+    if progress.lag_bytes is None:
+        return "reading"
+    return f"waiting for a replica that is {progress.lag_bytes / 1e6:,.0f} MB behind"
+
+
+def _seconds(steps_ms: Mapping[str, int]) -> str:
+    return f"Time: {sum(steps_ms.values()) / 1000:,.1f} s."
+
+
+def _wrapped(line: str) -> str:
+    if "  " in line.strip():
+        return line
+    width = shutil.get_terminal_size().columns
+    indent = " " * (len(line) - len(line.lstrip()))
+    return textwrap.fill(
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
 def _columns(rows: Iterable[tuple[str, ...]]) -> list[str]:
-    """Rows as aligned text: the first column to the left, the others to the right."""
+    """Rows as aligned text: words to the left, numbers to the right."""
     table = list(rows)
-    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
+    columns = list(zip(*table, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    are_words = [column[-1][:1].isalpha() for column in columns]
     return [
         "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+            cell.ljust(width) if is_word else cell.rjust(width)
+            for cell, width, is_word in zip(row, widths, are_words, strict=True)
         ).rstrip()
         for row in table
     ]
@@ -219,5 +334,5 @@ def _instant(instant: datetime | None) -> str:
     return f"{instant:%Y-%m-%d %H:%M:%S} UTC" if instant else "never"
 
 
-def _mb(size: int) -> str:
-    return f"{size / 1e6:,.1f} MB"
+def _size(size: int) -> str:
+    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"

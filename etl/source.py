@@ -24,17 +24,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import adbc_driver_manager as adbc
 import adbc_driver_postgresql.dbapi as adbc_postgresql
 import pyarrow as pa
 
-from etl.watchdog import Watchdog, connected, with_time_limits
+from etl.watchdog import Watchdog, with_time_limits
 from olap import sqlfiles
 from olap.backfill_chunks import BlockRange
 from olap.days import EVERY_DAY, NO_DAY, DaySet
@@ -42,6 +42,8 @@ from olap.errors import SourceError, SourceSilentError
 from olap.manifest import SourceIdentity, utc
 from olap.settings import Secret
 from olap.tables import FACTS, MESSAGES, TABLES, Dimension, Fact, Table, Type
+
+T = TypeVar("T")
 
 APPLICATION_NAME = "messenger-analytics"
 MAPPING = "source/messenger"
@@ -51,7 +53,7 @@ FORMS = "source/forms"
 _HINTS = {
     "28": "Check user and password in DATABASE_URL.",
     "3D": "Check the database name in DATABASE_URL.",
-    "42501": "Grant the role SELECT on the messenger's tables (README, A role for it).",
+    "42501": "Grant the role SELECT on the messenger's tables (etl/README.md).",
     "42P01": "Check that DATABASE_URL names the messenger's database and its search_path.",
     "42703": "The messenger's schema is not the one of sql/source/messenger/schema.sql.",
     "42883": "The messenger's schema is not the one of sql/source/messenger/schema.sql.",
@@ -295,39 +297,47 @@ class SourceTransaction:
     def _ask(
         self, name: str, text: str, parameters: tuple[str, ...] | None = None
     ) -> list[dict[str, Any]]:
-        with self._errors(name), self._connection.cursor() as cursor:
-            cursor.execute(text, parameters)
-            rows: list[dict[str, Any]] = cursor.fetch_arrow_table().to_pylist()
-            return rows
+        return self._call(name, lambda: _rows(self._connection, text, parameters))
 
     def _stream(self, form: str, table: Table) -> pa.RecordBatchReader:
-        name = f"{MAPPING}/{table.name}"
-        with self._errors(name):
-            cursor = self._connection.cursor()
-            cursor.execute(statement(form, table))
-            reader = cursor.fetch_record_batch()
+        name, stream = f"{MAPPING}/{table.name}", _Stream(self._connection)
+        schema = self._call(name, lambda: stream.open(statement(form, table)))
 
         def batches() -> Iterator[pa.RecordBatch]:
             try:
-                with cursor:
-                    while True:
-                        # Only the wait for the batch counts as waiting, not its use.
-                        with self._errors(name):
-                            batch = next(reader, None)
-                        if batch is None:
-                            return
-                        yield _without_zones(batch)
+                while (batch := self._call(name, stream.next)) is not None:
+                    yield _without_zones(batch)
             except SourceError as error:
                 self.failure = error
                 raise
+            finally:
+                with suppress(SourceError):
+                    self._call(name, stream.close)
 
-        return pa.RecordBatchReader.from_batches(_without_zone(reader.schema), batches())
+        return pa.RecordBatchReader.from_batches(_without_zone(schema), batches())
 
-    @contextmanager
-    def _errors(self, name: str) -> Iterator[None]:
-        what = f"reading {name} from PostgreSQL failed"
-        with source_errors(self._url, what, self._watchdog), self._watchdog.waiting():
-            yield
+    def _call(self, name: str, work: Callable[[], T]) -> T:
+        with source_errors(self._url, f"reading {name} from PostgreSQL failed"):
+            return self._watchdog.call(work)
+
+
+class _Stream:
+    """A running query. One object owns cursor and reader, so an abandoned call keeps both."""
+
+    def __init__(self, connection: adbc_postgresql.Connection) -> None:
+        self._cursor = connection.cursor()
+
+    def open(self, text: str) -> pa.Schema:
+        self._cursor.execute(text)
+        self._reader = self._cursor.fetch_record_batch()
+        schema: pa.Schema = self._reader.schema
+        return schema
+
+    def next(self) -> pa.RecordBatch | None:
+        return next(self._reader, None)
+
+    def close(self) -> None:
+        self._cursor.close()
 
 
 @contextmanager
@@ -341,43 +351,40 @@ def open_source(
     """Open a read-only transaction with the tables locked and a snapshot taken; end it afterwards.
 
     Args:
-        stall_seconds: how long the server may be silent before the connection is dropped.
-        snapshot_name: use the snapshot of the transaction that exported it and holds the locks.
+        stall_seconds: how long a call may take before the watchdog asks the server.
+        snapshot_name: see what the transaction sees that exported it, and holds the locks.
 
     Raises:
         SourceError: PostgreSQL cannot be reached, refuses to be read, is locked or silent.
     """
-    conninfo = with_time_limits(url, stall_seconds)
-    with source_errors(url, f"cannot connect to {url}"):
-        connection, its_socket = connected(
-            lambda: adbc_postgresql.connect(conninfo, autocommit=True), conninfo, stall_seconds
-        )
-    watchdog = Watchdog(conninfo, stall_seconds, its_socket)
-    waiting_at_most = lock_timeout_seconds + stall_seconds
+    watchdog, connection = _connected(url, stall_seconds, f"cannot connect to {url}")
+
+    def begin() -> None:
+        # A database in another encoding would send its own bytes, which are not text here.
+        _execute(connection, "set client_encoding = 'UTF8'")
+        names = _tables_to_lock(connection)
+        _execute(connection, "begin isolation level repeatable read read only")
+        _execute(connection, f"set local application_name = '{APPLICATION_NAME}'")
+        _execute(connection, f"set local lock_timeout = {lock_timeout_seconds * 1000}")
+        _execute(connection, "set local idle_in_transaction_session_timeout = 0")
+        if snapshot_name is None:
+            _execute(connection, f"lock table {', '.join(names)} in access share mode")
+        else:
+            _execute(connection, f"set transaction snapshot '{snapshot_name}'")
+
+    def end() -> None:
+        with suppress(adbc.Error):
+            _execute(connection, "rollback")
+        with suppress(adbc.Error):
+            connection.close()
+
     try:
-        with (
-            source_errors(url, "the messenger's tables cannot be locked for reading", watchdog),
-            watchdog.waiting(at_most=waiting_at_most),
-        ):
-            # A database in another encoding would send its own bytes, which are not text here.
-            _execute(connection, "set client_encoding = 'UTF8'")
-            names = _tables_to_lock(connection)
-            _execute(connection, "begin isolation level repeatable read read only")
-            _execute(connection, f"set local application_name = '{APPLICATION_NAME}'")
-            _execute(connection, f"set local lock_timeout = {lock_timeout_seconds * 1000}")
-            _execute(connection, "set local idle_in_transaction_session_timeout = 0")
-            if snapshot_name is None:
-                _execute(connection, f"lock table {', '.join(names)} in access share mode")
-            else:
-                _execute(connection, f"set transaction snapshot '{snapshot_name}'")
+        with source_errors(url, "the messenger's tables cannot be locked for reading"):
+            watchdog.call(begin, at_most=lock_timeout_seconds + stall_seconds)
         yield SourceTransaction(connection, url, watchdog)
     finally:
-        with watchdog.waiting(at_most=stall_seconds):
-            with suppress(adbc.Error):
-                _execute(connection, "rollback")
-            with suppress(adbc.Error):
-                connection.close()
-        watchdog.close()
+        with suppress(TimeoutError):
+            watchdog.call(end, at_most=stall_seconds)
 
 
 def replica_lag_bytes(url: Secret, *, stall_seconds: int = 60) -> int | None:
@@ -386,15 +393,15 @@ def replica_lag_bytes(url: Secret, *, stall_seconds: int = 60) -> int | None:
     Raises:
         SourceError: PostgreSQL cannot be reached, or the role may not see the replicas.
     """
-    with source_errors(url, f"cannot ask {url} how far its replicas are"):
-        conninfo = with_time_limits(url, stall_seconds)
-        connection = adbc_postgresql.connect(conninfo, autocommit=True)
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute(sqlfiles.text("source/replica_lag"))
-                row = cursor.fetch_arrow_table().to_pylist()[0]
-        finally:
-            connection.close()
+    what = f"cannot ask {url} how far its replicas are"
+    watchdog, connection = _connected(url, stall_seconds, what)
+
+    def ask() -> dict[str, Any]:
+        with connection:
+            return _rows(connection, sqlfiles.text("source/replica_lag"))[0]
+
+    with source_errors(url, what):
+        row = watchdog.call(ask, at_most=stall_seconds)
     if row["hidden_replicas"]:
         raise SourceError(
             f"the role may not see the position of {row['hidden_replicas']} replicas",
@@ -404,25 +411,34 @@ def replica_lag_bytes(url: Secret, *, stall_seconds: int = 60) -> int | None:
     return lag
 
 
-@contextmanager
-def source_errors(url: Secret, what: str, watchdog: Watchdog | None = None) -> Iterator[None]:
-    """Translate the driver's errors: what failed, why, and what to do; never with a password.
+def _connected(
+    url: Secret, stall_seconds: int, what: str
+) -> tuple[Watchdog, adbc_postgresql.Connection]:
+    conninfo = with_time_limits(url, stall_seconds)
+    watchdog = Watchdog(conninfo, stall_seconds)
+    with source_errors(url, what):
+        return watchdog, watchdog.connect(
+            lambda: adbc_postgresql.connect(conninfo, autocommit=True)
+        )
 
-    Args:
-        watchdog: knows why it dropped a connection, which the driver does not.
+
+@contextmanager
+def source_errors(url: Secret, what: str) -> Iterator[None]:
+    """Turn the driver's errors into ours: what failed, why, and what to do; never a password.
+
+    Raises:
+        SourceSilentError: the watchdog abandoned a call.
+        SourceError: anything else that the driver reports.
     """
     try:
         yield
+    except TimeoutError as error:
+        raise SourceSilentError(
+            f"{what}: {url.redact(str(error))}",
+            hint="Check PostgreSQL and the network between; the next cycle tries again. "
+            "ETL_STALL_SECONDS sets how long a silence may last.",
+        ) from None
     except (adbc.Error, pa.ArrowException, OSError) as error:  # the latter two from a stream
-        verdict = watchdog.verdict if watchdog is not None else None
-        if isinstance(error, TimeoutError):
-            verdict = str(error)
-        if verdict is not None:
-            raise SourceSilentError(
-                f"{what}: {url.redact(verdict)}",
-                hint="Check PostgreSQL and the network in between; the next cycle tries again. "
-                "ETL_STALL_SECONDS is how long PostgreSQL may be silent.",
-            ) from None
         state = getattr(error, "sqlstate", None) or ""
         detail = url.redact(" ".join(str(error).split()))
         hint = _HINTS.get(state) or _HINTS.get(state[:2])
@@ -515,6 +531,15 @@ def _without_zones(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 def _has_zone(field: pa.Field[Any]) -> bool:
     return pa.types.is_timestamp(field.type) and field.type.tz is not None
+
+
+def _rows(
+    connection: adbc_postgresql.Connection, text: str, parameters: tuple[str, ...] | None = None
+) -> list[dict[str, Any]]:
+    with connection.cursor() as cursor:
+        cursor.execute(text, parameters)
+        rows: list[dict[str, Any]] = cursor.fetch_arrow_table().to_pylist()
+        return rows
 
 
 def _execute(connection: adbc_postgresql.Connection, statement: str) -> None:

@@ -18,13 +18,13 @@ from etl.reconcile import Reconciled, reconcile
 from olap.days import DayRange, day_set
 from olap.errors import RepairRefusedError, VerifyError, WarehouseDamagedError
 from olap.layout import Layout
+from olap.log import Timer
 from olap.manifest import Manifest, Places
 from olap.proofs import disagreements, offences
 from olap.publish import publish
 from olap.recovery import recovering, restore
 from olap.settings import Secret, Settings
 from olap.tables import TABLE_NAMES
-from olap.timer import Timer
 from olap.warehouse import Warehouse, open_warehouse
 
 

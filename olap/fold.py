@@ -22,9 +22,9 @@ from olap import ledger
 from olap.days import portions, ranges
 from olap.extract import Extract
 from olap.lake import DayChange, write_days, write_dimension
+from olap.log import Timer
 from olap.manifest import Batch, Manifest, Places, TableState
 from olap.tables import DIMENSIONS, FACTS, PARTICIPANTS, ROLLUPS, Fact
-from olap.timer import Timer
 from olap.warehouse import Warehouse, count_rows
 
 

@@ -1,4 +1,4 @@
-"""Servers of one test's own, which it may stop, pause and kill."""
+"""Servers of a single test, which may stop, pause and kill them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ import redis
 
 from api.app import PREFIX
 from etl.sandbox import valkey
-from etl.sandbox.cluster import Cluster, PostgresServer
+from etl.sandbox.postgres import Cluster, PostgresServer
 
 ROOT = Path(__file__).parents[1]
+# A bound for a server that hangs, not for its speed.
+HANG_SECONDS = 300
 
 
 @contextmanager
 def paused(*pids: int) -> Iterator[None]:
-    """Within the block these processes do nothing, and their sockets stay open."""
+    """Pause processes during the block; their sockets stay open."""
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     try:
@@ -37,34 +39,34 @@ def paused(*pids: int) -> Iterator[None]:
 
 @dataclass
 class OwnPostgres:
-    """A PostgreSQL in a directory of its own."""
+    """A PostgreSQL server in its own directory."""
 
     cluster: Cluster
     server: PostgresServer
 
     @classmethod
     def start_in(cls, directory: Path) -> OwnPostgres:
-        """Make it and start it."""
+        """Create it and start it."""
         cluster = Cluster(directory, 18)
         return cls(cluster, cluster.start())
 
     def pids(self) -> list[int]:
-        """The server's process and those of its sessions."""
+        """The process ids of the server and of its sessions."""
         text = (self.cluster.data / "postmaster.pid").read_text()
         postmaster = int(text.split()[0])
         children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
         return [postmaster, *map(int, children)]
 
     def stop(self) -> None:
-        """End it in order."""
+        """Stop it."""
         self.cluster.stop()
 
     def start(self) -> None:
-        """Start it again."""
+        """Start the server again."""
         self.cluster.start()
 
     def kill(self) -> None:
-        """End it and its sessions at once, as a crash does."""
+        """Kill it and its sessions at once, like a crash."""
         for pid in self.pids():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -72,7 +74,7 @@ class OwnPostgres:
 
 @dataclass
 class OwnValkey:
-    """A Valkey in a directory of its own, durable unless its options say otherwise."""
+    """A Valkey server in its own directory, durable by default."""
 
     directory: Path
     options: dict[str, str] = field(default_factory=dict)
@@ -80,11 +82,11 @@ class OwnValkey:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The URL of its socket."""
         return f"unix://{self.directory / 's'}"
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start it and wait until it answers."""
         options = {
             "port": "0",
             "unixsocket": str(self.directory / "s"),
@@ -96,22 +98,28 @@ class OwnValkey:
         }
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
         self.process = subprocess.Popen(
-            [str(valkey._program()), *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [str(valkey.server_program()), *words],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         client = redis.Redis.from_url(self.url)
-        for _ in range(1000):
-            with suppress(redis.RedisError):
-                if client.ping():
-                    break
+        deadline = time.monotonic() + HANG_SECONDS
+        while not self._answers(client):
+            assert time.monotonic() < deadline, "Valkey does not answer"
             time.sleep(0.01)
         client.close()
 
+    def _answers(self, client: redis.Redis) -> bool:
+        with suppress(redis.RedisError):
+            return bool(client.ping())
+        return False
+
     def end(self, how: signal.Signals = signal.SIGTERM) -> None:
-        """End it, and wait until it is gone."""
+        """Stop it and wait until it has ended."""
         if self.process is not None:
             self.process.send_signal(how)
             try:
-                self.process.wait(timeout=10)
+                self.process.wait(timeout=HANG_SECONDS)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -119,16 +127,16 @@ class OwnValkey:
 
     @property
     def pid(self) -> int:
-        """Its process."""
+        """The process id."""
         assert self.process is not None
         return self.process.pid
 
 
 class ApiProcess:
-    """The API on a socket that outlives it: a client waits while it is restarted.
+    """The API on a socket that stays open while the API is restarted, so that clients wait.
 
     Attributes:
-        url: below which all its questions and events are.
+        url: the prefix of all its endpoints.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
@@ -138,7 +146,7 @@ class ApiProcess:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it; requests that come before it is ready wait in the backlog."""
+        """Start it; requests before it is ready wait in the backlog."""
         number = self.socket.fileno()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.api.on_socket", str(number)],
@@ -148,15 +156,15 @@ class ApiProcess:
         )
 
     def end(self, how: signal.Signals) -> int:
-        """End it, and wait until it is gone; its exit code."""
+        """Stop it and wait until it has ended; returns the exit code."""
         assert self.process is not None
         self.process.send_signal(how)
-        code = self.process.wait(timeout=30)
+        code = self.process.wait(timeout=HANG_SECONDS)
         self.process = None
         return code
 
     def close(self) -> None:
-        """Leave nothing behind."""
+        """Kill it and close the socket."""
         if self.process is not None:
             self.process.kill()
             self.process.wait()

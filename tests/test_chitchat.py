@@ -1,4 +1,4 @@
-"""The chitchat corpus in PostgreSQL: every message of it, and nothing invented."""
+"""The chitchat corpus in PostgreSQL: every message of it, and nothing else."""
 
 from __future__ import annotations
 
@@ -11,29 +11,30 @@ from importlib.machinery import ModuleSpec
 import psycopg
 import pytest
 
-from etl.sandbox import wheels
+from etl.sandbox import packages
 from etl.sandbox.chitchat import Corpus, load, read_corpus, tables
 from etl.sandbox.load import Counts
-from etl.sandbox.server import create_database, drop_database
-from etl.sandbox.wheels import find_wheel
+from etl.sandbox.packages import package_directory
+from etl.sandbox.postgres import create_database, drop_database
 from olap.errors import SandboxError
 
 UNTIL = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 
 installed = pytest.mark.skipif(
-    find_wheel("chitchat_dataset") is None, reason="the optional group `chitchat` is not installed"
+    package_directory("chitchat_dataset") is None,
+    reason="the optional group `chitchat` is not installed",
 )
 
 
 @pytest.fixture(scope="module")
 def corpus() -> Corpus:
-    """The corpus as it stands in the file."""
+    """The corpus as it is in the file."""
     return read_corpus()
 
 
 @pytest.fixture(scope="module")
 def corpus_database(postgres_url: str) -> Iterator[tuple[str, Counts]]:
-    """A database with the corpus, and what loading it reported."""
+    """A database with the corpus, and the counts that the load returned."""
     name = f"test_{os.getpid()}_chitchat"
     url = create_database(postgres_url, name)
     try:
@@ -44,7 +45,7 @@ def corpus_database(postgres_url: str) -> Iterator[tuple[str, Counts]]:
 
 @installed
 def test_corpus_is_complete(corpus_database: tuple[str, Counts]) -> None:
-    """All messages, people and conversations arrive, and receipts and events stay empty."""
+    """All messages, users and conversations are loaded; receipts and events are empty."""
     url, counts = corpus_database
     expected = {
         "users": 1_315,
@@ -59,19 +60,19 @@ def test_corpus_is_complete(corpus_database: tuple[str, Counts]) -> None:
 
 
 @installed
-def test_messages_are_the_corpus_own(corpus_database: tuple[str, Counts]) -> None:
-    """Per conversation, the texts in order and the pauses between them are those of the file."""
+def test_messages_are_those_of_the_file(corpus_database: tuple[str, Counts]) -> None:
+    """Per conversation, the texts, their order and the pauses are those of the file."""
     url, _ = corpus_database
-    package = find_wheel("chitchat_dataset")
+    package = package_directory("chitchat_dataset")
     assert package is not None
     corpus = json.loads((package / "dataset.json").read_bytes())
     expected = {}
     for name, conversation in corpus.items():
-        said = [message for turn in conversation["messages"] for message in turn]
-        moments = [datetime.fromisoformat(message["timestamp"]) for message in said]
+        written = [message for turn in conversation["messages"] for message in turn]
+        moments = [datetime.fromisoformat(message["timestamp"]) for message in written]
         expected[name] = [
             (message["text"], moment - moments[0])
-            for message, moment in zip(said, moments, strict=True)
+            for message, moment in zip(written, moments, strict=True)
         ]
     found: dict[str, list[tuple[object, object]]] = {}
     with psycopg.connect(url) as connection:
@@ -86,7 +87,7 @@ def test_messages_are_the_corpus_own(corpus_database: tuple[str, Counts]) -> Non
 
 @installed
 def test_times_end_at_until(corpus_database: tuple[str, Counts]) -> None:
-    """The newest message is at `until`, and 89 of them share one second as in the corpus."""
+    """The newest message is at `until`, and 89 messages share one second, as in the corpus."""
     url, _ = corpus_database
     assert one(url, "select max(created_at) from messages") == UNTIL
     crowded = "select max(n) from (select count(*) n from messages group by created_at) counts"
@@ -95,9 +96,9 @@ def test_times_end_at_until(corpus_database: tuple[str, Counts]) -> None:
 
 @installed
 def test_references_resolve(corpus_database: tuple[str, Counts]) -> None:
-    """Every sender is a user and a member, and nobody or nothing is younger than it should be."""
+    """Every sender is a user and a member, and no message is older than what it refers to."""
     url, _ = corpus_database
-    strangers = """
+    unresolved = """
         select count(*) from messages m
         left join users u on u.id = m.sender_id and u.created_at <= m.created_at
         left join conversations c
@@ -107,12 +108,12 @@ def test_references_resolve(corpus_database: tuple[str, Counts]) -> None:
             and p.joined_at <= m.created_at
         where u.id is null or c.id is null or p.user_id is null
     """
-    assert one(url, strangers) == 0
+    assert one(url, unresolved) == 0
 
 
 @installed
 def test_numbers_follow_first_appearance(corpus: Corpus) -> None:
-    """People are numbered from 1 on, as they first appear in the file, with distinct names."""
+    """Users are numbered from 1 by first appearance in the file, and have distinct names."""
     chunks = {chunk.table: chunk.rows for chunk in tables(corpus, UNTIL)}
     users = chunks["users"]
     assert users["id"].to_list() == list(range(1, 1_316))
@@ -124,20 +125,20 @@ def test_numbers_follow_first_appearance(corpus: Corpus) -> None:
 
 @installed
 def test_same_corpus_gives_the_same_rows(corpus: Corpus) -> None:
-    """Made twice, the rows are the same, ids included, and no id occurs twice."""
-    readings = [{c.table: c.rows for c in tables(corpus, UNTIL)} for _ in range(2)]
-    for table, rows in readings[0].items():
-        assert rows.equals(readings[1][table]), table
-    assert readings[0]["messages"]["id"].is_unique().all()
+    """Two reads give the same rows, ids included, and every id is unique."""
+    reads = [{c.table: c.rows for c in tables(corpus, UNTIL)} for _ in range(2)]
+    for table, rows in reads[0].items():
+        assert rows.equals(reads[1][table]), table
+    assert reads[0]["messages"]["id"].is_unique().all()
 
 
 def test_missing_package_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the package the error names the optional dependency group."""
+    """Without the package the error names the extra that has it."""
 
-    def nothing(name: str, _package: str | None = None) -> ModuleSpec | None:
+    def not_found(name: str, _package: str | None = None) -> ModuleSpec | None:
         return None
 
-    monkeypatch.setattr(wheels, "find_spec", nothing)
+    monkeypatch.setattr(packages, "find_spec", not_found)
     with pytest.raises(SandboxError, match="chitchat-dataset") as caught:
         read_corpus()
     assert "`chitchat`" in caught.value.hint

@@ -87,6 +87,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     found.thread.join()
 
 
+@pytest.mark.slow
 def test_tracked_events_are_stored(database: str, valkey_url: str, tmp_path: Path) -> None:
     """Events of the client that the real API receives are in PostgreSQL as they were tracked."""
     environment = {"JWT_SECRET": SECRET, "DATABASE_URL": database, "REDIS_URL": valkey_url}

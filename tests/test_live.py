@@ -1,4 +1,4 @@
-"""Live traffic: every kind of change happens, repeatably, and never after its second."""
+"""Live traffic: every kind of change happens, reproducibly, and within its second."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from etl.sandbox.live import DEEDS, LiveTraffic
+from etl.sandbox.live import ACTIONS, LiveTraffic
 from etl.sandbox.load import TABLES
-from etl.sandbox.server import create_database, drop_database
+from etl.sandbox.postgres import create_database, drop_database
 from etl.sandbox.traffic import TrafficPlan, load
 
 UNTIL = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -37,7 +37,7 @@ TIMES = (
 
 @pytest.fixture(scope="module")
 def filled_template(postgres_url: str) -> Iterator[str]:
-    """The name of a database with a small messenger's traffic up to UNTIL, to be copied."""
+    """The name of a database with the traffic of a small messenger up to UNTIL, to copy."""
     name = f"test_{os.getpid()}_live"
     url = create_database(postgres_url, name)
     try:
@@ -49,7 +49,7 @@ def filled_template(postgres_url: str) -> Iterator[str]:
 
 @pytest.fixture
 def new_messenger(postgres_url: str, filled_template: str) -> Iterator[Callable[[], str]]:
-    """Make any number of small, equal messengers; returns each one's URL."""
+    """A function that creates a small messenger, equal to the others, and returns its URL."""
     names: list[str] = []
 
     def make() -> str:
@@ -68,7 +68,7 @@ def messenger(new_messenger: Callable[[], str]) -> str:
 
 
 def tick_on(url: str, *, seed: int = 7, ticks: int = TICKS, rate: float = 5) -> Counter[str]:
-    """Let some seconds pass after UNTIL; returns all deeds."""
+    """Run some seconds after UNTIL; returns the number of each action."""
     traffic = LiveTraffic(url, seed=seed, rate=rate)
     return sum((traffic.tick(UNTIL + n * SECOND) for n in range(1, ticks + 1)), Counter[str]())
 
@@ -90,12 +90,12 @@ def since(url: str, table: str, moment: str) -> int:
     return len(column(url, f"select 1 from {table} where {moment} >= {QUOTED}"))
 
 
-def test_every_deed_happens_and_leaves_its_trace(messenger: str) -> None:
-    """Each kind of deed happens within a minute, and the database holds exactly these changes."""
+def test_every_action_happens_and_changes_its_rows(messenger: str) -> None:
+    """Each action happens within a minute, and the database has exactly these changes."""
     before = {table: rows(messenger, table) for table in TABLES}
     done = tick_on(messenger)
     after = {table: rows(messenger, table) for table in TABLES}
-    assert [deed for deed in DEEDS if not done[deed]] == []
+    assert [action for action in ACTIONS if not done[action]] == []
     grown = {table: len(after[table]) - len(before[table]) for table in TABLES}
 
     assert grown["users"] == done["register_user"]
@@ -103,45 +103,45 @@ def test_every_deed_happens_and_leaves_its_trace(messenger: str) -> None:
     renamed = changed(before["users"], after["users"], key=(0,), value=1)
     assert 0 < renamed <= done["rename_user"]
 
-    assert grown["conversations"] == done["found_conversation"]
+    assert grown["conversations"] == done["create_conversation"]
     retitled = changed(before["conversations"], after["conversations"], key=(0,), value=2)
     assert 0 < retitled <= done["rename_conversation"]
 
-    assert grown["message_read_receipts"] == done["read"] + done["read_late"]
-    assert since(messenger, "messages", "deleted_at") == done["delete"]
-    assert 0 < since(messenger, "messages", "updated_at") <= done["edit"]
+    assert grown["message_read_receipts"] == done["read_message"] + done["read_old_message"]
+    assert since(messenger, "messages", "deleted_at") == done["delete_message"]
+    assert 0 < since(messenger, "messages", "updated_at") <= done["edit_message"]
     silent = "select 1 from messages where updated_at is null and content like '%!'"
-    assert len(column(messenger, silent)) >= done["edit_silently"] > 0
+    assert len(column(messenger, silent)) >= done["edit_without_timestamp"] > 0
 
     old = {row[0] for row in before["messages"]}
     imported = [row for row in after["messages"] if row[0] not in old and row[5] < UNTIL]  # type: ignore[operator]
-    assert len(imported) >= 3 * done["import_old"]
+    assert len(imported) >= 3 * done["import_old_messages"]
     written = since(messenger, "messages", "created_at")
-    assert written == done["send"] + 3 * done["send_together"]
+    assert written == done["send_message"] + 3 * done["send_simultaneously"]
     assert grown["messages"] == written + len(imported)
 
 
-def test_members_come_go_and_come_back(messenger: str) -> None:
-    """Joins, leaves, returns and changes of role all show in the memberships."""
+def test_members_join_leave_and_rejoin(messenger: str) -> None:
+    """Joining, leaving, rejoining and changes of role are in the memberships."""
     before = rows(messenger, "conversation_participants")
     done = tick_on(messenger)
     after = rows(messenger, "conversation_participants")
     old, new = ({row[:2]: row[2:] for row in table} for table in (before, after))
-    founded = set(column(messenger, "select id from conversations where created_at >= " + QUOTED))
-    joined = [key for key in new if key not in old and key[0] not in founded]
-    assert 0 < len(joined) <= done["join"]  # the others joined what was founded meanwhile
-    told = "select 1 from analytics_events where event_type = 'conversation.joined'"
-    assert len(column(messenger, f"{told} and created_at >= {QUOTED}")) == (
-        done["join"] + done["rejoin"]
+    created = set(column(messenger, "select id from conversations where created_at >= " + QUOTED))
+    joined = [key for key in new if key not in old and key[0] not in created]
+    assert 0 < len(joined) <= done["join_conversation"]  # the others joined new conversations
+    events = "select 1 from analytics_events where event_type = 'conversation.joined'"
+    assert len(column(messenger, f"{events} and created_at >= {QUOTED}")) == (
+        done["join_conversation"] + done["rejoin_conversation"]
     )
     assert any(old[key][2] is None and new[key][2] is not None for key in old)  # left
-    assert any(old[key][2] is not None and new[key][2] is None for key in old)  # came back
+    assert any(old[key][2] is not None and new[key][2] is None for key in old)  # rejoined
     assert any(old[key][0] != new[key][0] for key in old)  # another role
     assert old.keys() <= new.keys()
 
 
-def test_late_readers_and_equal_times(messenger: str) -> None:
-    """Receipts come for messages days old, and some new messages share their microsecond."""
+def test_old_messages_are_read_and_times_are_shared(messenger: str) -> None:
+    """Some receipts are for messages days old, and some messages share a microsecond."""
     done = tick_on(messenger)
     late = """
         select 1 from message_read_receipts r join messages m on m.id = r.message_id
@@ -149,11 +149,11 @@ def test_late_readers_and_equal_times(messenger: str) -> None:
     """
     assert len(column(messenger, late.format(QUOTED))) > 0
     shared = "select 1 from messages where created_at >= {} group by created_at having count(*) = 3"
-    assert len(column(messenger, shared.format(QUOTED))) == done["send_together"]
+    assert len(column(messenger, shared.format(QUOTED))) == done["send_simultaneously"]
 
 
-def test_nothing_happens_at_or_after_now(messenger: str) -> None:
-    """No time that a tick writes is as late as the tick's own."""
+def test_every_time_is_before_the_tick(messenger: str) -> None:
+    """Every time that a tick writes is before the time of the tick."""
     tick_on(messenger, ticks=20)
     end = UNTIL + 20 * SECOND
     for table, moment in TIMES:
@@ -162,7 +162,7 @@ def test_nothing_happens_at_or_after_now(messenger: str) -> None:
 
 
 def test_references_resolve(messenger: str) -> None:
-    """Senders, readers and members exist, and receipts and memberships point at something."""
+    """Senders, readers and members exist, and so do their messages and conversations."""
     tick_on(messenger)
     for query in (
         "select 1 from messages m left join users u on u.id = m.sender_id"
@@ -178,8 +178,10 @@ def test_references_resolve(messenger: str) -> None:
         assert column(messenger, query) == [], query
 
 
-def test_same_seed_same_traffic(messenger: str, new_messenger: Callable[[], str]) -> None:
-    """On equal databases the same seed leaves equal tables, and another seed does not."""
+def test_the_same_seed_gives_the_same_traffic(
+    messenger: str, new_messenger: Callable[[], str]
+) -> None:
+    """On equal databases equal seeds give equal tables, and another seed does not."""
     twin, other = new_messenger(), new_messenger()
     done = tick_on(messenger, ticks=15)
     assert tick_on(twin, ticks=15) == done
@@ -189,28 +191,29 @@ def test_same_seed_same_traffic(messenger: str, new_messenger: Callable[[], str]
     assert rows(other, "messages") != rows(messenger, "messages")
 
 
-def test_a_messenger_without_anybody_starts_with_registrations(database: str) -> None:
-    """On empty tables a tick fails at nothing, and the first people register."""
+def test_an_empty_messenger_starts_with_registrations(database: str) -> None:
+    """On empty tables a tick does not fail, and the first users register."""
     done = tick_on(database, ticks=30)
     assert done["register_user"] == len(rows(database, "users")) > 0
 
 
-def test_run_ticks_until_it_is_stopped(messenger: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`run` takes the time from its clock, reports each tick, and ends once it is told to."""
+def test_run_ticks_until_stop_is_set(messenger: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`run` takes the time from its clock, reports each tick, and ends when `stop` is set."""
     monkeypatch.setattr("etl.sandbox.live._TICK_SECONDS", 0)
     stop, ticks = threading.Event(), list[Counter[str]]()
     hours = (UNTIL + timedelta(hours=n) for n in range(1, 100))
 
-    def after_tick(happened: Counter[str]) -> None:
-        ticks.append(happened)
+    def after_tick(done: Counter[str]) -> None:
+        ticks.append(done)
         if len(ticks) == 3:
             stop.set()
 
     LiveTraffic(messenger, clock=lambda: next(hours)).run(stop, after_tick)
     assert len(ticks) == 3
-    assert all(happened["send"] > 0 for happened in ticks)
+    assert all(done["send_message"] > 0 for done in ticks)
     third = "select 1 from messages where created_at >= {} + interval '3 hours - 1 second'"
-    assert len(column(messenger, third.format(QUOTED + "::timestamptz"))) >= ticks[2]["send"]
+    found = column(messenger, third.format(f"{QUOTED}::timestamptz"))
+    assert len(found) >= ticks[2]["send_message"]
 
 
 def changed(
@@ -220,6 +223,6 @@ def changed(
     key: tuple[int, ...],
     value: int,
 ) -> int:
-    """How many rows that were there before have another value in one column."""
+    """How many of the rows of before have another value in one column."""
     new = {tuple(row[k] for k in key): row[value] for row in after}
     return sum(new[tuple(row[k] for k in key)] != row[value] for row in before)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import duckdb
+import msgspec
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
 from olap.errors import SourceError
+from olap.manifest import read_manifest
 from tests import contents
 from tests.fix_pipeline import Pipeline
 from tests.world import World, at, uuid
@@ -104,3 +106,23 @@ def test_a_role_that_may_not_read_reactions_reads_the_rest(pipeline: Pipeline) -
         finally:
             owner.execute("drop owned by plain_reader")
             owner.execute("drop role plain_reader")
+
+
+def test_a_lake_of_a_version_without_reactions_is_completed(pipeline: Pipeline) -> None:
+    """A lake that lacks the table is published as it is; the next cycle reads the table whole."""
+    with World(pipeline.url) as world:
+        world.message(1)
+        world.reaction(1, user=2, emoji="👍")
+        pipeline.cycle()
+    manifest = read_manifest(pipeline.layout.lake_manifest)
+    without = msgspec.structs.replace(
+        manifest,
+        files=tuple(file for file in manifest.files if file.table != "reactions"),
+        tables={name: state for name, state in manifest.tables.items() if name != "reactions"},
+    )
+    pipeline.layout.lake_manifest.write_bytes(without.to_json())
+    pipeline.rebuild()
+    assert reactions(pipeline) == []
+    pipeline.cycle()
+    assert reactions(pipeline) == [(2, "👍")]
+    assert is_exact(pipeline)

@@ -1,4 +1,4 @@
-"""The sandbox's servers: real ones, shared between processes, robust against kills."""
+"""The sandbox's servers: shared between processes, and robust against kills."""
 
 from __future__ import annotations
 
@@ -18,43 +18,45 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from etl.sandbox import wheels
-from etl.sandbox.lease import shared_server
-from etl.sandbox.server import (
+from etl.sandbox import packages
+from etl.sandbox.postgres import (
     create_database,
     database_exists,
     drop_database,
     postgres_server,
-    valkey_server,
 )
+from etl.sandbox.shared_server import shared_server
+from etl.sandbox.sockets import socket_directory
+from etl.sandbox.valkey import valkey_server
 from olap.errors import SandboxError
 from tests.fix_postgres import FOREIGN_SERVER, POSTGRES_VERSION
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 
-own_server = pytest.mark.skipif(
-    FOREIGN_SERVER is not None, reason="about the sandbox's own server, not a foreign one"
-)
+own_server = pytest.mark.skipif(FOREIGN_SERVER is not None, reason="tests the sandbox's own server")
 
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """A directory of our own that the server's account can reach."""
+    """A directory that the server's account can reach, unlike pytest's own."""
     with tempfile.TemporaryDirectory(prefix="test-sandbox-") as directory:
         yield Path(directory)
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Path]:
-    """A directory with a stopped server's data, for tests that leave it so again."""
+    """The directory of a stopped server, for tests that stop it again; too long for a socket."""
     with tempfile.TemporaryDirectory(prefix="test-sandbox-") as directory:
-        with postgres_server(Path(directory), version=POSTGRES_VERSION):
+        home = Path(directory, "x" * 150)
+        with postgres_server(home, version=POSTGRES_VERSION):
             pass
-        yield Path(directory)
+        yield home
 
 
 def python(code: str, *arguments: str, **options: object) -> subprocess.Popen[str]:
-    """Another Python process, every warning an error, without XDG_RUNTIME_DIR."""
+    """Another Python process, with warnings as errors and without XDG_RUNTIME_DIR."""
     environment = {name: value for name, value in os.environ.items() if name != "XDG_RUNTIME_DIR"}
     environment["PYTHONPATH"] = str(ROOT)
     return subprocess.Popen(  # type: ignore[call-overload, no-any-return]
@@ -68,12 +70,12 @@ def python(code: str, *arguments: str, **options: object) -> subprocess.Popen[st
     )
 
 
-# Uses the server in argv[1], says where it is, and leaves when it is told to.
+# Uses the server in argv[1], prints its URL, and ends at the next line of its input.
 USER = f"""
 import os, sys
 from pathlib import Path
-from etl.sandbox.server import postgres_server
-if len(sys.argv) > 2:  # only now: somebody else may not be able to read the modules
+from etl.sandbox.postgres import postgres_server
+if len(sys.argv) > 2:  # only now: the other account may not be able to read the modules
     os.setgroups([])
     os.setgid(int(sys.argv[3]))
     os.setuid(int(sys.argv[2]))
@@ -84,7 +86,7 @@ with postgres_server(Path(sys.argv[1]), version={POSTGRES_VERSION}) as server:
 
 
 def first_line(process: subprocess.Popen[str]) -> str:
-    """The first line another process prints; its errors when it prints none."""
+    """The first line that another process prints; fails with its errors."""
     assert process.stdout is not None
     assert process.stderr is not None
     line = process.stdout.readline().strip()
@@ -93,7 +95,7 @@ def first_line(process: subprocess.Popen[str]) -> str:
 
 
 def release(process: subprocess.Popen[str]) -> None:
-    """Let a `USER` process end, and see that it ends well and in silence."""
+    """Let a `USER` process end, and check that it prints no error."""
     _, errors = process.communicate("\n", timeout=60)
     assert (process.returncode, errors) == (0, "")
 
@@ -104,20 +106,20 @@ def postmaster_pid(home: Path) -> int:
 
 
 def running(home: Path) -> bool:
-    """Whether a server has the directory open; it removes its pid file when it stops."""
+    """Whether a server uses the directory; it removes its pid file when it stops."""
     return (home / "data" / "postmaster.pid").exists()
 
 
 def answer(url: str) -> object:
-    """What a query on the server returns."""
+    """The result of a query on the server."""
     with psycopg.connect(url) as connection:
         row = connection.execute("select 42").fetchone()
     return row and row[0]
 
 
 @own_server
-def test_settings_are_a_messengers(postgres_url: str) -> None:
-    """The server is of the asked version, logical, prepared, UTC, and on no network."""
+def test_the_server_has_the_settings_of_a_messenger(postgres_url: str) -> None:
+    """Version, logical WAL, prepared transactions and UTC are set, and no port is open."""
     names = ["wal_level", "max_prepared_transactions", "TimeZone", "listen_addresses"]
     with psycopg.connect(postgres_url) as connection:
         found = [connection.execute(f"show {name}").fetchone() for name in names]
@@ -126,8 +128,8 @@ def test_settings_are_a_messengers(postgres_url: str) -> None:
     assert found == [("logical",), ("10",), ("UTC",), ("",)]
 
 
-def test_databases_come_and_go(postgres_url: str) -> None:
-    """A database exists from its creation to its removal, whatever its name looks like."""
+def test_databases_are_created_and_dropped(postgres_url: str) -> None:
+    """A database exists from its creation until it is dropped, with any name."""
     name = f"od d/na%me{os.getpid()}?"
     assert not database_exists(postgres_url, name)
     url = create_database(postgres_url, name)
@@ -139,20 +141,20 @@ def test_databases_come_and_go(postgres_url: str) -> None:
 
 
 @own_server
-def test_data_survive_a_stop_and_the_last_one_out_stops(home: Path) -> None:
-    """Leaving stops the server; starting it again finds the data and the same settings once."""
-    with postgres_server(home, version=POSTGRES_VERSION) as server:
+def test_data_are_kept_when_the_last_user_stops_the_server(cluster: Path) -> None:
+    """The last user stops the server; the next start finds the data and one set of settings."""
+    with postgres_server(cluster, version=POSTGRES_VERSION) as server:
         create_database(server.url(), "kept")
-    assert not running(home)
-    with postgres_server(home, version=POSTGRES_VERSION) as server:
+    assert not running(cluster)
+    with postgres_server(cluster, version=POSTGRES_VERSION) as server:
         assert database_exists(server.url(), "kept")
-        configuration = (home / "data" / "postgresql.conf").read_text()
+        configuration = (cluster / "data" / "postgresql.conf").read_text()
         assert configuration.count("\nwal_level = logical") == 1
 
 
 @own_server
-def test_second_process_shares_the_server(cluster: Path) -> None:
-    """Two processes use one server; whoever leaves first does not stop it, the last one does."""
+def test_processes_share_the_server(cluster: Path) -> None:
+    """Two processes use one server; only the last one stops it."""
     first, second = python(USER, str(cluster)), None
     try:
         url = first_line(first)
@@ -172,7 +174,7 @@ def test_second_process_shares_the_server(cluster: Path) -> None:
 
 @own_server
 def test_killed_user_does_not_break_the_next_start(cluster: Path) -> None:
-    """After a SIGKILL of its only user the server is found again, and stopped by the next one."""
+    """After a SIGKILL of its only user, the next user finds the server running and stops it."""
     victim = python(USER, str(cluster))
     url = first_line(victim)
     end(victim)
@@ -184,11 +186,10 @@ def test_killed_user_does_not_break_the_next_start(cluster: Path) -> None:
 
 @own_server
 def test_killed_server_does_not_break_the_next_start(cluster: Path) -> None:
-    """A killed server is started again, even when its process id now belongs to someone else."""
+    """A killed server is started again, even when another program has its process id by now."""
     with postgres_server(cluster, version=POSTGRES_VERSION) as server:
         pid = postmaster_pid(cluster)
-        os.kill(pid, signal.SIGKILL)
-        await_true(lambda: not Path(f"/proc/{pid}").exists() or zombie(pid))
+        kill(pid)
         await_true(lambda: not connects(server.socket_directory))
     stale = cluster / "data" / "postmaster.pid"
     stale.write_text(stale.read_text().replace(str(pid), str(os.getpid()), 1))
@@ -197,8 +198,8 @@ def test_killed_server_does_not_break_the_next_start(cluster: Path) -> None:
 
 
 @own_server
-def test_half_made_data_directory_is_made_anew(home: Path) -> None:
-    """What a killed initdb left behind is replaced."""
+def test_an_unfinished_data_directory_is_replaced(home: Path) -> None:
+    """What a killed initdb left is replaced."""
     (home / "data.unfinished").mkdir()
     (home / "data.unfinished" / "PG_VERSION").write_text(str(POSTGRES_VERSION))
     with postgres_server(home, version=POSTGRES_VERSION) as server:
@@ -207,8 +208,8 @@ def test_half_made_data_directory_is_made_anew(home: Path) -> None:
 
 
 @own_server
-def test_interrupt_of_the_terminal_spares_the_server(cluster: Path) -> None:
-    """Ctrl-C reaches the whole process group; the server is in another and stops in order."""
+def test_ctrl_c_does_not_reach_the_server(cluster: Path) -> None:
+    """Ctrl-C reaches the terminal's process group; the server is in another, and is stopped."""
     process = python(USER, str(cluster), start_new_session=True)
     try:
         first_line(process)
@@ -224,26 +225,27 @@ def test_interrupt_of_the_terminal_spares_the_server(cluster: Path) -> None:
 
 
 @own_server
-@pytest.mark.parametrize("name", ["x" * 150, 'it\'s, a "strange" näme %41'])
-def test_any_path_works(home: Path, name: str) -> None:
-    """Both servers run in directories whose path no socket could have, and leave none behind."""
-    with postgres_server(home / name / "pg", version=POSTGRES_VERSION) as server:
-        assert answer(server.url()) == 42
-        sockets = server.socket_directory
-    with valkey_server(home / name / "valkey") as url:
-        assert ping(url) == b"+PONG\r\n"
-    assert not sockets.is_relative_to(home)
-    assert not sockets.exists()
-    assert not Path(url.removeprefix("unix://")).exists()
+def test_any_path_works(home: Path, cluster: Path) -> None:
+    """Both servers run below paths that are too long or odd for a socket, and remove theirs."""
+    odd = home / 'it\'s, a "strange" näme %41'
+    for postgres, valkey in ((odd / "pg", odd / "valkey"), (cluster, cluster / "valkey")):
+        with postgres_server(postgres, version=POSTGRES_VERSION) as server:
+            assert answer(server.url()) == 42
+            sockets = server.socket_directory
+        with valkey_server(valkey) as url:
+            assert ping(url) == b"+PONG\r\n"
+        assert not sockets.is_relative_to(postgres)
+        assert not sockets.exists()
+        assert not Path(url.removeprefix("unix://")).exists()
 
 
 @own_server
 def test_other_version_is_refused(home: Path) -> None:
-    """A directory of another major version is an error that says what to do."""
+    """Data of another major version are an error that says what to do."""
     (home / "data").mkdir()
     (home / "data" / "PG_VERSION").write_text("9\n")
     with (
-        pytest.raises(SandboxError, match="holds a PostgreSQL 9, not 18") as caught,
+        pytest.raises(SandboxError, match="has data of PostgreSQL 9, not 18") as caught,
         postgres_server(home, version=18),
     ):
         pass
@@ -251,7 +253,7 @@ def test_other_version_is_refused(home: Path) -> None:
 
 
 def test_unknown_version_is_refused(home: Path) -> None:
-    """A version that the package does not carry is an error that names those it does."""
+    """A version that is not in the package is an error that names those that are."""
     with (
         pytest.raises(SandboxError, match="no PostgreSQL 12") as caught,
         postgres_server(home, version=12),
@@ -267,12 +269,12 @@ def test_unknown_version_is_refused(home: Path) -> None:
 def test_missing_package_is_a_clear_error(
     home: Path, monkeypatch: pytest.MonkeyPatch, package: str, enter: Callable[[Path], object]
 ) -> None:
-    """Without its wheel a server's error names the package and two ways out."""
+    """Without its package, the error of a server names the package and two solutions."""
 
-    def nothing(name: str, _package: str | None = None) -> ModuleSpec | None:
+    def not_found(name: str, _package: str | None = None) -> ModuleSpec | None:
         return None
 
-    monkeypatch.setattr(wheels, "find_spec", nothing)
+    monkeypatch.setattr(packages, "find_spec", not_found)
     with pytest.raises(SandboxError, match=package) as caught, enter(home):  # type: ignore[attr-defined]
         pass
     assert "make setup" in caught.value.hint
@@ -280,16 +282,16 @@ def test_missing_package_is_a_clear_error(
 
 
 def test_unwritable_directory_is_a_clear_error(home: Path) -> None:
-    """A directory that cannot be made is an error of the sandbox, not a traceback."""
+    """A directory that cannot be created is an error, not a traceback."""
     (home / "file").touch()
     with pytest.raises(SandboxError, match="cannot be written"), valkey_server(home / "file" / "x"):
         pass
 
 
 @own_server
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_ordinary_account_runs_it(home: Path) -> None:
-    """A process without root's rights starts, uses and stops its own server without a warning."""
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change its account")
+def test_an_ordinary_account_can_use_it(home: Path) -> None:
+    """A process of an ordinary account starts, uses and stops a server without a warning."""
     account = pwd.getpwnam("nobody")
     home.chmod(0o755)
     theirs = home / "theirs"
@@ -305,7 +307,7 @@ def test_ordinary_account_runs_it(home: Path) -> None:
 
 
 def test_valkey_answers_and_is_shared(home: Path) -> None:
-    """Two users get one Valkey; it goes on after the first leaves and ends with the last."""
+    """Two users share one Valkey; it runs until the last user stops it."""
     with valkey_server(home) as outer:
         with valkey_server(home) as inner:
             assert inner == outer
@@ -318,8 +320,35 @@ def test_valkey_fixture_is_a_server(valkey_url: str) -> None:
     assert ping(valkey_url) == b"+PONG\r\n"
 
 
+@own_server
+def test_killed_servers_leave_no_sockets(cluster: Path) -> None:
+    """The next start removes the temporary socket directories of servers that were killed."""
+    with postgres_server(cluster, version=POSTGRES_VERSION) as server:
+        stale = [server.socket_directory]
+        kill(postmaster_pid(cluster))
+        await_true(lambda: not connects(server.socket_directory))
+    stale.append(socket_directory(cluster, "valkey.sock"))
+    (cluster / "valkey").mkdir(exist_ok=True)
+    (cluster / "valkey" / "socket").write_text(f"{stale[1]}/valkey.sock")
+    assert all(sockets.exists() for sockets in stale)
+    with postgres_server(cluster, version=POSTGRES_VERSION) as server:
+        assert answer(server.url()) == 42
+    with valkey_server(cluster / "valkey") as url:
+        assert ping(url) == b"+PONG\r\n"
+    assert not any(sockets.exists() for sockets in stale)
+
+
+def test_an_unfinished_record_of_a_socket_removes_nothing(home: Path) -> None:
+    """After a kill while the path of the socket was written, only that file is replaced."""
+    (home / "socket").touch()
+    (home / "kept").touch()
+    with valkey_server(home) as url:
+        assert ping(url) == b"+PONG\r\n"
+    assert (home / "kept").exists()
+
+
 def test_failed_start_still_stops(home: Path) -> None:
-    """When a start fails half way, what it began is stopped and the next user may try again."""
+    """When a start fails, the server is stopped, and the next user can try again."""
     calls: list[str] = []
 
     def fail() -> str:
@@ -344,24 +373,30 @@ def ping(url: str) -> bytes:
 
 
 def end(process: subprocess.Popen[str]) -> None:
-    """Kill a process of ours, if it still lives, and close its pipes."""
+    """Kill a process and close its pipes."""
     process.kill()
     process.communicate()
 
 
+def kill(pid: int) -> None:
+    """Kill a process and wait until it has ended."""
+    os.kill(pid, signal.SIGKILL)
+    await_true(lambda: not Path(f"/proc/{pid}").exists() or zombie(pid))
+
+
 def zombie(pid: int) -> bool:
-    """Whether a dead process only waits for its parent."""
+    """Whether a process has ended and waits for its parent."""
     return ") Z " in Path(f"/proc/{pid}/stat").read_text()
 
 
 def connects(sockets: Path) -> bool:
-    """Whether anybody accepts connections in this socket directory."""
+    """Whether a server accepts connections in this directory."""
     with socket.socket(socket.AF_UNIX) as connection:
         return connection.connect_ex(str(sockets / ".s.PGSQL.5432")) == 0
 
 
 def await_true(condition: Callable[[], bool]) -> None:
-    """Wait until something that must happen has happened."""
+    """Wait until a condition holds that must come to hold."""
     deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, "it never happened"

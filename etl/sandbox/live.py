@@ -1,9 +1,8 @@
-"""Live traffic: the messenger goes on while the analytics watch it.
+"""Live traffic: the messenger goes on while the analytics read it.
 
-One tick is one second of a messenger: ordinary short transactions that write, read, edit
-and delete, that found, join and leave, and that now and then hand in old messages. What a
-tick does depends on the seed, the time it is given, how many ticks there were, and what is
-in the database, and on nothing else.
+A tick is one second of a messenger: short transactions that send, read, edit and delete messages,
+create, join and leave conversations, and sometimes import old messages. A tick depends only on the
+seed, its time, the number of ticks before it, and the contents of the database.
 """
 
 from __future__ import annotations
@@ -16,40 +15,37 @@ from random import Random
 
 import psycopg
 
-from etl.sandbox import deeds
-from etl.sandbox.scene import Scene
-from etl.sandbox.wording import phrases
-from olap.log import get_logger
+from etl.sandbox import actions
+from etl.sandbox.action_context import ActionContext
+from etl.sandbox.texts import message_texts
 
-log = get_logger(__name__)
-
-# How often each deed is tried, per message written.
-_PER_MESSAGE: tuple[tuple[deeds.Deed, float], ...] = (
-    (deeds.send, 1.0),
-    (deeds.read, 1.4),
-    (deeds.read_late, 0.1),
-    (deeds.edit, 0.05),
-    (deeds.delete, 0.03),
-    (deeds.come_online, 0.1),
+# How often each action is tried per message sent.
+_PER_MESSAGE: tuple[tuple[actions.Action, float], ...] = (
+    (actions.send_message, 1.0),
+    (actions.read_message, 1.4),
+    (actions.read_old_message, 0.1),
+    (actions.edit_message, 0.05),
+    (actions.delete_message, 0.03),
+    (actions.change_presence, 0.1),
 )
 
-# How often each deed is tried, per tick.
-_PER_TICK: tuple[tuple[deeds.Deed, float], ...] = (
-    (deeds.send_together, 0.1),
-    (deeds.import_old, 0.1),
-    (deeds.edit_silently, 0.2),
-    (deeds.register_user, 0.3),
-    (deeds.rename_user, 0.15),
-    (deeds.delete_user, 0.1),
-    (deeds.found_conversation, 0.2),
-    (deeds.rename_conversation, 0.2),
-    (deeds.join, 0.5),
-    (deeds.leave, 0.3),
-    (deeds.rejoin, 0.15),
-    (deeds.change_role, 0.15),
+# How often each action is tried per tick.
+_PER_TICK: tuple[tuple[actions.Action, float], ...] = (
+    (actions.send_simultaneously, 0.1),
+    (actions.import_old_messages, 0.1),
+    (actions.edit_without_timestamp, 0.2),
+    (actions.register_user, 0.3),
+    (actions.rename_user, 0.15),
+    (actions.delete_user, 0.1),
+    (actions.create_conversation, 0.2),
+    (actions.rename_conversation, 0.2),
+    (actions.join_conversation, 0.5),
+    (actions.leave_conversation, 0.3),
+    (actions.rejoin_conversation, 0.15),
+    (actions.change_role, 0.15),
 )
 
-DEEDS = tuple(deed.__name__ for deed, _ in _PER_MESSAGE + _PER_TICK)
+ACTIONS = tuple(action.__name__ for action, _ in _PER_MESSAGE + _PER_TICK)
 
 _TICK_SECONDS = 1.0
 
@@ -60,13 +56,13 @@ def utc_now() -> datetime:
 
 
 class LiveTraffic:
-    """Traffic on a messenger's database, a second at a time.
+    """Traffic on a messenger's database, one second at a time.
 
     Args:
-        url: of a database that has the messenger's tables and some rows.
+        url: of a database with the messenger's tables.
         seed: another seed does other things.
-        clock: what `run` takes the time from.
-        rate: messages per tick; everything else follows from it.
+        clock: the time of each tick of `run`.
+        rate: messages per tick; the other actions are in proportion to it.
     """
 
     def __init__(
@@ -82,52 +78,44 @@ class LiveTraffic:
         self._clock = clock
         self._rate = rate
         self._ticks = 0
-        self._texts = phrases(seed).pool.to_list()
+        self._texts = message_texts(seed).pool.to_list()
 
     def tick(self, now: datetime) -> Counter[str]:
-        """Let the second that ends at `now` happen; returns how often each deed was done.
+        """Run the second that ends at `now`; returns how often each of `ACTIONS` was done.
 
-        The names are those in `DEEDS`. Nothing gets a time at or after `now`.
+        Every time that is written is before `now`.
         """
-        chance = Random(f"{self._seed}/{self._ticks}/{now.astimezone(UTC).isoformat()}")
+        random = Random(f"{self._seed}/{self._ticks}/{now.astimezone(UTC).isoformat()}")
         self._ticks += 1
+        done = Counter[str]()
         with psycopg.connect(self._url, autocommit=True) as connection:
-            scene = Scene(connection, chance, now, self._texts)
-            for deed in self._plan(chance):
-                scene.pass_time()
+            context = ActionContext(connection, random, now, self._texts)
+            for action in self._plan(random):
+                context.advance()
                 with connection.transaction():
-                    if deed(scene):
-                        scene.happened[deed.__name__] += 1
-        return scene.happened
+                    if action(context):
+                        done[action.__name__] += 1
+        return done
 
     def run(
         self,
         stop: threading.Event,
         after_tick: Callable[[Counter[str]], None] | None = None,
     ) -> None:
-        """Tick once a second until `stop` is set; returns soon after."""
+        """Tick once a second until `stop` is set."""
         while not stop.is_set():
-            happened = self.tick(self._clock())
+            done = self.tick(self._clock())
             if after_tick is not None:
-                after_tick(happened)
+                after_tick(done)
             stop.wait(_TICK_SECONDS)
 
-    def _plan(self, chance: Random) -> list[deeds.Deed]:
-        """The deeds of one tick in the order in which they are tried."""
-        expected = [(deed, self._rate * often) for deed, often in _PER_MESSAGE]
+    def _plan(self, random: Random) -> list[actions.Action]:
+        """The actions of one tick, in order."""
+        expected = [(action, self._rate * share) for action, share in _PER_MESSAGE]
         planned = [
-            deed
-            for deed, count in (*expected, *_PER_TICK)
-            for _ in range(int(count) + (chance.random() < count % 1))
+            action
+            for action, count in (*expected, *_PER_TICK)
+            for _ in range(int(count) + (random.random() < count % 1))
         ]
-        chance.shuffle(planned)
+        random.shuffle(planned)
         return planned
-
-
-def keep_alive(url: str, stop: threading.Event) -> None:
-    """Let traffic happen on `url` until `stop`; when it cannot go on, say so and set `stop`."""
-    try:
-        LiveTraffic(url, seed=int(utc_now().timestamp())).run(stop)
-    except psycopg.Error as error:
-        log.error("traffic.failed", error=str(error))
-        stop.set()

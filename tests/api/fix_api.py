@@ -19,7 +19,7 @@ from litestar.testing import TestClient
 from api.app import PREFIX, create_app
 from api.auth import Role, make_token
 from api.limits import Limits
-from etl.sandbox.server import create_database, drop_database
+from etl.sandbox.postgres import create_database, drop_database
 from olap.settings import Hidden, Secret, Settings
 from tests.api import small_messenger as messenger
 from tests.api.servers import Server, server

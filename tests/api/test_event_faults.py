@@ -20,12 +20,14 @@ import redis
 
 from api.auth import Role
 from etl.sandbox.load import create_schema
-from etl.sandbox.server import create_database
+from etl.sandbox.postgres import create_database
 from tests.api.event_load import Load
 from tests.api.tokens import token
 from tests.fix_pipeline import Pipeline
 from tests.own_servers import ApiProcess, OwnPostgres, OwnValkey, paused
 from tests.tokens import SECRET
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

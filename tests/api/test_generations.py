@@ -20,7 +20,7 @@ from api.endpoints import NEEDED_METRICS, dashboard
 from api.generations import Generation, Generations
 from api.query import Query
 from api.service import AnalyticsService
-from etl.sandbox.server import create_database, drop_database
+from etl.sandbox.postgres import create_database, drop_database
 from olap.layout import Layout
 from olap.reader import GenerationUnreadableError, Reader
 from olap.settings import Secret, Settings

@@ -22,6 +22,8 @@ from tests.api.fix_api import Api, Caller, wait_for_key
 from tests.fix_pipeline import Pipeline
 from tests.own_servers import OwnValkey, paused
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def valkey() -> Iterator[OwnValkey]:

@@ -22,6 +22,7 @@ from api.auth import Role
 from tests.api import small_messenger as messenger
 from tests.api.servers import Server
 from tests.api.tokens import token
+from tests.effort import examples
 
 CHECKS = [
     schemathesis.checks.not_a_server_error,
@@ -38,7 +39,7 @@ TOKENS = [
     ),
 ]
 FEW = settings(
-    max_examples=12,
+    max_examples=examples(12),
     deadline=None,
     derandomize=True,
     database=None,
