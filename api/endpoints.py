@@ -85,7 +85,7 @@ def endpoint(
     metrics: tuple[str, ...],
     checks: tuple[str, ...] = (),
     rows: tuple[str, type[msgspec.Struct]] | None = None,
-    tag: str = "analytics",
+    tags: tuple[str, ...] = ("analytics",),
 ) -> Callable[[Callable[[Ask, Any], Awaitable[msgspec.Struct]]], Endpoint]:
     """Declare an endpoint; its parameters and its answer are those of the function's signature.
 
@@ -108,7 +108,7 @@ def endpoint(
             answer=hints["return"],
             compute=compute,
             rows=rows,
-            tag=tag,
+            tags=tags,
         )
         ENDPOINTS.append(declared)
         return declared
@@ -129,7 +129,7 @@ async def _require_filters(
         "conversation_stats_v1", for_conversation=conversation, **query.scope
     ):
         raise not_found()
-    if person is None or person == query.query.viewer:
+    if person is None or person == query.viewer:
         return
     # An empty period: the row says whether the person exists, and nothing is counted.
     now = Window(query.data_through, query.data_through)
@@ -352,7 +352,7 @@ async def user(ask: Ask, query: BoundQuery[UserParameters]) -> UserActivity:
     """What a person wrote and read, and where."""
     user_id = query.parameters.user_id
     rows = await ask("user_activity_v1", **query.within(), for_user=user_id)
-    if not rows and user_id != query.query.viewer:
+    if not rows and user_id != query.viewer:
         raise not_found()
     # The viewers themselves exist, even before the messenger's row for them has been extracted.
     found = plain(rows[0]) if rows else _NO_ACTIVITY | {"user_id": user_id}
@@ -517,7 +517,7 @@ class EventCounts(msgspec.Struct, kw_only=True):
     "Events by type",
     metrics=("event_counts_v1",),
     rows=("event_counts", EventCount),
-    tag="events",
+    tags=("analytics", "events"),
 )
 async def event_counts(ask: Ask, query: BoundQuery[EventCountsParameters]) -> EventCounts:
     """The number of events of each type."""
@@ -549,7 +549,7 @@ class EventTimeline(msgspec.Struct, kw_only=True):
     "Events over time",
     metrics=("event_timeline_v1",),
     rows=("event_timeline", EventBucket),
-    tag="events",
+    tags=("analytics", "events"),
 )
 async def event_timeline(ask: Ask, query: BoundQuery[EventTimelineParameters]) -> EventTimeline:
     """The number of events of each type in each hour, day, week or month."""
@@ -580,6 +580,7 @@ def _handler(
             fast_path.put(request.scope, query)
         return EntryResponse(entry, source)
 
+    # Litestar reads the operation's id and the type of the answer from the function.
     handle.__name__ = declared.name
     handle.__annotations__["return"] = EntryResponse[declared.answer]  # type: ignore[name-defined]
     return get(
@@ -591,7 +592,7 @@ def _handler(
         description=openapi.description_of(declared),
         operation_class=openapi.Read if declared.rows is None else openapi.ReadRows,
         responses=openapi.problems_of(400, 401, 403, 404, 410, 429, 503),
-        tags=list({"analytics": 0, declared.tag: 0}),
+        tags=declared.tags,
     )(handle)
 
 

@@ -45,6 +45,16 @@ _AWAY_SECONDS = 5.0
 _REDIS_TIMEOUT_SECONDS = 0.5
 # A subject is a person's id, so the keys match the pattern that an erasure removes.
 _KEY_PREFIX = "analytics:limits"
+_SHARED_AT_ONCE = 1000
+# One command for many subjects: packing a command takes redis-py 30 µs of the event loop.
+_ADD = """
+local totals = {}
+for place, key in ipairs(KEYS) do
+    totals[place] = redis.call('INCRBY', key, ARGV[place + 1])
+    redis.call('EXPIRE', key, ARGV[1])
+end
+return totals
+"""
 
 
 class Standing(NamedTuple):
@@ -122,19 +132,15 @@ class RateLimit:
         """
         self._forget(int(now // _WINDOW_SECONDS) - 1)
         counts = list(self._counts.items())
-        if not counts:
-            return
-        new = [count.own - count.sent for _, count in counts]
-        async with redis.pipeline(transaction=True) as pipeline:
-            for (subject, count), charges in zip(counts, new, strict=True):
-                key = f"{_KEY_PREFIX}:{self.name}/{count.window}/{subject}"
-                pipeline.incrby(key, charges)
-                pipeline.expire(key, 2 * _WINDOW_SECONDS)
-            totals = (await pipeline.execute())[::2]
-        for (_, count), charges, total in zip(counts, new, totals, strict=True):
-            count.sent += charges
-            # Redis may have lost or evicted the key in between.
-            count.others = max(0, total - count.sent)
+        for start in range(0, len(counts), _SHARED_AT_ONCE):
+            some = counts[start : start + _SHARED_AT_ONCE]
+            keys = [f"{_KEY_PREFIX}:{self.name}/{c.window}/{subject}" for subject, c in some]
+            new = [count.own - count.sent for _, count in some]
+            totals = await redis.eval(_ADD, len(keys), *keys, 2 * _WINDOW_SECONDS, *new)
+            for (_, count), charges, total in zip(some, new, totals, strict=True):
+                count.sent += charges
+                # Redis may have lost or evicted the key in between.
+                count.others = max(0, total - count.sent)
 
     def _forget(self, oldest: int) -> None:
         """Drop the counts of windows before this one."""

@@ -305,7 +305,7 @@ class Endpoint:
         answer: the type of the answer.
         compute: from a query to the answer; raises a `Problem` where there is none.
         rows: the field of the answer that contains its rows, and their type; for CSV.
-        tag: its chapter in the OpenAPI document.
+        tags: its chapters in the OpenAPI document.
     """
 
     path: str
@@ -317,7 +317,7 @@ class Endpoint:
     answer: type[msgspec.Struct]
     compute: Callable[[Ask, Any], Awaitable[msgspec.Struct]]
     rows: tuple[str, type[msgspec.Struct]] | None
-    tag: str
+    tags: tuple[str, ...]
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -381,10 +381,15 @@ class BoundQuery(Generic[P]):
         return cast("P", self.query.parameters)
 
     @property
+    def viewer(self) -> Id | None:
+        """The user whose view applies; None sees the whole site."""
+        return self.query.viewer
+
+    @property
     def scope(self) -> dict[str, Any]:
         """The parameters that every metric takes."""
         return {
-            "visible_to": self.query.viewer,
+            "visible_to": self.viewer,
             "include_bots": self.query.parameters.include_bots,
         }
 

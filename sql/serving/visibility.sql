@@ -1,5 +1,6 @@
 -- A digest of what a viewer sees: the participants who are present in the viewer's conversations.
 -- Two generations with the same digest show the viewer the same conversations and people.
+-- The arguments are positional, because macros of an older generation may name them differently.
 select
     md5(
         coalesce(

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
+from api.endpoints import ENDPOINTS
+from api.parameters import Every, Ranking
 from api.problems import Problem
-from api.query import Window, period
+from api.query import Endpoint, Query, Window, period
+from api.schemas import Format
 from tests.api import small_messenger as messenger
 from tests.api.fix_api import Api
 from tests.fix_pipeline import Pipeline
@@ -169,6 +174,45 @@ def test_computations_are_limited_and_cached_answers_are_not(
     assert one.get("/engagement", days=51).headers["x-cache"] == "hit"
     assert api.admin("two").get("/engagement", days=53).status_code == 200
     assert one.get("/engagement", days=53).headers["x-cache"] == "hit"
+
+
+# Another value than the default for each parameter that may change an answer.
+VALUES: dict[str, Any] = {
+    "days": 3,
+    "start": "2026-11-01",
+    "end": "2026-11-02",
+    "include_bots": False,
+    "interval": Every.WEEKLY,
+    "conversation_id": str(messenger.GARDEN),
+    "user_id_filter": "7",
+    "user_id": "7",
+    "limit": 3,
+    "sort_by": Ranking.ACTIVITY,
+    "hours": 5,
+    "form": Format.CSV,
+}
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
+def test_every_parameter_that_changes_the_answer_is_in_the_key(endpoint: Endpoint) -> None:
+    """The cache key contains each parameter, `tz` only where the answer has buckets, and never the
+    pinned generation."""
+    required = {
+        "user": {"user_id": "8"},
+        "conversation": {"conversation_id": str(messenger.TEAM)},
+    }.get(endpoint.name, {})
+
+    def key(viewer: int | None = None, **given: Any) -> str:
+        parameters = endpoint.parameters(**required | given)
+        return Query(endpoint=endpoint, viewer=viewer, parameters=parameters).key
+
+    names = {one.name for one in fields(endpoint.parameters) if one.init}
+    assert names - {"tz", "generation"} <= set(VALUES)
+    keys = [key(), *(key(**{name: VALUES[name]}) for name in names & set(VALUES))]
+    assert len(set(keys)) == len(keys)
+    assert (key(tz="Europe/Berlin") != key()) is endpoint.parameters.HAS_BUCKETS
+    assert key(generation=1) == key()
+    assert len({key(), key(viewer=7), key(viewer=8)}) == 3
 
 
 def test_bots_can_be_left_out(small_api: Api) -> None:
