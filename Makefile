@@ -13,10 +13,10 @@ endif
 DATA_DIR ?= data
 
 .DEFAULT_GOAL := help
-.PHONY: help setup etl backfill serve demo shell status verify check catalog rebuild test torture lint format bench lock clean
+.PHONY: help setup etl backfill serve demo shell status verify check catalog rebuild test test-fast torture lint format bench lock clean
 
 help:  ## show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
 setup: $(VENV)/ready  ## install everything in requirements.lock into .venv
 
@@ -61,11 +61,17 @@ catalog: setup  ## generate sql/README.md from the metrics
 rebuild: setup  ## rebuild the warehouse from the lake alone
 	@$(RUN) -m etl rebuild
 
-test: setup  ## run the whole test suite, on real PostgreSQL and Valkey
-	$(RUN) -m pytest -n $(if $(TEST_DATABASE_URL),0,2)
+# Transaction ids are counted on a foreign server, so its tests run one after the other.
+WORKERS_OF_TESTS = $(if $(TEST_DATABASE_URL),0,2)
 
-torture: setup  ## run long random histories (MINUTES=30 SEED=)
-	$(RUN) -m tests.torture $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
+test: setup  ## run the whole test suite against real PostgreSQL and Valkey
+	$(RUN) -m pytest -n $(WORKERS_OF_TESTS)
+
+test-fast: setup  ## run the tests that stop no server, kill no process and run no bench
+	$(RUN) -m pytest -n $(WORKERS_OF_TESTS) -m "not slow" --hypothesis-profile=fast
+
+torture: setup  ## play long random histories and check every generation (MINUTES=30 SEED=)
+	$(RUN) -m tests.random_histories $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
 lint: setup  ## check style, types and SQL
 	$(RUN) -m ruff check .
@@ -77,7 +83,7 @@ format: setup  ## format the code
 	$(RUN) -m ruff format .
 	$(RUN) -m ruff check --fix .
 
-bench: setup  ## measure the speed, in build/ (ONLY=cycles MESSAGES=50000000)
+bench: setup  ## measure speed beside the references, in build/ (ONLY=cycles MESSAGES=50000000)
 	$(RUN) -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(MESSAGES),--messages $(MESSAGES))
 
 lock: setup  ## update requirements.lock

@@ -1,19 +1,20 @@
-"""The API: answers questions from published generations, over HTTP.
+"""The API: answers queries from published generations, over HTTP.
 
-    request ─► identity ─► limits ─► front ─────► routes ─► desk ───────► cache ─► runner ─► DuckDB
-               who asks?             in memory?   what?     for whom,     Redis?   a macro of
-                                                            of which               the file
-                                                            generation?
+    request ─► auth ─► limits ─► fast_path ─► endpoints ─► service ─► cache ─► executor ─► DuckDB
+               who?              in memory?   which        which      Redis?   a macro of the
+                                              query?       generation?         generation
 
-The laws:
+Its rules:
 
-* An answer is a pure function of *(generation, metrics and versions, parameters, scope)*. The key
-  of the cache says exactly these, so there is nothing to invalidate: a new generation is new keys.
-* Who may see what is decided in the metric's SQL (`visible_to`), and no controller filters rows.
-* Nothing it depends on may take it down: without Redis it computes, without PostgreSQL it serves
-  the last generation and says how old it is.
+* An answer is a pure function of *(generation, metrics and versions, parameters, scope)*. The cache
+  key consists of exactly these, so nothing is ever invalidated: a new generation has new keys.
+* A metric's SQL decides who may see what (`visible_to`); the API filters no rows.
+* Nothing that it depends on may take it down: without Redis it computes every answer, without
+  PostgreSQL it serves the last generation and reports its age.
 * Every error is a problem document (RFC 9457) that says what to do.
 
-`api` imports `olap` and never `etl`. Read in this order: `app`, `desk`, `questions`, `recipes`,
-`generations`, `cache`, `shared`, `front`; then `identity`, `keys`, `limits`, and `routes`.
+`api` imports `olap` and never `etl`. Read in this order: `app`, `endpoints`, `query`, `service`,
+`generations`, `cache`, `redis_cache`, `fast_path`; then `auth`, `limits` and `events`. `client` is
+for other programs, and the server does not import it. `README.md` is for operators and client
+programmers.
 """

@@ -1,46 +1,40 @@
-"""Wires the application: who needs what, in which order things start and stop; nothing else."""
+"""Wires the application: which object receives which, and what starts and stops in which order."""
 
 from __future__ import annotations
 
 import asyncio
 import errno
 import os
-import shutil
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from secrets import token_hex
 from typing import Any
 
 from litestar import Litestar, Router
 from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 
-from api import documents, problems, telemetry, warmup
+from api import endpoints, openapi, problems, spill, telemetry, warmup
+from api.auth import AuthenticationMiddleware, Verifier
 from api.cache import Cache, Memory
-from api.desk import Desk
-from api.events.routes import events_router
+from api.events.handlers import events_router
 from api.events.service import Events
-from api.front import Front, FrontMiddleware
+from api.executor import Executor
+from api.fast_path import FastPath, FastPathMiddleware
 from api.generations import Generations
 from api.health import HealthController, MetricsController, refresh_gauges
-from api.identity import IdentityMiddleware, Verifier
 from api.limits import LimitMiddleware, Limits
 from api.pages import favicon
-from api.recipes import NEEDED_METRICS
-from api.routes.analytics import AnalyticsController
-from api.routes.answering import Answering
-from api.routes.parameters import period_90, period_365
-from api.runner import Runner
-from api.shared import SharedCache
+from api.redis_cache import RedisCache
+from api.service import AnalyticsService
 from api.telemetry import Telemetry
-from olap.disk import disk_errors
+from olap.errors import disk_errors
 from olap.layout import Layout
 from olap.reader import Reader
 from olap.settings import Settings
 
 PREFIX = "/api/v1/messenger/analytics"
+_GAUGES_SECONDS = 1.0
 
 
 def create_app(settings: Settings) -> Litestar:
@@ -52,81 +46,84 @@ def create_app(settings: Settings) -> Litestar:
     layout = Layout(settings.data_dir)
     verifier = Verifier.from_settings(settings)
     limits = Limits.from_settings(settings)
-    spill = Path(tempfile.gettempdir(), f"analytics-api-{token_hex(8)}")
+    spill_path = spill.new_path()
     reader = Reader(
         layout.generations,
         memory_limit=settings.api_memory_limit,
         threads=settings.threads,
-        spill_directory=spill,
+        spill_directory=spill_path,
     )
-    runner = Runner(
+    executor = Executor(
         reader,
         threads=settings.api_threads,
         timeout_seconds=settings.query_timeout_seconds,
         observe=lambda metric, seconds: telemetry.COMPUTED.labels(metric).observe(seconds),
     )
-    shared = SharedCache(settings.redis_url, ttl_seconds=settings.cache_ttl_seconds)
-    cache = Cache(Memory(settings.cache_memory_mb * 1_000_000), shared)
-    generations = Generations(layout, reader, NEEDED_METRICS, directory=state_directory(settings))
-    desk = Desk(generations, cache, runner, scope_max_age_seconds=settings.scope_max_age_seconds)
-    generations.on_switch = cache.keep_only
+    redis_cache = RedisCache(settings.redis_url, ttl_seconds=settings.cache_ttl_seconds)
+    cache = Cache(Memory(settings.cache_memory_mb * 1_000_000), redis_cache)
+    generations = Generations(
+        layout, reader, endpoints.NEEDED_METRICS, directory=state_directory(settings)
+    )
+    service = AnalyticsService(
+        generations,
+        cache,
+        executor,
+        limits,
+        scope_max_age_seconds=settings.scope_max_age_seconds,
+    )
+    fast_path = FastPath()
+    generations.on_switch = cache.memory.keep_only
+    generations.warm_up = warmup.warm_up_of(service, fast_path)
     events = Events(settings)
-    front = Front()
-    generations.warm_up = warmup.warm_up_of(desk, front)
-    answering = Answering(desk, front, limits)
 
     @asynccontextmanager
     async def running(_: Litestar) -> AsyncIterator[None]:
-        spill.mkdir(mode=0o700)  # DuckDB would let everybody look into it
-        async with limits.shared(settings.redis_url), events.running():
-            await generations.start()
-            gauges = asyncio.create_task(_keep_gauges(generations, shared), name="gauges")
-            try:
-                yield
-            finally:
-                gauges.cancel()
-                await generations.stop()
-                await asyncio.to_thread(runner.close)
-                await shared.close()
-                reader.close()
-                shutil.rmtree(spill, ignore_errors=True)
+        with spill.spill_directory(spill_path):
+            async with limits.shared(settings.redis_url), events.running():
+                await generations.start()
+                gauges = asyncio.create_task(_keep_gauges(generations, redis_cache), name="gauges")
+                try:
+                    yield
+                finally:
+                    gauges.cancel()
+                    await generations.stop()
+                    await asyncio.to_thread(executor.close)
+                    await redis_cache.close()
+                    reader.close()
 
     app = Litestar(
         route_handlers=[
-            Router(PREFIX, route_handlers=[AnalyticsController, events_router(events)]),
+            Router(
+                PREFIX,
+                route_handlers=[*endpoints.handlers(service, fast_path), events_router(events)],
+            ),
             HealthController,
             MetricsController,
             favicon,
         ],
         middleware=[
-            IdentityMiddleware(verifier),
+            AuthenticationMiddleware(verifier),
             LimitMiddleware(limits),
-            FrontMiddleware(front, desk),
+            FastPathMiddleware(fast_path, service),
         ],
-        dependencies={
-            "answering": _always(answering),
-            "generations": _always(generations),
-            "shared": _always(shared),
-            "period_90": Provide(period_90, sync_to_thread=False),
-            "period_365": Provide(period_365, sync_to_thread=False),
-        },
+        dependencies={"generations": _constant(generations), "redis_cache": _constant(redis_cache)},
         cors_config=_cors(settings),
-        openapi_config=documents.config(),
+        openapi_config=openapi.config(),
         plugins=[problems.plugin()],
         exception_handlers={500: problems.on_defect},
         lifespan=[running],
-        logging_config=None,  # `python -m api` has told all loggers where to write
+        logging_config=None,  # `python -m api` has configured all loggers
     )
-    # Around everything, also around what Litestar answers before any middleware.
+    # Outside of everything, also of what Litestar answers before any middleware.
     app.asgi_handler = Telemetry(app.asgi_handler)
     return app
 
 
 def state_directory(settings: Settings) -> Path:
-    """The directory that the workers share; made if need be.
+    """The directory that the workers share; created if it does not exist.
 
     Raises:
-        DataDirError, DiskFullError: it cannot be made or written.
+        DataDirError, DiskFullError: it cannot be created or written.
     """
     directory = settings.api_dir or settings.data_dir / "api"
     with disk_errors(directory):
@@ -136,13 +133,13 @@ def state_directory(settings: Settings) -> Path:
     return directory
 
 
-def _always(thing: Any) -> Provide:
-    """A dependency that is one and the same for every request."""
+def _constant(value: Any) -> Provide:
+    """A dependency with the same value for every request."""
 
-    def provide() -> Any:
-        return thing
+    async def provide() -> Any:
+        return value
 
-    return Provide(provide, sync_to_thread=False)
+    return Provide(provide)
 
 
 def _cors(settings: Settings) -> CORSConfig | None:
@@ -152,11 +149,11 @@ def _cors(settings: Settings) -> CORSConfig | None:
         allow_origins=list(settings.cors_origins),
         allow_methods=["GET", "POST"],
         allow_headers=["Authorization", "Content-Type", "If-None-Match", "X-Request-ID"],
-        expose_headers=list(documents.EXPOSED_HEADERS),
+        expose_headers=list(openapi.EXPOSED_HEADERS),
     )
 
 
-async def _keep_gauges(generations: Generations, shared: SharedCache) -> None:
+async def _keep_gauges(generations: Generations, redis_cache: RedisCache) -> None:
     while True:
-        refresh_gauges(generations, shared)
-        await asyncio.sleep(1.0)
+        refresh_gauges(generations, redis_cache)
+        await asyncio.sleep(_GAUGES_SECONDS)

@@ -1,4 +1,4 @@
-"""Work that goes on beside the requests, for as long as a block lasts."""
+"""Tasks that run beside the requests, for as long as a block lasts."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
-_AGAIN_SECONDS = 0.2
+_CANCEL_AGAIN_SECONDS = 0.2
 
 
 @asynccontextmanager
 async def in_background(endless: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Within the block `endless` runs; at its end it is cancelled, and has ended.
+    """Run `endless` within the block; at its end the task is cancelled and has ended.
 
-    It is cancelled again and again, because redis-py now and then swallows the exception in the
-    middle of a command: a loop around it would go on, and the shutdown wait for ever.
+    It is cancelled repeatedly, because redis-py sometimes swallows the cancellation during a
+    command: a loop around that command would go on, and the shutdown would wait forever.
     """
     task = asyncio.create_task(endless)
     try:
@@ -23,6 +23,6 @@ async def in_background(endless: Coroutine[Any, Any, None]) -> AsyncIterator[Non
     finally:
         while not task.done():
             task.cancel()
-            await asyncio.wait({task}, timeout=_AGAIN_SECONDS)
+            await asyncio.wait({task}, timeout=_CANCEL_AGAIN_SECONDS)
         if not task.cancelled() and (error := task.exception()) is not None:
             raise error

@@ -1,12 +1,13 @@
-"""Answers that are kept: as bytes in this process, then in Redis, then computed, once.
+"""Cached answers: in this process's memory, then in Redis, else computed once.
 
-What is kept is the answer as it goes over the wire, so a hit touches no JSON. The key says all that
-an answer depends on, the generation first: there is nothing to invalidate, and the time to live is
-only hygiene. Litestar's own response cache is not used: its key does not know who asks.
+An answer is kept as the bytes that go over the wire, so a hit encodes no JSON. The key contains
+everything that an answer depends on, the generation first: there is nothing to invalidate, and the
+time to live only limits the space. Litestar's own response cache is not used, because its key does
+not contain the principal.
 
-One key is computed once at a time in this process; others who want it wait for the same result, or
-the same error. Across processes a mark in Redis (`SET NX`) asks the others to wait; it is a hint,
-and whoever finds no answer in time computes.
+Within a process one key is computed once at a time; other requests for it wait for the same result
+or the same error. Across processes a mark in Redis (`SET NX`) asks the others to wait. The mark is
+a hint: a process that finds no answer in time computes it.
 """
 
 from __future__ import annotations
@@ -19,12 +20,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
 
-from api.shared import SharedCache
+from api.redis_cache import RedisCache
 
 Headers = list[tuple[bytes, bytes]]
 
+# The key of an answer's source in the request's state, for the log and the metrics.
+SOURCE = "analytics_source"
+
 _LEAD_SECONDS = 2.0
-_LOOK_AGAIN_SECONDS = 0.02
+_RETRY_SECONDS = 0.02
+_ENTRY_OVERHEAD_BYTES = 1000
 
 
 class Source(StrEnum):
@@ -32,7 +37,7 @@ class Source(StrEnum):
 
     HIT = "hit"
     MISS = "miss"
-    BYPASS = "bypass"  # computed while Redis could not be asked
+    BYPASS = "bypass"  # computed while Redis was not available
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ class Entry:
     """An answer as bytes.
 
     Attributes:
-        status: 200, or 404: that something is not to be seen is an answer, too.
+        status: 200, or 404: that something is not visible is an answer as well.
         media_type: of the body.
         etag: with its quotes; a digest of the key and the bytes.
     """
@@ -69,16 +74,16 @@ class Entry:
 
     @classmethod
     def of(cls, key: str, status: int, media_type: str, body: bytes) -> Entry:
-        """An entry, with its digest."""
+        """An entry with its digest."""
         return cls(status, media_type, body, f'"{_digest(key, status, media_type, body)}"')
 
     def stored(self) -> bytes:
-        """What is put into Redis."""
+        """The entry as Redis stores it."""
         return f"{self.etag[1:-1]} {self.status} {self.media_type}\n".encode() + self.body
 
     @classmethod
     def read(cls, key: str, stored: bytes) -> Entry | None:
-        """The entry, if these bytes are one and belong to this key."""
+        """The entry in these bytes; None if they are not an entry of this key."""
         head, _, body = stored.partition(b"\n")
         try:
             digest, status, media_type = head.decode("ascii").split(" ", 2)
@@ -94,7 +99,7 @@ def _digest(key: str, status: int, media_type: str, body: bytes) -> str:
 
 
 class Memory:
-    """The hottest answers, in this process, up to so many bytes."""
+    """The answers that were used last, in this process, up to a number of bytes."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -102,27 +107,27 @@ class Memory:
         self._size = 0
 
     def get(self, key: str) -> Entry | None:
-        """The answer that is kept under a key."""
+        """The answer of a key."""
         entry = self._entries.get(key)
         if entry is not None:
             self._entries.move_to_end(key)
         return entry
 
     def put(self, key: str, entry: Entry) -> None:
-        """Keep an answer; those that were not asked for longest make room."""
+        """Keep an answer; the least recently used ones are dropped for it."""
         self._drop(key)
         self._entries[key] = entry
         self._size += _weight(key, entry)
         while self._size > self._limit:
             self._drop(next(iter(self._entries)))
 
-    def recent(self, prefix: str, most: int) -> list[str]:
-        """The keys that begin so and were asked last, the latest first, without the prefix."""
+    def recent(self, prefix: str, limit: int) -> list[str]:
+        """The keys with this prefix that were used last, newest first, without the prefix."""
         keys = (key for key in reversed(self._entries) if key.startswith(prefix))
-        return [key.removeprefix(prefix) for key in islice(keys, most)]
+        return [key.removeprefix(prefix) for key in islice(keys, limit)]
 
     def keep_only(self, prefixes: tuple[str, ...]) -> None:
-        """Forget what belongs to other generations than these."""
+        """Drop the answers of other generations than these."""
         for key in [key for key in self._entries if not key.startswith(prefixes)]:
             self._drop(key)
 
@@ -133,83 +138,73 @@ class Memory:
 
 
 def _weight(key: str, entry: Entry) -> int:
-    return len(entry.body) + len(key) + 1000  # the objects around them
+    return len(entry.body) + len(key) + _ENTRY_OVERHEAD_BYTES
 
 
 class NotStartedError(Exception):
-    """Computing was not begun, for a reason that concerns only who wanted to begin."""
+    """The computation was not started, for a reason that concerns only this request."""
 
 
 class Cache:
-    """Memory, then Redis, then whatever computes the answer."""
+    """Memory, then Redis, then the computation."""
 
-    def __init__(self, memory: Memory, shared: SharedCache) -> None:
-        self._memory = memory
-        self._shared = shared
-        self._flights: dict[str, asyncio.Task[tuple[Entry, Source]]] = {}
-
-    def recent(self, prefix: str, most: int) -> list[str]:
-        """What of a generation was asked last of memory; see `Memory.recent`."""
-        return self._memory.recent(prefix, most)
-
-    def keep_only(self, prefixes: tuple[str, ...]) -> None:
-        """Forget in memory what belongs to other generations than these."""
-        self._memory.keep_only(prefixes)
-
-    def remembered(self, key: str) -> Entry | None:
-        """What this process has in memory; no waiting, no Redis."""
-        return self._memory.get(key)
+    def __init__(self, memory: Memory, redis: RedisCache) -> None:
+        self.memory = memory
+        self._redis = redis
+        self._running: dict[str, asyncio.Task[tuple[Entry, Source]]] = {}
 
     async def get(self, key: str, compute: Callable[[], Awaitable[Entry]]) -> tuple[Entry, Source]:
-        """The answer, and where it came from.
+        """The answer and its source.
 
         Raises:
-            Exception: whatever `compute` raises; all who wait for it get the same. Only a
-                `NotStartedError` is for who began alone: the others begin themselves.
+            Exception: what `compute` raises; all requests that wait for it get the same. Only a
+                `NotStartedError` goes to its own request alone: the others start themselves.
         """
         while True:
-            entry = self._memory.get(key)
+            entry = self.memory.get(key)
             if entry is not None:
                 return entry, Source.HIT
-            flight = self._flights.get(key)
-            is_ours = flight is None
-            if flight is None:
-                flight = asyncio.create_task(self._fly(key, compute))
-                self._flights[key] = flight
-                flight.add_done_callback(lambda done: self._landed(key, done))
+            task = self._running.get(key)
+            is_ours = task is None
+            if task is None:
+                task = asyncio.create_task(self._load(key, compute))
+                self._running[key] = task
+                task.add_done_callback(lambda done: self._ended(key, done))
             try:
-                # Shielded: who hangs up does not take the answer from the others.
-                return await asyncio.shield(flight)
+                # Shielded: a client that disconnects does not take the answer from the others.
+                return await asyncio.shield(task)
             except NotStartedError:
                 if is_ours:
                     raise
 
-    def _landed(self, key: str, flight: asyncio.Task[tuple[Entry, Source]]) -> None:
-        del self._flights[key]
-        if not flight.cancelled():
-            flight.exception()  # looked at, so that nobody says it was not
+    def _ended(self, key: str, task: asyncio.Task[tuple[Entry, Source]]) -> None:
+        del self._running[key]
+        if not task.cancelled():
+            task.exception()  # retrieve the exception so that asyncio does not warn
 
-    async def _fly(self, key: str, compute: Callable[[], Awaitable[Entry]]) -> tuple[Entry, Source]:
-        entry = await self._from_others(key)
+    async def _load(
+        self, key: str, compute: Callable[[], Awaitable[Entry]]
+    ) -> tuple[Entry, Source]:
+        entry = await self._from_redis(key)
         if entry is not None:
-            self._memory.put(key, entry)
+            self.memory.put(key, entry)
             return entry, Source.HIT
-        is_shared = self._shared.is_well
+        is_redis_well = self._redis.is_well
         entry = await compute()
-        self._memory.put(key, entry)
-        self._shared.put(key, entry.stored())
-        return entry, Source.MISS if is_shared else Source.BYPASS
+        self.memory.put(key, entry)
+        self._redis.put(key, entry.stored())
+        return entry, Source.MISS if is_redis_well else Source.BYPASS
 
-    async def _from_others(self, key: str) -> Entry | None:
-        """What Redis has, or gets from another process that is computing it just now."""
+    async def _from_redis(self, key: str) -> Entry | None:
+        """The answer in Redis, also if another process is computing it now."""
         deadline = asyncio.get_running_loop().time() + _LEAD_SECONDS
         while True:
-            stored = await self._shared.get(key)
+            stored = await self._redis.get(key)
             entry = None if stored is None else Entry.read(key, stored)
             if entry is not None:
                 return entry
             if asyncio.get_running_loop().time() >= deadline:
                 return None
-            if await self._shared.lead(key, _LEAD_SECONDS):
+            if await self._redis.lead(key, _LEAD_SECONDS):
                 return None
-            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+            await asyncio.sleep(_RETRY_SECONDS)

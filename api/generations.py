@@ -1,18 +1,18 @@
-"""Which generation answers, and how all workers change to the next one at the same instant.
+"""Which generation serves, and how all workers switch to the next one at the same instant.
 
-The ETL publishes a generation by switching its symlink. A worker notices, opens the new file, makes
-sure that it has every metric the API asks, computes the answers that everybody wants first, and
-only then moves the **pointer file**. Every worker looks at that file (one `stat`) at each request
-and answers from the generation it names; so two workers never answer from different ones after each
-other, and no client ever goes back.
+The ETL publishes a generation by switching its symlink. A worker notices, opens the new file,
+requires that it has every metric the API reads, computes the answers that will be asked for first,
+and only then moves the **pointer file**. Every worker checks that file (one `stat`) on each request
+and answers from the generation that it names, so two workers never answer from different
+generations one after the other, and no client ever goes back.
 
-The pointer is moved under a lock, as a whole, and only forward: whichever worker is ready first
-moves it for all. A pointer to a generation that is gone (collected, another DATA_DIR, a load from
-scratch that begins at 1 again) binds nobody. A generation is recognised by its number *and* a
-digest of its manifest, its **tag**: numbers begin anew when somebody empties DATA_DIR.
+The pointer is moved under a lock, atomically, and only forward: the worker that is ready first
+moves it for all. A pointer to a generation that does not exist (collected, another DATA_DIR, a load
+from scratch that begins at 1 again) is ignored. A generation is identified by its number *and* a
+digest of its manifest, its **tag**, because numbers begin at 1 again when DATA_DIR is emptied.
 
-Nothing published yet, or a generation that lacks a metric, stops nobody: the old one answers, or a
-problem says why none does, and `/health/ready` says it too.
+If nothing is published yet, or a generation lacks a metric, the old one serves, or a problem says
+why none does, and `/health/ready` shows it too.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ _KEY_PREFIX = "analytics:"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Generation:
-    """A published generation that is open here.
+    """A published generation that this worker has open.
 
     Attributes:
         number: its number.
         tag: its number and a digest of its manifest: no two generations ever share it.
-        data_through, generated_at: of its manifest, aware UTC.
+        data_through, generated_at: from its manifest, aware UTC.
         proved_at: since when every table has been proved equal to the source; None = not yet.
-        missing: metrics the API asks that it lacks; it may not answer while there are any.
-        prefix: how every key of an answer from it begins.
+        missing: metrics that the API reads and the generation lacks; with any it cannot serve.
+        prefix: the beginning of the cache keys of its answers.
     """
 
     number: int
@@ -66,12 +66,12 @@ class Generation:
 
     @property
     def schema(self) -> str:
-        """Its name inside the reader."""
+        """Its schema in the reader."""
         return _schema(self.tag)
 
 
 class Pointer(msgspec.Struct, frozen=True):
-    """What the pointer file says."""
+    """The content of the pointer file."""
 
     generation: int
     tag: str
@@ -79,7 +79,7 @@ class Pointer(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Why the newest generation is not answered from."""
+    """Why the newest generation does not serve."""
 
     number: int
     reason: str
@@ -90,7 +90,7 @@ async def _warm_nothing(_: Generation) -> None:
 
 
 class Generations:
-    """The generations this worker has open: the current one and, when somebody pins it, another."""
+    """The generations that this worker has open: the current one and, if pinned, one more."""
 
     def __init__(
         self,
@@ -104,14 +104,14 @@ class Generations:
         """Nothing is opened before `start`.
 
         Args:
-            needed: the metrics that the API asks.
-            directory: where the pointer file lies; all workers share it.
-            poll_seconds: how often the ETL's symlink is looked at.
+            needed: the metrics that the API reads.
+            directory: the directory of the pointer file, which all workers share.
+            poll_seconds: how often the ETL's symlink is checked.
 
         Attributes:
-            warm_up: computes what everybody wants before a generation answers; bounds itself.
-            on_switch: told the keys' prefixes of the generations that are kept.
-            refused: why the newest generation is not answered from; None when it is.
+            warm_up: computes answers before a generation serves; limits its own time.
+            on_switch: receives the key prefixes of the generations that are kept.
+            refused: why the newest generation does not serve; None if it does.
         """
         self._layout = layout
         self._reader = reader
@@ -120,7 +120,7 @@ class Generations:
         self._poll_seconds = poll_seconds
         self._open: dict[str, Generation] = {}
         self._current: Generation | None = None
-        self._seen: tuple[int, int] | None = None
+        self._pointer_version: tuple[int, int] | None = None
         self._opening = asyncio.Lock()
         self._following: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
@@ -130,15 +130,15 @@ class Generations:
         self.refused: Refused | None = None
 
     async def start(self) -> None:
-        """Open what the pointer names, or else the newest, and watch for the next one."""
+        """Open the generation that the pointer names, else the newest, and watch for the next."""
         await self._follow()
         if self._current is not None:
             await self.warm_up(self._current)
-        await self.look()
+        await self.check()
         self._watcher = asyncio.create_task(self._watch(), name="generations")
 
     async def stop(self) -> None:
-        """Watch no longer."""
+        """Stop watching."""
         if self._watcher is not None:
             self._watcher.cancel()
             await asyncio.gather(self._watcher, return_exceptions=True)
@@ -146,24 +146,24 @@ class Generations:
 
     @property
     def serving(self) -> Generation | None:
-        """The generation that answered last; None before the first."""
+        """The generation that serves, as of the last request; None before the first."""
         return self._current
 
     def peek(self) -> Generation | None:
-        """The generation that answers now; None when the pointer has moved and `current` must look.
+        """The generation that serves; None if the pointer has moved and `current` must follow it.
 
-        One `stat`, no more: this is called for every request.
+        One `stat` and no more: this is called for every request.
         """
-        return self._current if _look_at(self._pointer) == self._seen else None
+        return self._current if _file_version(self._pointer) == self._pointer_version else None
 
     async def current(self) -> Generation:
-        """The generation that answers now.
+        """The generation that serves.
 
         Raises:
             Problem: 503, there is none yet.
         """
-        # Twice at most: the look that is under way may have begun before the pointer moved once
-        # more. The next one has not.
+        # Twice at most: a read of the pointer that is under way may have begun before the pointer
+        # moved once more. The next one begins after it.
         for _ in range(2):
             if self.peek() is None:
                 await self._follow_together()
@@ -176,7 +176,7 @@ class Generations:
         """The current generation or the one before it, by its number.
 
         Raises:
-            Problem: 410, it is another one, or no longer there.
+            Problem: 410, it is another one, or has been removed.
         """
         current = await self.current()
         if number == current.number:
@@ -193,8 +193,8 @@ class Generations:
             raise gone(current, None)
         return generation
 
-    async def look(self) -> None:
-        """If the ETL has published another generation, make it ready and move the pointer."""
+    async def check(self) -> None:
+        """If the ETL has published another generation, prepare it and move the pointer."""
         number = await asyncio.to_thread(self._published)
         if number is None:
             return
@@ -205,7 +205,7 @@ class Generations:
             return
         if self._current is not None and newest.tag == self._current.tag:
             self.refused = None
-            await asyncio.to_thread(self._move, newest)  # somebody may have removed the pointer
+            await asyncio.to_thread(self._move, newest)  # the pointer may have been removed
             await self._follow(again=True)
             return
         if newest.missing:
@@ -220,8 +220,8 @@ class Generations:
         while True:
             await asyncio.sleep(self._poll_seconds)
             try:
-                await self.look()
-            except Exception as error:  # the next look may go better; the old one answers
+                await self.check()
+            except Exception as error:  # the next attempt may succeed; the old generation serves
                 log.error("generation.watch_failed", exc_info=error)
 
     def _refuse(self, number: int, reason: str) -> None:
@@ -230,11 +230,11 @@ class Generations:
         self.refused = Refused(number, reason)
 
     async def _follow_together(self) -> None:
-        """Follow the pointer once for all who ask meanwhile.
+        """Follow the pointer once for all requests that wait for it.
 
-        One after the other through the lock they would go on one per turn of the event loop. While
-        a new generation is asked everything at once a turn takes tens of milliseconds, and the last
-        of 64 clients waited for seconds.
+        One after the other through the lock, one request per turn of the event loop would continue.
+        While a new generation receives all first requests a turn takes tens of milliseconds, and
+        the last of 64 clients waited for seconds.
         """
         if self._following is None:
             self._following = asyncio.create_task(self._follow(), name="follow")
@@ -244,32 +244,31 @@ class Generations:
     def _followed(self, task: asyncio.Task[None]) -> None:
         self._following = None
         if not task.cancelled():
-            task.exception()  # looked at, also when all who waited have hung up
+            task.exception()  # retrieve the exception so that asyncio does not warn
 
     async def _follow(self, *, again: bool = False) -> None:
-        """Answer from what the pointer names; `again`: also if it could not be opened before."""
+        """Serve what the pointer names; `again`: also if it could not be opened before."""
         async with self._opening:
-            seen = _look_at(self._pointer)
-            if seen == self._seen and self._current is not None and not again:
+            version = _file_version(self._pointer)
+            if version == self._pointer_version and self._current is not None and not again:
                 return
             pointer = await asyncio.to_thread(self._read_pointer)
             if pointer is None or (self._current and pointer.tag == self._current.tag):
-                self._seen = seen
+                self._pointer_version = version
                 return
             try:
                 generation = await self._open_one(pointer.generation)
             except AnalyticsError as error:
-                # It is gone, so whoever moved the pointer there will move it on. We answer from
-                # what we have.
+                # It has been removed, so the worker that moved the pointer there will move it on.
                 log.warning("generation.pointer_unusable", reason=error.message)
-                self._seen = seen
+                self._pointer_version = version
                 return
             if generation.tag == pointer.tag and not generation.missing:
                 self._switch(generation)
-            self._seen = seen
+            self._pointer_version = version
 
     async def _close(self, tag: str) -> None:
-        """Let a generation go, while others are answered; unless it was opened again."""
+        """Close a generation in the background, unless it was opened again."""
         async with self._opening:
             if tag not in self._open:
                 await asyncio.to_thread(self._reader.detach, _schema(tag))
@@ -329,7 +328,7 @@ class Generations:
         return f"{number}-{hashlib.blake2b(content, digest_size=6).hexdigest()}"
 
     def _published(self) -> int | None:
-        """The number that the ETL's symlink names."""
+        """The number of the generation that the ETL's symlink names."""
         try:
             return int(self._layout.pointer.readlink().stem.rpartition("-")[2])
         except (OSError, ValueError):
@@ -342,27 +341,27 @@ class Generations:
             return None
 
     def _move(self, generation: Generation) -> None:
-        """Point at a generation, unless the pointer names one that is there and no older."""
+        """Move the pointer to a generation, unless it names an existing one that is not older."""
         with self._pointer.with_suffix(".lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             named = self._read_pointer()
-            is_there = (
+            exists = (
                 named is not None
                 and named.tag == self._tag(named.generation)
                 and self._layout.generation(named.generation).exists()
             )
-            if named is not None and is_there and named.generation >= generation.number:
+            if named is not None and exists and named.generation >= generation.number:
                 return
             content = msgspec.json.encode(Pointer(generation.number, generation.tag))
             write_durably(self._pointer, content)
 
 
 def gone(current: Generation, before: int | None) -> Problem:
-    """410: what is pinned cannot be answered any more."""
+    """410: the pinned generation cannot be read any more."""
     others = "" if before is None else f" and {before}"
     return Problem(
         HTTPStatus.GONE,
-        f"generation is not there any more: {current.number}{others} can be asked.",
+        f"generation does not exist any more; there are {current.number}{others}.",
         parameter="generation",
     )
 
@@ -377,8 +376,8 @@ def _schema(tag: str) -> str:
     return f"g{tag.replace('-', '_')}"
 
 
-def _look_at(path: Path) -> tuple[int, int] | None:
-    """What tells one version of a file from another; None when there is none."""
+def _file_version(path: Path) -> tuple[int, int] | None:
+    """What distinguishes one version of a file from another; None if there is none."""
     try:
         found = os.stat(path)  # noqa: PTH116 - twice as fast as Path.stat, and on every request
     except OSError:

@@ -1,4 +1,4 @@
-"""Whether it lives, whether it can answer, and its numbers; for who runs it, without a token."""
+"""Health checks and Prometheus metrics, for operators; they need no token."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.plugins.prometheus import PrometheusController
 
 from api import telemetry
+from api.auth import PUBLIC
 from api.generations import Generations
-from api.identity import FOR_ANYBODY
-from api.shared import SharedCache, State
+from api.redis_cache import RedisCache, State
 
 
 class Live(msgspec.Struct):
@@ -25,15 +25,15 @@ class Live(msgspec.Struct):
 
 
 class Ready(msgspec.Struct, kw_only=True):
-    """Whether questions can be answered, and from what.
+    """Whether requests can be answered, and from which generation.
 
     Attributes:
         status: ready, or not ready (503).
-        generation: that answers; null = none.
-        data_through: as of when it is.
-        age_seconds: how old that is.
-        refused: why the newest generation is not answered from, where it is not.
-        redis: whether the shared cache is asked; nothing depends on it.
+        generation: the number of the generation that serves; null = none.
+        data_through: the end of its data.
+        age_seconds: the age of `data_through`.
+        refused: why the newest generation does not serve; null = it does.
+        redis: the state of the shared cache's breaker; nothing depends on it.
     """
 
     status: Literal["ready", "not ready"]
@@ -49,22 +49,22 @@ class HealthController(Controller):
 
     path = "/health"
     tags = ("operation",)
-    opt = {FOR_ANYBODY: True}  # noqa: RUF012 - Litestar's own attribute
+    opt = {PUBLIC: True}  # noqa: RUF012 - Litestar's own attribute
 
-    @get("/live", summary="The process answers", sync_to_thread=False)
-    def live(self) -> Live:
-        """200 as long as the process can answer at all."""
+    @get("/live", summary="The process answers")
+    async def live(self) -> Live:
+        """200 as long as the process answers."""
         return Live("live")
 
     @get(
         "/ready",
-        summary="Questions can be answered",
-        responses={503: ResponseSpec(Ready, description="They cannot; it says why.")},
+        summary="Requests can be answered",
+        responses={503: ResponseSpec(Ready, description="No generation serves.")},
     )
     async def ready(
-        self, generations: NamedDependency[Generations], shared: NamedDependency[SharedCache]
+        self, generations: NamedDependency[Generations], redis_cache: NamedDependency[RedisCache]
     ) -> Response[Ready]:
-        """200 while a generation answers, else 503; it says what is wrong with the newest one."""
+        """200 while a generation serves, else 503; `refused` says what is wrong with the newest."""
         current = generations.serving
         refused = generations.refused
         body = Ready(
@@ -73,22 +73,22 @@ class HealthController(Controller):
             data_through=current.data_through if current else None,
             age_seconds=_age(current.data_through) if current else None,
             refused=f"generation {refused.number}: {refused.reason}" if refused else None,
-            redis=shared.state,
+            redis=redis_cache.state,
         )
         return Response(body, status_code=200 if current else 503)
 
 
 class MetricsController(PrometheusController):
-    """`/metrics`, with the gauges brought up to date."""
+    """`/metrics`."""
 
     tags = ("operation",)
-    opt = {FOR_ANYBODY: True}  # noqa: RUF012 - Litestar's own attribute
+    opt = {PUBLIC: True}  # noqa: RUF012 - Litestar's own attribute
     include_in_schema = False
 
 
-def refresh_gauges(generations: Generations, shared: SharedCache) -> None:
-    """Set what is a state and not an event."""
-    telemetry.BREAKER_OPEN.set(shared.state is State.OPEN)
+def refresh_gauges(generations: Generations, redis_cache: RedisCache) -> None:
+    """Set the gauges to the present state."""
+    telemetry.BREAKER_OPEN.set(redis_cache.state is State.OPEN)
     current = generations.serving
     if current is None:
         return

@@ -1,8 +1,8 @@
-"""Ids as people write them: validated, and brought to one form, by the types the source declares.
+"""Ids as clients write them: validated, and brought to one form by the type the source declares.
 
-Ids are opaque: nothing here orders or counts them. But two spellings of one id (`7` and `+7`, a
-uuid in capitals) must not be two subjects, two viewers or two keys of the cache, so each type has
-one form and everything else is refused.
+Ids are opaque: they are never ordered or counted. But two spellings of one id (`7` and `+7`, a uuid
+in capitals) must not become two subjects, two viewers or two cache keys, so each type has one form
+and any other spelling is refused.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from olap.tables import IdType
 
 Id: TypeAlias = int | UUID | str
 
-# An id of -7 is possible: erased people have negative ones.
+# An id of -7 is possible: erased people have negative ids.
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _INTEGERS = range(-(2**63), 2**63)
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
@@ -26,7 +26,7 @@ def parse_id(kind: IdType, text: str) -> Id:
     """The id that `text` spells.
 
     Raises:
-        ValueError: it spells none; the message says how one looks.
+        ValueError: it does not spell an id of this type; the message shows the form.
     """
     match kind:
         case IdType.INTEGER:

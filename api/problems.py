@@ -1,8 +1,8 @@
-"""What goes wrong, as RFC 9457 problem documents: one shape for every error of the API.
+"""Errors as RFC 9457 problem documents: one shape for every error of the API.
 
-A problem says what happened in words that help (`detail`) and, when a parameter is to blame, which
-one (`parameter`). It never repeats an id or a token: what somebody may not see and what does not
-exist get the same bytes.
+A problem says what happened and what to do (`detail`) and, if a parameter is the cause, which one
+(`parameter`). It never repeats an id or a token, and is the same, byte by byte, for what the viewer
+may not see and for what does not exist.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ log = get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
-# Parameters that go by another name in our code.
-_WRITTEN = {"form": "format"}
+# Parameters that have another name in a URL than in the code.
+_URL_NAMES = {"form": "format"}
 
 
 class Problem(ProblemDetailsException):
-    """An error that an asker gets to see.
+    """An error that the client sees.
 
     Args:
-        status: of HTTP.
-        detail: what happened and what to do about it, in a sentence.
-        parameter: the parameter to blame.
-        retry_after: seconds after which it may work.
+        status: the HTTP status.
+        detail: what happened and what to do, in one sentence.
+        parameter: the parameter that is the cause.
+        retry_after: seconds after which the request may succeed.
     """
 
     def __init__(
@@ -65,10 +65,10 @@ class ProblemDocument(msgspec.Struct, kw_only=True, omit_defaults=True):
     """The shape of a problem, for the OpenAPI document.
 
     Attributes:
-        status: of HTTP.
+        status: the HTTP status.
         title: the status in words.
-        detail: what happened and what to do about it.
-        parameter: the parameter to blame, where there is one.
+        detail: what happened and what to do.
+        parameter: the parameter that is the cause, if it is one.
     """
 
     status: int
@@ -78,28 +78,28 @@ class ProblemDocument(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 def bad_parameter(name: str, fault: str) -> Problem:
-    """400: a parameter cannot be used; `fault` goes on after its name."""
+    """400: a parameter cannot be used; `fault` follows its name in the sentence."""
     return Problem(HTTPStatus.BAD_REQUEST, f"{name} {fault}", parameter=name)
 
 
 def not_found() -> Problem:
-    """404, the same for what does not exist and for what the asker may not see."""
+    """404, the same for what does not exist and for what the viewer may not see."""
     return Problem(HTTPStatus.NOT_FOUND, "There is no such thing, or you may not see it.")
 
 
 def unavailable(detail: str, *, retry_after: int) -> Problem:
-    """503: it is right to ask, and to ask again later."""
+    """503: the request is valid and may succeed later."""
     return Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, retry_after=retry_after)
 
 
 def body_of(problem: Problem) -> bytes:
-    """The document as the plugin writes it; for answers that are kept."""
+    """The document as the plugin writes it; for answers that are cached."""
     document = {"status": problem.status_code, "title": problem.title, "detail": problem.detail}
     return msgspec.json.encode(document | dict(problem.extra or {}))
 
 
 def plugin() -> ProblemDetailsPlugin:
-    """Makes a problem of every exception; unexpected ones are logged and told nobody."""
+    """Turns every exception into a problem; defects are logged and not shown."""
     return ProblemDetailsPlugin(
         ProblemDetailsConfig(
             exception_to_problem_detail_map={
@@ -111,13 +111,13 @@ def plugin() -> ProblemDetailsPlugin:
 
 
 def on_defect(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    """What is not in our tree of errors keeps its traceback, in the log."""
+    """Log an error that no handler caught; one outside our error tree keeps its traceback."""
     if isinstance(error, AnalyticsError):
         log.error("request.failed", error=error.message, hint=error.hint)
-        problem = unavailable("The analytics cannot be read right now.", retry_after=5)
+        problem = unavailable("The data cannot be read at present.", retry_after=5)
     else:
         log.error("request.defect", path=request.scope["path"], exc_info=error)
-        problem = Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "This is a defect of ours.")
+        problem = Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "This is a defect of the server.")
     return problem.to_response(request)
 
 
@@ -128,10 +128,10 @@ def _from_http(error: HTTPException) -> ProblemDetailsException:
 
 
 def _from_validation(error: ValidationException) -> ProblemDetailsException:
-    """Litestar's list of what does not fit: the first one is named."""
+    """Litestar's list of invalid parameters: the problem names the first one."""
     faults = error.extra if isinstance(error.extra, list) else []
     first: dict[str, Any] = faults[0] if faults and isinstance(faults[0], dict) else {}
-    name = _WRITTEN.get(str(first.get("key")), first.get("key"))
+    name = _URL_NAMES.get(str(first.get("key")), first.get("key"))
     if name is None:
         return Problem(HTTPStatus.BAD_REQUEST, first.get("message") or error.detail)
     fault = str(first["message"])

@@ -1,12 +1,12 @@
-"""What is told of the API while it runs: one log line per request, and the numbers of `/metrics`.
+"""Request logging and Prometheus metrics.
 
-The telemetry stands outside of everything else, so that also what Litestar answers by itself (404,
-405, CORS) is counted and logged. Litestar's own Prometheus middleware sees only requests that have
-a route and takes 60 µs for each, twice what a cached answer takes in all; so its controller shows
-the numbers, and they are counted here.
+`Telemetry` is outside of everything else, so that it also counts and logs what Litestar answers by
+itself (404, 405, CORS). Litestar's Prometheus middleware sees only requests that have a route and
+takes 60 µs for each, twice as long as a whole cached answer; so requests are counted here, and
+Litestar's controller only renders the metrics.
 
-With several workers set `PROMETHEUS_MULTIPROC_DIR`, an empty directory: each worker keeps its
-numbers there, and `/metrics` of any of them adds them up.
+With several workers set `PROMETHEUS_MULTIPROC_DIR` to an empty directory: each worker keeps its
+metrics there, and `/metrics` of any worker adds them up.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import Counter, Gauge, Histogram
 
-from api.front import SOURCE
+from api.cache import SOURCE, Source
 from olap.log import get_logger
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
+_METHODS = frozenset({"GET", "POST", "OPTIONS", "HEAD", "PUT", "PATCH", "DELETE"})
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 REQUESTS = Histogram(
@@ -34,50 +35,74 @@ REQUESTS = Histogram(
     ["method", "route", "status"],
     buckets=_BUCKETS,
 )
-ANSWERS = Counter(
-    "analytics_answers", "Answers by where they came from: hit, miss, bypass", ["source"]
-)
+ANSWERS = Counter("analytics_answers", "Answers by source: hit, miss, bypass", ["source"])
 COMPUTED = Histogram(
     "analytics_metric_duration_seconds",
-    "Time that a metric took, waiting for a thread included",
+    "Time to compute a metric, waiting for a thread included",
     ["metric"],
     buckets=_BUCKETS,
 )
 GENERATION = Gauge(
-    "analytics_generation", "Number of the generation that answers", multiprocess_mode="max"
+    "analytics_generation", "Number of the generation that serves", multiprocess_mode="max"
 )
 DATA_THROUGH = Gauge(
     "analytics_data_through_timestamp_seconds",
-    "As of when the data are that are answered from",
+    "End of the data of the generation that serves",
     multiprocess_mode="max",
 )
 DATA_LAG = Gauge(
-    "analytics_data_lag_seconds", "How old these data are", multiprocess_mode="mostrecent"
+    "analytics_data_lag_seconds", "Age of the end of the data", multiprocess_mode="mostrecent"
 )
 PROVED = Gauge(
     "analytics_last_proof_timestamp_seconds",
-    "Since when every table has been proved equal to the source; 0 = one has not been yet",
+    "Time since which every table has been proved equal to the source; 0 = not yet",
     multiprocess_mode="mostrecent",
 )
 BREAKER_OPEN = Gauge(
     "analytics_redis_breaker_open",
-    "1 while Redis is not asked because it failed",
+    "1 while Redis is not used because it failed",
     multiprocess_mode="livemax",
 )
 
+# `rate(analytics_events_total[1m])` is the rate of events.
+EVENTS = Counter("analytics_events", "Events answered with 202, by what stored them", ["store"])
+EVENTS_NEW = Counter("analytics_events_new", "Events that PostgreSQL did not have yet")
+EVENTS_REFUSED = Counter("analytics_events_refused", "Events not answered with 202", ["reason"])
+EVENTS_PENDING = Gauge(
+    "analytics_events_pending",
+    "Events that wait in the process for the next commit",
+    multiprocess_mode="livesum",
+)
+EVENTS_QUEUE_DEPTH = Gauge(
+    "analytics_events_queue_depth",
+    "Events in the durable queue, waiting for PostgreSQL",
+    multiprocess_mode="mostrecent",
+)
+EVENTS_DATABASE_AWAY = Gauge(
+    "analytics_events_database_away",
+    "1 while PostgreSQL does not accept events",
+    multiprocess_mode="livemax",
+)
+EVENTS_COMMIT_SECONDS = Histogram(
+    "analytics_events_commit_seconds",
+    "Time to write a group of events, until it is confirmed",
+    ["store"],
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 2, 5),
+)
 
-class _Forward(logging.Handler):
-    """Hands the lines of other people's loggers (the server's, a library's) to ours."""
+
+class _ForwardHandler(logging.Handler):
+    """Passes the records of other loggers (the server's, a library's) to ours."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Log it under the name of who said it."""
+        """Log a record under the name of its logger."""
         logger = get_logger(record.name)
         logger.log(record.levelno, record.getMessage(), exc_info=record.exc_info)
 
 
 def forward_logging(level: str) -> None:
-    """One log, in one format, for everything in this process."""
-    logging.basicConfig(handlers=[_Forward()], level=level.upper(), force=True)
+    """Send everything that this process logs to one log, in one format."""
+    logging.basicConfig(handlers=[_ForwardHandler()], level=level.upper(), force=True)
 
 
 class Telemetry:
@@ -85,13 +110,13 @@ class Telemetry:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        # Bound once: to bind a logger anew takes longer than to write a line.
+        # Bound once: binding a logger takes longer than writing a line.
         self._log = get_logger(__name__).bind()
         self._durations: dict[tuple[str, str, int], Any] = {}
-        self._sources = {source: ANSWERS.labels(source) for source in ("hit", "miss", "bypass")}
+        self._sources = {source: ANSWERS.labels(source.value) for source in Source}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on and tell what became of it."""
+        """Pass the request on, then count and log it."""
         if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
@@ -100,7 +125,7 @@ class Telemetry:
         structlog.contextvars.bind_contextvars(request_id=request_id)
         status = 500
 
-        async def send_and_see(message: Message) -> None:
+        async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -111,11 +136,11 @@ class Telemetry:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_and_see)
+            await self._app(scope, receive, send_with_id)
         finally:
-            self._tell(scope, status, time.perf_counter() - begun)
+            self._record(scope, status, time.perf_counter() - begun)
 
-    def _tell(self, scope: Scope, status: int, seconds: float) -> None:
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
         method = scope.get("method", "")
         route = scope.get("path_template") or "none"
         key = (method if method in _METHODS else "other", route, status)
@@ -126,7 +151,7 @@ class Telemetry:
         source = scope["state"].get(SOURCE) if "state" in scope else None
         if source is not None:
             self._sources[source].inc()
-        asker = scope.get("user")
+        principal = scope.get("user")
         self._log.info(
             "request",
             method=method,
@@ -135,15 +160,12 @@ class Telemetry:
             status=status,
             ms=round(seconds * 1000, 2),
             cache=source,
-            role=None if asker is None else asker.role.value,
+            role=None if principal is None else principal.role.value,
         )
 
 
-_METHODS = frozenset({"GET", "POST", "OPTIONS", "HEAD", "PUT", "PATCH", "DELETE"})
-
-
 def _request_id(scope: Scope) -> str:
-    """The caller's id for the request where it is a plain one, or a new one."""
+    """The client's id of the request if it is well-formed, else a new one."""
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
             return value.decode("ascii")

@@ -1,9 +1,9 @@
-"""What is computed of a new generation before it answers anybody: what will be asked first.
+"""What is computed of a new generation before it serves: the answers that will be asked for first.
 
-That is the administrator's dashboards, for five seconds at most, and then whatever was asked last
-of the generation before, for ten more at most. Otherwise all first questions would come at once:
-sixty-four clients who ask fifty things waited up to five seconds then. Meanwhile the generation
-before goes on answering, so what it costs is that the new one comes seconds later, of five minutes.
+These are the administrator's dashboards, for five seconds at most, and then the queries that were
+asked last of the generation before, for ten more at most. Without this all first requests would
+arrive at once: 64 clients with fifty queries waited up to five seconds. Meanwhile the generation
+before serves, so the price is that a new generation serves some seconds later.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 
-from api.desk import Desk
-from api.front import Front
+from api.endpoints import DashboardParameters, dashboard
+from api.fast_path import FastPath
 from api.generations import Generation
 from api.problems import Problem
-from api.questions import Asked
-from api.recipes import DASHBOARD
-from api.windows import Period
+from api.query import Query
+from api.service import AnalyticsService
 from olap.errors import AnalyticsError
 from olap.log import get_logger
 
@@ -25,32 +24,34 @@ log = get_logger(__name__)
 
 DASHBOARD_DAYS = (1, 7, 30)
 _DASHBOARDS_SECONDS = 5.0
-_ASKED_LAST_SECONDS = 10.0
-_ASKED_LAST = 50
-# While one is planned, which takes one processor, another is computed. More of them would be in the
-# way of whoever asks something that the old generation has not answered yet.
-_AT_A_TIME = 2
+_RECENT_SECONDS = 10.0
+_RECENT_MAX = 50
+# While one query is planned, which occupies one processor, another one runs. More of them would
+# delay requests that the old generation has not answered yet.
+_CONCURRENCY = 2
 
 
-def warm_up_of(desk: Desk, front: Front) -> Callable[[Generation], Awaitable[None]]:
-    """Computes what will be asked first; in fifteen seconds at most."""
+def warm_up_of(
+    service: AnalyticsService, fast_path: FastPath
+) -> Callable[[Generation], Awaitable[None]]:
+    """A function that computes what will be asked first, in fifteen seconds at most."""
 
     async def warm_up(generation: Generation) -> None:
-        async def compute(wanted: Iterator[Asked]) -> None:
-            for asked in wanted:
+        async def compute(queries: Iterator[Query]) -> None:
+            for query in queries:
                 try:
-                    await desk.compute_into_cache(asked, generation)
+                    await service.precompute(query, generation)
                 except Problem:
-                    continue  # a period that is none in this generation, or one too slow
+                    continue  # a period that is not valid in this generation, or a slow query
 
-        async def compute_all(wanted: Iterator[Asked], seconds: float) -> None:
+        async def compute_all(queries: Iterator[Query], seconds: float) -> None:
             async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
-                for _ in range(_AT_A_TIME):
-                    group.create_task(compute(wanted))
+                for _ in range(_CONCURRENCY):
+                    group.create_task(compute(queries))
 
         try:
             await compute_all(_dashboards(), _DASHBOARDS_SECONDS)
-            await compute_all(_asked_last(desk, front), _ASKED_LAST_SECONDS)
+            await compute_all(_recent(service, fast_path), _RECENT_SECONDS)
         except* TimeoutError:
             log.info("generation.not_all_warm", generation=generation.number)
         except* AnalyticsError as errors:
@@ -60,20 +61,15 @@ def warm_up_of(desk: Desk, front: Front) -> Callable[[Generation], Awaitable[Non
     return warm_up
 
 
-def _dashboards() -> Iterator[Asked]:
-    """As they are asked with `days` and nothing else."""
+def _dashboards() -> Iterator[Query]:
+    """The administrator's dashboards, as requested with `days` and nothing else."""
     for days in DASHBOARD_DAYS:
-        yield Asked(
-            subject=DASHBOARD,
-            viewer=None,
-            period=Period(days=days, start=None, end=None, days_max=90),
-            parameters={"tz": "UTC"},
-        )
+        yield Query(endpoint=dashboard, viewer=None, parameters=DashboardParameters(days=days))
 
 
-def _asked_last(desk: Desk, front: Front) -> Iterator[Asked]:
-    """What was asked last and would be asked again by the same URL."""
-    known = front.by_key()
-    for key in desk.asked_last(_ASKED_LAST):
+def _recent(service: AnalyticsService, fast_path: FastPath) -> Iterator[Query]:
+    """The queries that were asked last and whose URLs are known."""
+    known = fast_path.by_key()
+    for key in service.recent_keys(_RECENT_MAX):
         if key in known:
             yield known[key]

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -37,6 +37,7 @@ from etl.report import (
     verification_text,
 )
 from etl.verify import verify
+from etl.watchdog import abandoned_calls
 from olap import log as logs
 from olap.days import DayRange
 from olap.errors import AnalyticsError, SettingsError, SourceChangedError
@@ -200,6 +201,8 @@ def _cycles(
     source that is not the one of last time ends the loop, because a retry cannot help.
     """
     while not stop.is_set():
+        if abandoned_calls() and settings.database_url is not None:
+            _replace_process(every, is_full=is_full)
         begun = time.monotonic()
         try:
             report = _cycle(settings, url, is_full)
@@ -212,6 +215,17 @@ def _cycles(
             if options.log_file is not None:
                 show(error_text(error), sys.stderr)
         stop.wait(max(0.0, every - (time.monotonic() - begun)))
+
+
+def _replace_process(every: int, *, is_full: bool) -> NoReturn:
+    """Continue in a new process image: a call that never returns keeps a thread and a connection.
+
+    The process id stays the same, so a service manager does not notice.
+    """
+    log.warning("process.replaced", abandoned_calls=abandoned_calls())
+    sys.stdout.flush()
+    options = ["--every", str(every), *(["--full"] if is_full else [])]
+    os.execv(sys.executable, [sys.executable, "-m", "etl", "run", *options])
 
 
 def _cycle(settings: Settings, url: Secret, is_full: bool) -> CycleReport:

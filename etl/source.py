@@ -23,35 +23,44 @@ whatever the size of the table.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import adbc_driver_manager as adbc
 import adbc_driver_postgresql.dbapi as adbc_postgresql
 import pyarrow as pa
 
-from etl.watchdog import Watchdog, connected, with_time_limits
+from etl.forms import (
+    form_of_rows,
+    schema_of,
+    select,
+    select_name,
+    source_tables,
+    statement,
+    without_zone,
+    without_zones,
+)
+from etl.watchdog import Watchdog, with_time_limits
 from olap import sqlfiles
 from olap.backfill_chunks import BlockRange
 from olap.days import EVERY_DAY, NO_DAY, DaySet
 from olap.errors import SourceError, SourceSilentError
 from olap.manifest import SourceIdentity, utc
 from olap.settings import Secret
-from olap.tables import FACTS, MESSAGES, TABLES, Dimension, Fact, Table, Type
+from olap.tables import FACTS, TABLES, Dimension, Fact, Table, Type
+
+T = TypeVar("T")
 
 APPLICATION_NAME = "messenger-analytics"
-MAPPING = "source/messenger"
-FORMS = "source/forms"
 
 # What to do about an error of PostgreSQL, by its SQLSTATE.
 _HINTS = {
     "28": "Check user and password in DATABASE_URL.",
     "3D": "Check the database name in DATABASE_URL.",
-    "42501": "Grant the role SELECT on the messenger's tables (README, A role for it).",
+    "42501": "Grant the role SELECT on the messenger's tables (etl/README.md).",
     "42P01": "Check that DATABASE_URL names the messenger's database and its search_path.",
     "42703": "The messenger's schema is not the one of sql/source/messenger/schema.sql.",
     "42883": "The messenger's schema is not the one of sql/source/messenger/schema.sql.",
@@ -139,38 +148,6 @@ class Window:
 ALL_ROWS = Window(watermark=None)
 
 
-def statement(form: str, table: Table) -> str:
-    """One of `sql/source/forms` over the table's SELECT: both are whole statements.
-
-    The SELECT is the common table expression `mapped`; a fact about messages also sees the SELECT
-    of the messages, as `messages_mapped`. The form's identifiers are adapted to the table.
-    """
-    ctes = {"mapped": _select(table)}
-    if isinstance(table, Fact) and table.is_about_message:
-        ctes["messages_mapped"] = _select(MESSAGES)
-    clamped = sqlfiles.text("source/clamped_time").partition("\nselect\n")[2]
-    columns = ",\n".join(
-        f"{clamped.replace('event_time', name)} as {name}" if name in table.times else name
-        for name in table.columns
-    )
-    selects = ",\n".join(f"{name} as not materialized (\n{text})" for name, text in ctes.items())
-    types = ",\n".join(f"pg_typeof(mapped.{name})::text as {name}" for name in table.columns)
-    text = table.adapt(sqlfiles.text(form))
-    text = re.sub("(fact|dimension)_columns", columns, text).replace("mapped.table_types", types)
-    return f"with {selects}\n{text}"
-
-
-def source_tables(table: Table) -> tuple[str, ...]:
-    """The source tables in the `reads:` line of a SELECT; the first one has the rows' places."""
-    found = re.search(r"^-- reads: (.+)$", _select(table), re.MULTILINE)
-    assert found is not None, table.name
-    return tuple(name.strip() for name in found[1].split(","))
-
-
-def _select(table: Table) -> str:
-    return sqlfiles.text(f"{MAPPING}/{table.name}")
-
-
 class SourceTransaction:
     """An open reading transaction; every method sees the same snapshot.
 
@@ -198,16 +175,16 @@ class SourceTransaction:
             SourceError: the table cannot be read.
         """
         if not self.relations[table.name].is_available:
-            return pa.RecordBatchReader.from_batches(_schema(table), [])
+            return pa.RecordBatchReader.from_batches(schema_of(table), [])
         self._set(window)
-        return self._stream(f"{FORMS}/{_form_of_rows(table)}", table)
+        return self._stream(form_of_rows(table), table)
 
     def range_rows(self, planned: BlockRange, coverage: DaySet) -> pa.RecordBatchReader:
         """The rows of a range of blocks, whatever their version, as a stream."""
         table = next(fact for fact in FACTS if fact.name == planned.table)
         places = (f"({planned.first_block},0)", f"({planned.until_block},0)")
         self._set(Window(watermark=None, coverage=coverage), places)
-        return self._stream(f"{FORMS}/fact_range", table)
+        return self._stream("fact_range", table)
 
     def export_snapshot(self) -> str:
         """A name by which `open_source` sees the same snapshot while this transaction lasts."""
@@ -215,14 +192,14 @@ class SourceTransaction:
 
     def keys(self, dimension: Dimension) -> pa.RecordBatchReader:
         """The ids of all rows of a dimension, as a stream."""
-        return self._stream(f"{FORMS}/dimension_keys", dimension)
+        return self._stream("dimension_keys", dimension)
 
     def counts(self, table: Table) -> dict[date | None, int]:
         """How many rows a table has by UTC day; a dimension has one count, under None."""
         if not self.relations[table.name].is_available:
             return {}
         self._set(ALL_ROWS)
-        form = f"{FORMS}/{'fact' if isinstance(table, Fact) else 'dimension'}_counts"
+        form = "fact_counts" if isinstance(table, Fact) else "dimension_counts"
         rows = self._ask(f"{form} of {table.name}", statement(form, table))
         return {row["day"] and row["day"].date(): row["row_count"] for row in rows}
 
@@ -256,7 +233,7 @@ class SourceTransaction:
 
     def _read_relations(self) -> Mapping[str, Relation]:
         entries = [
-            {"table_name": table.name, "source_name": name, "statement": _select(table)}
+            {"table_name": table.name, "source_name": name, "statement": select(table)}
             for table in TABLES
             for name in source_tables(table)
         ]
@@ -275,8 +252,8 @@ class SourceTransaction:
         Raises:
             SourceError: it does, or the source lacks a column; the error names each.
         """
-        name = f"{MAPPING}/{table.name}"
-        found = self._ask(name, statement(f"{FORMS}/types", table))[0]
+        name = select_name(table)
+        found = self._ask(name, statement("types", table))[0]
         wrong = [
             f"{table.name}.{column} is {found[column]}, not {declared}"
             for column, declared in table.columns.items()
@@ -295,39 +272,47 @@ class SourceTransaction:
     def _ask(
         self, name: str, text: str, parameters: tuple[str, ...] | None = None
     ) -> list[dict[str, Any]]:
-        with self._errors(name), self._connection.cursor() as cursor:
-            cursor.execute(text, parameters)
-            rows: list[dict[str, Any]] = cursor.fetch_arrow_table().to_pylist()
-            return rows
+        return self._call(name, lambda: _rows(self._connection, text, parameters))
 
     def _stream(self, form: str, table: Table) -> pa.RecordBatchReader:
-        name = f"{MAPPING}/{table.name}"
-        with self._errors(name):
-            cursor = self._connection.cursor()
-            cursor.execute(statement(form, table))
-            reader = cursor.fetch_record_batch()
+        name, stream = select_name(table), _Stream(self._connection)
+        schema = self._call(name, lambda: stream.open(statement(form, table)))
 
         def batches() -> Iterator[pa.RecordBatch]:
             try:
-                with cursor:
-                    while True:
-                        # Only the wait for the batch counts as waiting, not its use.
-                        with self._errors(name):
-                            batch = next(reader, None)
-                        if batch is None:
-                            return
-                        yield _without_zones(batch)
+                while (batch := self._call(name, stream.next)) is not None:
+                    yield without_zones(batch)
             except SourceError as error:
                 self.failure = error
                 raise
+            finally:
+                with suppress(SourceError):
+                    self._call(name, stream.close)
 
-        return pa.RecordBatchReader.from_batches(_without_zone(reader.schema), batches())
+        return pa.RecordBatchReader.from_batches(without_zone(schema), batches())
 
-    @contextmanager
-    def _errors(self, name: str) -> Iterator[None]:
-        what = f"reading {name} from PostgreSQL failed"
-        with source_errors(self._url, what, self._watchdog), self._watchdog.waiting():
-            yield
+    def _call(self, name: str, work: Callable[[], T]) -> T:
+        with source_errors(self._url, f"reading {name} from PostgreSQL failed"):
+            return self._watchdog.call(work)
+
+
+class _Stream:
+    """A running query. One object owns cursor and reader, so an abandoned call keeps both."""
+
+    def __init__(self, connection: adbc_postgresql.Connection) -> None:
+        self._cursor = connection.cursor()
+
+    def open(self, text: str) -> pa.Schema:
+        self._cursor.execute(text)
+        self._reader = self._cursor.fetch_record_batch()
+        schema: pa.Schema = self._reader.schema
+        return schema
+
+    def next(self) -> pa.RecordBatch | None:
+        return next(self._reader, None)
+
+    def close(self) -> None:
+        self._cursor.close()
 
 
 @contextmanager
@@ -341,43 +326,40 @@ def open_source(
     """Open a read-only transaction with the tables locked and a snapshot taken; end it afterwards.
 
     Args:
-        stall_seconds: how long the server may be silent before the connection is dropped.
-        snapshot_name: use the snapshot of the transaction that exported it and holds the locks.
+        stall_seconds: how long a call may take before the watchdog asks the server.
+        snapshot_name: see what the transaction sees that exported it, and holds the locks.
 
     Raises:
         SourceError: PostgreSQL cannot be reached, refuses to be read, is locked or silent.
     """
-    conninfo = with_time_limits(url, stall_seconds)
-    with source_errors(url, f"cannot connect to {url}"):
-        connection, its_socket = connected(
-            lambda: adbc_postgresql.connect(conninfo, autocommit=True), conninfo, stall_seconds
-        )
-    watchdog = Watchdog(conninfo, stall_seconds, its_socket)
-    waiting_at_most = lock_timeout_seconds + stall_seconds
+    watchdog, connection = _connected(url, stall_seconds, f"cannot connect to {url}")
+
+    def begin() -> None:
+        # A database in another encoding would send its own bytes, which are not text here.
+        _execute(connection, "set client_encoding = 'UTF8'")
+        names = _tables_to_lock(connection)
+        _execute(connection, "begin isolation level repeatable read read only")
+        _execute(connection, f"set local application_name = '{APPLICATION_NAME}'")
+        _execute(connection, f"set local lock_timeout = {lock_timeout_seconds * 1000}")
+        _execute(connection, "set local idle_in_transaction_session_timeout = 0")
+        if snapshot_name is None:
+            _execute(connection, f"lock table {', '.join(names)} in access share mode")
+        else:
+            _execute(connection, f"set transaction snapshot '{snapshot_name}'")
+
+    def end() -> None:
+        with suppress(adbc.Error):
+            _execute(connection, "rollback")
+        with suppress(adbc.Error):
+            connection.close()
+
     try:
-        with (
-            source_errors(url, "the messenger's tables cannot be locked for reading", watchdog),
-            watchdog.waiting(at_most=waiting_at_most),
-        ):
-            # A database in another encoding would send its own bytes, which are not text here.
-            _execute(connection, "set client_encoding = 'UTF8'")
-            names = _tables_to_lock(connection)
-            _execute(connection, "begin isolation level repeatable read read only")
-            _execute(connection, f"set local application_name = '{APPLICATION_NAME}'")
-            _execute(connection, f"set local lock_timeout = {lock_timeout_seconds * 1000}")
-            _execute(connection, "set local idle_in_transaction_session_timeout = 0")
-            if snapshot_name is None:
-                _execute(connection, f"lock table {', '.join(names)} in access share mode")
-            else:
-                _execute(connection, f"set transaction snapshot '{snapshot_name}'")
+        with source_errors(url, "the messenger's tables cannot be locked for reading"):
+            watchdog.call(begin, at_most=lock_timeout_seconds + stall_seconds)
         yield SourceTransaction(connection, url, watchdog)
     finally:
-        with watchdog.waiting(at_most=stall_seconds):
-            with suppress(adbc.Error):
-                _execute(connection, "rollback")
-            with suppress(adbc.Error):
-                connection.close()
-        watchdog.close()
+        with suppress(TimeoutError):
+            watchdog.call(end, at_most=stall_seconds)
 
 
 def replica_lag_bytes(url: Secret, *, stall_seconds: int = 60) -> int | None:
@@ -386,15 +368,15 @@ def replica_lag_bytes(url: Secret, *, stall_seconds: int = 60) -> int | None:
     Raises:
         SourceError: PostgreSQL cannot be reached, or the role may not see the replicas.
     """
-    with source_errors(url, f"cannot ask {url} how far its replicas are"):
-        conninfo = with_time_limits(url, stall_seconds)
-        connection = adbc_postgresql.connect(conninfo, autocommit=True)
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute(sqlfiles.text("source/replica_lag"))
-                row = cursor.fetch_arrow_table().to_pylist()[0]
-        finally:
-            connection.close()
+    what = f"cannot ask {url} how far its replicas are"
+    watchdog, connection = _connected(url, stall_seconds, what)
+
+    def ask() -> dict[str, Any]:
+        with connection:
+            return _rows(connection, sqlfiles.text("source/replica_lag"))[0]
+
+    with source_errors(url, what):
+        row = watchdog.call(ask, at_most=stall_seconds)
     if row["hidden_replicas"]:
         raise SourceError(
             f"the role may not see the position of {row['hidden_replicas']} replicas",
@@ -404,25 +386,34 @@ def replica_lag_bytes(url: Secret, *, stall_seconds: int = 60) -> int | None:
     return lag
 
 
-@contextmanager
-def source_errors(url: Secret, what: str, watchdog: Watchdog | None = None) -> Iterator[None]:
-    """Translate the driver's errors: what failed, why, and what to do; never with a password.
+def _connected(
+    url: Secret, stall_seconds: int, what: str
+) -> tuple[Watchdog, adbc_postgresql.Connection]:
+    conninfo = with_time_limits(url, stall_seconds)
+    watchdog = Watchdog(conninfo, stall_seconds)
+    with source_errors(url, what):
+        return watchdog, watchdog.connect(
+            lambda: adbc_postgresql.connect(conninfo, autocommit=True)
+        )
 
-    Args:
-        watchdog: knows why it dropped a connection, which the driver does not.
+
+@contextmanager
+def source_errors(url: Secret, what: str) -> Iterator[None]:
+    """Turn the driver's errors into ours: what failed, why, and what to do; never a password.
+
+    Raises:
+        SourceSilentError: the watchdog abandoned a call.
+        SourceError: anything else that the driver reports.
     """
     try:
         yield
+    except TimeoutError as error:
+        raise SourceSilentError(
+            f"{what}: {url.redact(str(error))}",
+            hint="Check PostgreSQL and the network between; the next cycle tries again. "
+            "ETL_STALL_SECONDS sets how long a silence may last.",
+        ) from None
     except (adbc.Error, pa.ArrowException, OSError) as error:  # the latter two from a stream
-        verdict = watchdog.verdict if watchdog is not None else None
-        if isinstance(error, TimeoutError):
-            verdict = str(error)
-        if verdict is not None:
-            raise SourceSilentError(
-                f"{what}: {url.redact(verdict)}",
-                hint="Check PostgreSQL and the network in between; the next cycle tries again. "
-                "ETL_STALL_SECONDS is how long PostgreSQL may be silent.",
-            ) from None
         state = getattr(error, "sqlstate", None) or ""
         detail = url.redact(" ".join(str(error).split()))
         hint = _HINTS.get(state) or _HINTS.get(state[:2])
@@ -442,12 +433,6 @@ def _tables_to_lock(connection: adbc_postgresql.Connection) -> list[str]:
         cursor.execute(sqlfiles.text("source/existing"), (json.dumps(sorted(names)),))
         existing = set(cursor.fetch_arrow_table().column("source_name").to_pylist())
     return sorted(required | existing)
-
-
-def _form_of_rows(table: Table) -> str:
-    if not isinstance(table, Fact):
-        return "dimension_rows"
-    return "message_fact_rows" if table.is_about_message else "fact_rows"
 
 
 def _relation(table: Table, rows: Sequence[Mapping[str, Any]]) -> Relation:
@@ -474,47 +459,18 @@ def _relation(table: Table, rows: Sequence[Mapping[str, Any]]) -> Relation:
     return Relation(
         relation=first["relation"],
         columns=first["columns"] or "",
-        heap_blocks=tuple(map(int, first["heap_blocks"].split(","))),
+        # A partitioned table without partitions has no heap.
+        heap_blocks=tuple(map(int, (first["heap_blocks"] or "0").split(","))),
     )
 
 
-# What the driver returns for each type; a uuid is an extension of 16 bytes.
-_ARROW_TYPES: Mapping[Type, pa.DataType] = {
-    Type.BIGINT: pa.int64(),
-    Type.INTEGER: pa.int32(),
-    Type.BOOLEAN: pa.bool_(),
-    Type.TEXT: pa.string(),
-    Type.UUID: pa.uuid(),
-    Type.TIME: pa.timestamp("us", "UTC"),
-}
-
-
-def _schema(table: Table) -> pa.Schema:
-    """The columns of a staged table, times without a zone."""
-    fields = [pa.field(name, _ARROW_TYPES[type_]) for name, type_ in table.columns.items()]
-    return _without_zone(pa.schema([*fields, pa.field("is_new", pa.bool_())]))
-
-
-def _without_zone(schema: pa.Schema) -> pa.Schema:
-    return pa.schema(
-        [field.with_type(pa.timestamp("us")) if _has_zone(field) else field for field in schema]
-    )
-
-
-def _without_zones(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The batch with its times in UTC without a zone, which is what a TIMESTAMP is here.
-
-    The bytes are the same; truncating a TIMESTAMP is 5 to 20 times faster in DuckDB.
-    """
-    columns = [
-        column.view(pa.timestamp("us")) if _has_zone(field) else column
-        for field, column in zip(batch.schema, batch.columns, strict=True)
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=_without_zone(batch.schema))
-
-
-def _has_zone(field: pa.Field[Any]) -> bool:
-    return pa.types.is_timestamp(field.type) and field.type.tz is not None
+def _rows(
+    connection: adbc_postgresql.Connection, text: str, parameters: tuple[str, ...] | None = None
+) -> list[dict[str, Any]]:
+    with connection.cursor() as cursor:
+        cursor.execute(text, parameters)
+        rows: list[dict[str, Any]] = cursor.fetch_arrow_table().to_pylist()
+        return rows
 
 
 def _execute(connection: adbc_postgresql.Connection, statement: str) -> None:

@@ -1,35 +1,60 @@
-"""Every error this system raises on purpose, in one tree.
+"""All errors that this system raises on purpose, in one tree.
 
-    AnalyticsError                 something a person can act on; carries a hint
-    ├── SettingsError              an environment variable has an unusable value
+    AnalyticsError                 an error that a person can act on; carries a hint
+    ├── SettingsError              an environment variable is invalid
     ├── BusyError                  another process writes to this DATA_DIR
-    ├── DataDirError               DATA_DIR is a file, or may not be written
+    ├── DataDirError               DATA_DIR is a file, or is not writable
     ├── DiskFullError              DATA_DIR has too little free space
-    ├── NewerVersionError          DATA_DIR was written by a newer version than this one
-    ├── SourceError                PostgreSQL could not be read
-    │   ├── SourceChangedError     it is not the database that was read last time
-    │   └── SourceSilentError      it has stopped answering
-    ├── LakeError                  a Parquet file or the lake's manifest is unusable
+    ├── NewerVersionError          a newer version of this program wrote DATA_DIR
+    ├── SourceError                PostgreSQL cannot be read
+    │   ├── SourceChangedError     it is not the database of the last cycle
+    │   └── SourceSilentError      it stopped answering
+    ├── LakeError                  a Parquet file or the manifest of the lake is unusable
     ├── WarehouseError             the private DuckDB file is unusable
-    │   └── WarehouseDamagedError  its bytes are not what was written: it is made anew
-    ├── VerifyError                what is here is not what it should be
-    │   └── RepairRefusedError     a repair would remove more than it may without being told
-    ├── BackfillError              a backfill cannot begin or go on as asked
-    ├── ErasureError               something of an erased person is left
-    ├── CatalogError               a metric's file is not as it must be
-    ├── PublishError               a generation could not be made or does not add up
-    └── SandboxError               the development servers could not be started or filled
+    │   └── WarehouseDamagedError  its bytes are damaged; it is rebuilt from the lake
+    ├── VerifyError                source, lake and warehouse cannot be compared, or differ
+    │   └── RepairRefusedError     a repair would remove more rows than REPAIR_MAX_PERCENT
+    ├── BackfillError              a backfill cannot start or continue as requested
+    ├── ErasureError               data of an erased person remain
+    ├── CatalogError               a metric file is malformed
+    ├── PublishError               a generation cannot be made, or disagrees with the ledger
+    └── SandboxError               the development servers cannot be started or filled
 
-An error says what happened, naming the thing, and its hint says what to do next.
-Anything that is not in this tree is a defect of ours and keeps its traceback.
+The message says what happened and names the thing; the hint says what to do next. Any other
+exception is a defect of this program and keeps its traceback.
+
+Errors of the file system become `DiskFullError` or `DataDirError` in `disk_errors`, whether Python
+or DuckDB reports them. Everything that writes below `DATA_DIR` holds its lock, and the lock
+translates these errors. No cleanup is needed: the next cycle removes files that nothing refers to,
+and files that something refers to are complete.
 """
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR}
+# DuckDB repeats the operating system's text; the last one is its own, for a spill that fails.
+_FULL_TEXTS = (
+    "No space left on device",
+    "Disk quota exceeded",
+    "File too large",
+    "failed to offload data block",
+)
+_REFUSED_TEXTS = ("Permission denied", "Read-only file system", "Is a directory")
 
 
 class AnalyticsError(Exception):
-    """Something went wrong that a person can act on.
+    """An error that a person can act on.
 
     Args:
-        message: what happened, naming the thing (file, table, host).
+        message: what happened; names the file, table or host.
         hint: what to do next, one sentence.
     """
 
@@ -42,7 +67,7 @@ class AnalyticsError(Exception):
 
 
 class SettingsError(AnalyticsError):
-    """An environment variable has an unusable value."""
+    """An environment variable is invalid."""
 
     exit_code = 2
 
@@ -52,31 +77,31 @@ class BusyError(AnalyticsError):
 
 
 class DataDirError(AnalyticsError):
-    """DATA_DIR is a file, or something in it may not be written."""
+    """DATA_DIR is a file, or something in it is not writable."""
 
 
 class NewerVersionError(AnalyticsError):
-    """DATA_DIR holds what a newer version wrote; this one would not understand all of it."""
+    """A newer version of this program wrote DATA_DIR, in a format that this one does not know."""
 
 
 class DiskFullError(AnalyticsError):
-    """DATA_DIR has too little free space for what would be written next."""
+    """DATA_DIR has too little free space for the next write."""
 
 
 class SourceError(AnalyticsError):
-    """PostgreSQL could not be read."""
+    """PostgreSQL cannot be read."""
 
 
 class SourceChangedError(SourceError):
-    """The source is not the database that was read last time, or an older copy of it."""
+    """The source is not the database of the last cycle, or is an older copy of it."""
 
 
 class SourceSilentError(SourceError):
-    """PostgreSQL, or the way to it, has stopped answering."""
+    """PostgreSQL, or the network in between, stopped answering."""
 
 
 class LakeError(AnalyticsError):
-    """A Parquet file or the lake's manifest is missing or unusable."""
+    """A Parquet file or the manifest of the lake is missing or unusable."""
 
 
 class WarehouseError(AnalyticsError):
@@ -84,32 +109,67 @@ class WarehouseError(AnalyticsError):
 
 
 class WarehouseDamagedError(WarehouseError):
-    """The private DuckDB file is damaged; the lake has all that is in it."""
+    """The private DuckDB file is damaged; it is rebuilt from the lake."""
 
 
 class VerifyError(AnalyticsError):
-    """What is here could not be compared with the source, or contradicts itself."""
+    """Source, lake and warehouse cannot be compared, or differ."""
 
 
 class RepairRefusedError(VerifyError):
-    """A repair would remove more rows than it may without being told."""
+    """A repair would remove more rows than REPAIR_MAX_PERCENT allows."""
 
 
 class BackfillError(AnalyticsError):
-    """A backfill cannot begin or go on as it was asked for."""
+    """A backfill cannot start or continue as requested."""
 
 
 class ErasureError(AnalyticsError):
-    """A person could not be erased, or something of them is left."""
+    """A person cannot be erased, or data of them remain."""
 
 
 class CatalogError(AnalyticsError):
-    """A metric's file does not begin with its definition as it must."""
+    """A metric file does not start with a well-formed definition."""
 
 
 class PublishError(AnalyticsError):
-    """A generation could not be made, or does not hold what the ledger says."""
+    """A generation cannot be made, or disagrees with the ledger."""
 
 
 class SandboxError(AnalyticsError):
-    """The development servers could not be started or filled."""
+    """The development servers cannot be started or filled."""
+
+
+@contextmanager
+def disk_errors(root: Path) -> Iterator[None]:
+    """Translate errors of the file system, of Python and of DuckDB.
+
+    Raises:
+        DiskFullError: no space is left, or a file has reached its maximum size.
+        DataDirError: a file or a directory is not writable.
+    """
+    try:
+        yield
+    except (OSError, duckdb.Error) as error:
+        found = disk_error(error, root)
+        if found is None:
+            raise
+        raise found from error
+
+
+def disk_error(error: Exception, root: Path) -> AnalyticsError | None:
+    """The error as `DiskFullError` or `DataDirError`; None if its cause is not the disk."""
+    number = error.errno if isinstance(error, OSError) else None
+    text = " ".join(str(error).split()) if number is None else f"{error}"
+    if number in _FULL or any(part in text for part in _FULL_TEXTS):
+        return DiskFullError(
+            f"there is no room for {root}: {text}",
+            hint="Free disk space, or lower KEEP_GENERATIONS. The last generation is unchanged, "
+            "and the next cycle starts where this one did.",
+        )
+    if number in _REFUSED or any(part in text for part in _REFUSED_TEXTS):
+        return DataDirError(
+            f"DATA_DIR {root} cannot be used: {text}",
+            hint="Point DATA_DIR at a directory that this user may write, with all its contents.",
+        )
+    return None

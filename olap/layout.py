@@ -1,15 +1,15 @@
-"""Where things lie below `DATA_DIR`, and the lock that makes one process its only writer.
+"""The paths below `DATA_DIR`, and the lock that allows one writer at a time.
 
 DATA_DIR/
-├── analytics.duckdb          symlink to the newest generation: what analysts open
+├── analytics.duckdb          symlink to the newest generation; analysts open it
 ├── generations/              analytics-000123.duckdb (0444) and its manifest .json
 ├── lake/<table>/day=…/       immutable Parquet files, and lake/manifest.json
-├── warehouse.duckdb          private to the ETL; rebuildable from the lake
-├── staging/                  scratch of the running cycle; emptied by the next one
-├── backfill/                 what an unfinished backfill has read so far
-├── backfill.lock             held by the one backfill that reads
-├── api/                      the API's own: which generation its workers answer from
-└── etl.lock                  held by the one writer
+├── warehouse.duckdb          private to the ETL; can be rebuilt from the lake
+├── staging/                  temporary files of the running cycle; the next one empties it
+├── backfill/                 the chunks of an unfinished backfill
+├── backfill.lock             held by the process that runs a backfill
+├── api/                      written by the API: the generation that its workers use
+└── etl.lock                  held by the writer
 """
 
 from __future__ import annotations
@@ -25,8 +25,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from olap.disk import disk_errors
-from olap.errors import BusyError, DiskFullError
+from olap.errors import BusyError, DiskFullError, disk_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ class Layout:
 
     @property
     def pointer(self) -> Path:
-        """The symlink that analysts open; switched atomically, never written through."""
+        """The symlink that analysts open; replaced atomically."""
         return self.root / "analytics.duckdb"
 
     @property
@@ -74,7 +73,7 @@ class Layout:
 
     @property
     def sandbox_marker(self) -> Path:
-        """Is there when all of this came from the sandbox: then `make clean` may remove it."""
+        """Exists if all data come from the sandbox; `make clean` may then remove them."""
         return self.root / ".sandbox"
 
     def generation(self, number: int) -> Path:
@@ -84,7 +83,7 @@ class Layout:
         return self.generations / f"analytics-{number:06d}.json"
 
     def day_file(self, table: str, day: date, batch: int) -> str:
-        """The path, relative to the lake, of `table`'s rows of one UTC day."""
+        """The path, relative to the lake, of the rows of `table` of one UTC day."""
         return f"{table}/day={day}/{batch:06d}.parquet"
 
     def dimension_file(self, table: str, batch: int) -> str:
@@ -92,11 +91,11 @@ class Layout:
         return f"{table}/{batch:06d}.parquet"
 
     def create(self) -> None:
-        """Make the directories.
+        """Create the directories.
 
         Raises:
-            DataDirError: `DATA_DIR` is a file, or may not be written.
-            DiskFullError: not even a directory fits in.
+            DataDirError: `DATA_DIR` is a file, or is not writable.
+            DiskFullError: no space is left.
         """
         directories = (self.root, self.generations, self.lake, self.staging)
         with disk_errors(self.root):
@@ -111,39 +110,40 @@ class Layout:
                     raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(directory))
 
     def require_space(self, needed: int, purpose: str) -> None:
-        """Stop before the disk is full rather than in the middle of a file.
+        """Fail before a write that the disk has no space for.
 
         Args:
-            needed: bytes about to be written; a tenth is added for what comes along.
-            purpose: what needs them.
+            needed: bytes to be written; 10 percent are added for overhead.
+            purpose: what needs the space; part of the message.
 
         Raises:
-            DiskFullError: there are fewer bytes free.
+            DiskFullError: fewer bytes are free.
         """
         free = shutil.disk_usage(self.root).free
         if free < needed * 1.1:
             raise DiskFullError(
                 f"{self.root} has {free:,} bytes free, {purpose} needs {needed:,}",
-                hint="Free disk space, or lower KEEP_GENERATIONS; the last generation stands.",
+                hint="Free disk space, or lower KEEP_GENERATIONS. The last generation is "
+                "unchanged.",
             )
 
     @contextmanager
     def locked(self, *, wait_seconds: float = 0) -> Iterator[None]:
-        """Be the only writer below this `DATA_DIR` until the block ends.
+        """Hold the lock of the only writer during the block.
 
         Args:
-            wait_seconds: how long to wait for another one to end.
+            wait_seconds: how long to wait for the lock.
 
         Raises:
             BusyError: another process holds the lock.
-            DataDirError, DiskFullError: what the disk said to anything in the block.
+            DataDirError, DiskFullError: the block failed with such an error of the file system.
         """
         with self._locked(self.lock, "another ETL", wait_seconds):
             yield
 
     @contextmanager
     def backfill_locked(self) -> Iterator[None]:
-        """Be the only one that reads or changes the chunks of a backfill; cycles go on beside it.
+        """Hold the lock of the chunks of a backfill during the block; cycles do not need it.
 
         Raises:
             BusyError: another process holds the lock.
@@ -153,7 +153,7 @@ class Layout:
 
     @contextmanager
     def _locked(self, path: Path, who: str, wait_seconds: float) -> Iterator[None]:
-        # The kernel drops the lock when the process dies, however it dies.
+        # The kernel releases the lock when the process ends, even by SIGKILL.
         self.create()
         deadline = time.monotonic() + wait_seconds
         with disk_errors(self.root), path.open("a+") as file:
@@ -168,7 +168,7 @@ class Layout:
                     file.seek(0)
                     raise BusyError(
                         f"{who} (pid {file.read().strip() or 'unknown'}) writes to {self.root}",
-                        hint="Wait for it, stop it, or give this one its own DATA_DIR.",
+                        hint="Wait until it ends, stop it, or use another DATA_DIR.",
                     ) from None
             file.truncate(0)
             file.write(f"{os.getpid()}\n")
@@ -177,7 +177,7 @@ class Layout:
 
 
 def fsync(path: Path) -> None:
-    """Force a file's bytes, or a directory's entries, to the disk."""
+    """Flush a file, or the entries of a directory, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -186,7 +186,7 @@ def fsync(path: Path) -> None:
 
 
 def write_durably(path: Path, content: bytes, *, mode: int = 0o644) -> None:
-    """Replace `path` by `content`: a reader sees the old or the new bytes, a crash keeps one."""
+    """Replace a file atomically: readers, also after a crash, see the old or the new content."""
     draft = path.with_name(f".{path.name}.tmp")
     draft.unlink(missing_ok=True)
     draft.write_bytes(content)

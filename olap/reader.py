@@ -25,7 +25,7 @@ from olap.errors import AnalyticsError
 Rows = list[dict[str, Any]]
 
 
-class QuestionInterruptedError(AnalyticsError):
+class StatementInterruptedError(AnalyticsError):
     """A query was interrupted before it had a result."""
 
 
@@ -57,7 +57,7 @@ class Reader:
                 "autoload_known_extensions": False,
             },
         )
-        sqlfiles.run(self._instance, "serving/lock_up", directories=[str(generations.resolve())])
+        sqlfiles.run(self._instance, "serving/lock_down", directories=[str(generations.resolve())])
         self._lock = threading.Lock()
         self._uses: dict[str, int] = {}
         self._doomed: set[str] = set()
@@ -139,7 +139,7 @@ class Reader:
             del self._uses[name]
 
 
-class Query:
+class Statement:
     """A statement that runs once and can be interrupted from another thread."""
 
     def __init__(
@@ -156,7 +156,7 @@ class Query:
         """Execute the statement; each row is a dict by column name, times are naive UTC.
 
         Raises:
-            QuestionInterruptedError: `interrupt` was called.
+            StatementInterruptedError: `interrupt` was called.
             GenerationUnreadableError: the file can no longer be read.
         """
         with self._reader.cursor(self._generation) as cursor:
@@ -168,7 +168,7 @@ class Query:
                 names = [column[0] for column in result.description or ()]
                 return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
             except duckdb.InterruptException:
-                raise QuestionInterruptedError(
+                raise StatementInterruptedError(
                     "the query took too long and was interrupted", hint="Ask for a shorter period."
                 ) from None
             except (duckdb.IOException, duckdb.FatalException) as error:

@@ -23,8 +23,7 @@ from typing import TypeVar
 import duckdb
 
 from olap import ledger, sqlfiles
-from olap.disk import of_disk
-from olap.errors import LakeError, NewerVersionError, WarehouseDamagedError
+from olap.errors import LakeError, NewerVersionError, WarehouseDamagedError, disk_error
 from olap.fold import rebuild
 from olap.layout import Layout, write_durably
 from olap.log import get_logger
@@ -63,7 +62,7 @@ def recovering(settings: Settings, layout: Layout, attempt: Callable[[Places], T
             has_discarded = True
         except duckdb.Error as error:
             # Any read of the lake may fail this way, and DuckDB does not always name the file.
-            if of_disk(error, layout.root):
+            if disk_error(error, layout.root):
                 raise
             found = _look_through(settings, layout) - lost
             if not found:
@@ -81,7 +80,7 @@ def damage_named(settings: Settings, layout: Layout) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        if of_disk(error, layout.root):
+        if disk_error(error, layout.root):
             raise
         found = _look_through(settings, layout)
         if not found:
@@ -226,7 +225,7 @@ def unreadable(layout: Layout, manifest: Manifest) -> Places:
                 ((rows,),) = sqlfiles.run(connection, "lake/read_through", path=path)
                 reason = f"{rows} rows instead of {file.rows}" if rows != file.rows else None
             except duckdb.Error as error:
-                if ours := of_disk(error, layout.root):
+                if ours := disk_error(error, layout.root):
                     raise ours from error
                 reason = " ".join(str(error).split())
             if reason:

@@ -1,11 +1,12 @@
-"""The settings of every program here, read from the environment in this one place.
+"""The settings of all programs, read from the environment here and nowhere else.
 
-Each setting is a field of `Settings` with its environment variable, its default and one
-sentence of documentation; the README's table is generated from them (`settings_table`) and a
-test fails when it is stale. Values are checked when they are read, not when they are used.
+Each setting is a field of `Settings` with its environment variable, its default, one sentence of
+documentation and the program that uses it. The tables of settings in the READMEs are generated
+from the fields (`settings_table`), and a test fails when one is stale. Values are validated when
+they are read, not when they are used.
 
-Secrets (`DATABASE_URL`, `REDIS_URL`, `JWT_SECRET`) have no place in a log: `Secret` hides the
-password in `str()` and `repr()`, `Hidden` all of it, and only `.reveal()` gives the whole.
+Secrets never appear in a log: `Secret` hides the password of a connection string in `str()` and
+`repr()`, `Hidden` hides the whole key, and only `.reveal()` returns the value.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, unquote
@@ -31,12 +33,12 @@ _PASSWORDS = (_URL_PASSWORD, _QUERY_PASSWORD, _CONNINFO_PASSWORD)
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Secret:
-    """A connection string whose password never shows in `str()`, `repr()` or a format."""
+    """A connection string; `str()`, `repr()` and formats hide its password."""
 
     _value: str
 
     def reveal(self) -> str:
-        """The connection string as given, for the driver only."""
+        """The connection string as given; only for the driver."""
         return self._value
 
     def __str__(self) -> str:
@@ -49,14 +51,14 @@ class Secret:
         return f"Secret({str(self)!r})"
 
     def redact(self, text: str) -> str:
-        """`text` with this connection string and its password removed, as drivers may echo them."""
+        """`text` without this connection string and its password, which a driver may echo."""
         hidden = text.replace(self._value, str(self))
         for password in sorted(self._passwords(), key=len, reverse=True):
             hidden = hidden.replace(password, "***")
         return hidden
 
     def _passwords(self) -> set[str]:
-        """The passwords as a driver may write them: as given, bare, decoded, cut at a slash."""
+        """The password as a driver may write it: as given, unquoted, decoded, cut at a slash."""
         given = {found[1] for pattern in _PASSWORDS for found in pattern.findall(self._value)}
         bare = {re.sub(r"\\(.)", r"\1", p.removeprefix("'").removesuffix("'")) for p in given}
         parts = {part for p in given for part in re.split(r"[/?#]", p)}
@@ -65,23 +67,42 @@ class Secret:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Hidden:
-    """A key: nothing of it ever shows in `str()`, `repr()` or a format."""
+    """A key; `str()`, `repr()` and formats hide all of it."""
 
     _value: str
 
     def reveal(self) -> str:
-        """The key as given, for who signs or checks with it."""
+        """The key as given; only for signing and verifying."""
         return self._value
 
     def __repr__(self) -> str:
         return "Hidden('***')"
 
 
+class Program(StrEnum):
+    """The program that uses a setting; each has its own table of settings."""
+
+    PIPELINE = "pipeline"
+    API = "api"
+    SANDBOX = "sandbox"
+
+
 def _setting(
-    variable: str, parse: Callable[[str], Any], default: Any, shown_default: str, about: str
+    program: Program,
+    variable: str,
+    parse: Callable[[str], Any],
+    default: Any,
+    shown_default: str,
+    about: str,
 ) -> Any:
-    """A field read from `variable`; `shown_default` is what the README says of the default."""
-    metadata = {"variable": variable, "parse": parse, "shown": shown_default, "about": about}
+    """A field read from `variable`; `shown_default` and `about` are its texts in the table."""
+    metadata = {
+        "program": program,
+        "variable": variable,
+        "parse": parse,
+        "shown": shown_default,
+        "about": about,
+    }
     return field(default=default, metadata=metadata)
 
 
@@ -89,7 +110,7 @@ def _whole(minimum: int, maximum: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         value = int(text)
         if not minimum <= value <= maximum:
-            raise ValueError(f"must lie between {minimum} and {maximum}")
+            raise ValueError(f"must be between {minimum} and {maximum}")
         return value
 
     return parse
@@ -114,7 +135,7 @@ def _origins(text: str) -> tuple[str, ...]:
     origins = tuple(origin.strip() for origin in text.split(","))
     for origin in origins:
         if origin != "*" and not re.fullmatch(r"https?://[^/\s]+", origin):
-            raise ValueError("must be origins such as https://chat.example, with commas between")
+            raise ValueError("must be origins such as https://chat.example, separated by commas")
     return origins
 
 
@@ -123,162 +144,169 @@ _DAY_SECONDS = 86_400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the environment says; see the README's table for each variable's meaning."""
+    """All settings; the sentence of each field documents it."""
 
     database_url: Secret | None = _setting(
-        "DATABASE_URL", Secret, None, "the sandbox",
-        "PostgreSQL to read, as a libpq URL or key=value string",
+        Program.PIPELINE, "DATABASE_URL", Secret, None, "the sandbox",
+        "the PostgreSQL database to read: a libpq URL or key=value string",
     )  # fmt: skip
     data_dir: Path = _setting(
-        "DATA_DIR", Path, Path("data"), "`data`",
-        "where the lake, the warehouse and the generations are kept",
+        Program.PIPELINE, "DATA_DIR", Path, Path("data"), "`data`",
+        "directory of the lake, the warehouse and the generations; the API reads it too",
     )  # fmt: skip
     interval_seconds: int = _setting(
-        "ETL_INTERVAL_SECONDS", _whole(1, _DAY_SECONDS), 300, "`300`",
-        "seconds between two cycles; `status` measures the lag in these",
+        Program.PIPELINE, "ETL_INTERVAL_SECONDS", _whole(1, _DAY_SECONDS), 300, "`300`",
+        "seconds from the start of one cycle to the start of the next; `status` measures the "
+        "lag in these intervals",
     )  # fmt: skip
     demo_interval_seconds: int = _setting(
-        "DEMO_INTERVAL_SECONDS", _whole(1, _DAY_SECONDS), 15, "`15`",
-        "seconds between two cycles of `make demo`",
+        Program.SANDBOX, "DEMO_INTERVAL_SECONDS", _whole(1, _DAY_SECONDS), 15, "`15`",
+        "seconds from the start of one cycle to the start of the next in `make demo`",
     )  # fmt: skip
     lock_timeout_seconds: int = _setting(
-        "ETL_LOCK_TIMEOUT_SECONDS", _whole(1, 3600), 5, "`5`",
-        "how long a cycle waits for its ACCESS SHARE locks before it gives up",
+        Program.PIPELINE, "ETL_LOCK_TIMEOUT_SECONDS", _whole(1, 3600), 5, "`5`",
+        "how long a cycle waits for its ACCESS SHARE locks before it fails",
     )  # fmt: skip
     stall_seconds: int = _setting(
-        "ETL_STALL_SECONDS", _whole(1, 3600), 60, "`60`",
-        "a PostgreSQL that is silent for so long, and has no answer when asked, is given up",
+        Program.PIPELINE, "ETL_STALL_SECONDS", _whole(1, 3600), 60, "`60`",
+        "how long PostgreSQL may be silent before the connection is dropped; a query that is "
+        "running is not silence",
     )  # fmt: skip
     publish_idle_seconds: int = _setting(
-        "PUBLISH_IDLE_SECONDS", _whole(0, _DAY_SECONDS), 900, "`900`",
-        "when nothing changed, a generation is published no more often than this",
+        Program.PIPELINE, "PUBLISH_IDLE_SECONDS", _whole(0, _DAY_SECONDS), 900, "`900`",
+        "minimum seconds between two generations when nothing changed",
     )  # fmt: skip
     keep_generations: int = _setting(
-        "KEEP_GENERATIONS", _whole(2, 1000), 3, "`3`",
-        "how many generations are kept, besides those younger than the grace time",
+        Program.PIPELINE, "KEEP_GENERATIONS", _whole(2, 1000), 3, "`3`",
+        "how many generations are kept; younger ones than `GRACE_SECONDS` are kept in any case",
     )  # fmt: skip
     grace_seconds: int = _setting(
-        "GRACE_SECONDS", _whole(0, 30 * _DAY_SECONDS), 900, "`900`",
-        "no generation younger than this is removed, nor a lake file it names",
+        Program.PIPELINE, "GRACE_SECONDS", _whole(0, 30 * _DAY_SECONDS), 900, "`900`",
+        "minimum age at which a generation, and a lake file that it names, may be removed",
     )  # fmt: skip
     verify_hour: int = _setting(
-        "VERIFY_HOUR", _whole(0, 23), 3, "`3`",
-        "UTC hour from which, each day, every table and day is proved equal to the source",
+        Program.PIPELINE, "VERIFY_HOUR", _whole(0, 23), 3, "`3`",
+        "UTC hour from which, once a day, all tables and days are compared with the source",
     )  # fmt: skip
     verify_budget_rows: int = _setting(
-        "VERIFY_BUDGET_ROWS", _whole(1, 10**12), 5_000_000, "`5000000`",
-        "how many rows a cycle proves at most; the next cycle goes on",
+        Program.PIPELINE, "VERIFY_BUDGET_ROWS", _whole(1, 10**12), 5_000_000, "`5000000`",
+        "how many rows of the daily proof one cycle compares at most; the next cycle continues",
     )  # fmt: skip
     repair_max_percent: int = _setting(
-        "REPAIR_MAX_PERCENT", _whole(0, 100), 5, "`5`",
-        "how much of a table a repair removes without `--yes`",
+        Program.PIPELINE, "REPAIR_MAX_PERCENT", _whole(0, 100), 5, "`5`",
+        "percentage of a table's rows that may be removed without `verify --repair --yes`",
     )  # fmt: skip
     memory_limit: str = _setting(
-        "DUCKDB_MEMORY_LIMIT", _size, "800MB", "`800MB`",
-        "what DuckDB may hold in memory during a cycle; it spills to `DATA_DIR` beyond",
+        Program.PIPELINE, "DUCKDB_MEMORY_LIMIT", _size, "800MB", "`800MB`",
+        "memory limit of DuckDB during a cycle; beyond it, DuckDB spills to `DATA_DIR`",
     )  # fmt: skip
     threads: int = _setting(
-        "DUCKDB_THREADS", _whole(1, 256), 2, "`2`",
-        "processor threads DuckDB uses during a cycle",
+        Program.PIPELINE, "DUCKDB_THREADS", _whole(1, 256), 2, "`2`",
+        "threads of DuckDB during a cycle",
     )  # fmt: skip
     redis_url: Secret = _setting(
-        "REDIS_URL", Secret, Secret("redis://localhost:6379/0"), "from the three below",
-        "Redis or Valkey for the API's cache",
+        Program.API, "REDIS_URL", Secret, Secret("redis://localhost:6379/0"), "from the next three",
+        "Redis or Valkey for the cache and the rate limits",
     )  # fmt: skip
     cache_ttl_seconds: int = _setting(
-        "CACHE_TTL_SECONDS", _whole(1, _DAY_SECONDS), 300, "`300`",
-        "how long Redis keeps an answer; a new generation is asked anew, however long that is",
+        Program.API, "CACHE_TTL_SECONDS", _whole(1, _DAY_SECONDS), 300, "`300`",
+        "how long Redis keeps an answer; a new generation never uses answers of an older one",
     )  # fmt: skip
     cache_memory_mb: int = _setting(
-        "CACHE_MEMORY_MB", _whole(1, 100_000), 64, "`64`",
-        "megabytes of answers that each worker of the API keeps in memory",
+        Program.API, "CACHE_MEMORY_MB", _whole(1, 100_000), 64, "`64`",
+        "megabytes of answers that each worker keeps in memory",
     )  # fmt: skip
     api_dir: Path | None = _setting(
-        "API_DIR", Path, None, "`DATA_DIR/api`",
-        "where the workers of the API keep the file that says which generation answers",
+        Program.API, "API_DIR", Path, None, "`DATA_DIR/api`",
+        "directory of the file that tells all workers which generation to use",
     )  # fmt: skip
     api_threads: int = _setting(
-        "API_THREADS", _whole(1, 256), 4, "`4`",
-        "how many metrics each worker of the API asks at a time",
+        Program.API, "API_THREADS", _whole(1, 256), 4, "`4`",
+        "how many queries each worker runs at the same time",
     )  # fmt: skip
     api_memory_limit: str = _setting(
-        "API_MEMORY_LIMIT", _size, "400MB", "`400MB`",
-        "what DuckDB may hold in memory in each worker of the API",
+        Program.API, "API_MEMORY_LIMIT", _size, "400MB", "`400MB`",
+        "memory limit of DuckDB in each worker",
     )  # fmt: skip
     query_timeout_seconds: int = _setting(
-        "QUERY_TIMEOUT_SECONDS", _whole(1, 3600), 10, "`10`",
-        "a metric that is asked for longer is interrupted: 503",
+        Program.API, "QUERY_TIMEOUT_SECONDS", _whole(1, 3600), 10, "`10`",
+        "how long a query may run before it is interrupted and answered with 503",
     )  # fmt: skip
     scope_max_age_seconds: int = _setting(
-        "SCOPE_MAX_AGE_SECONDS", _whole(1, 365 * _DAY_SECONDS), 3600, "`3600`",
-        "members get 503 when the data are older: membership is authorization",
+        Program.API, "SCOPE_MAX_AGE_SECONDS", _whole(1, 365 * _DAY_SECONDS), 3600, "`3600`",
+        "age of the data beyond which members get 503, because membership is authorization",
     )  # fmt: skip
     cors_origins: tuple[str, ...] = _setting(
-        "CORS_ORIGINS", _origins, (), "none",
-        "web pages that may ask from a browser: their origins, with commas between, or `*`",
+        Program.API, "CORS_ORIGINS", _origins, (), "none",
+        "origins of web pages that may call the API from a browser, separated by commas, or `*`",
     )  # fmt: skip
     jwt_secret: Hidden | None = _setting(
-        "JWT_SECRET", Hidden, None, "none",
-        "verifies tokens signed with HS256, and signs those of `python -m api token`; 32 bytes or "
-        "more",
+        Program.API, "JWT_SECRET", Hidden, None, "none",
+        "verifies tokens signed with HS256, and signs those of `python -m api token`; at least "
+        "32 bytes",
     )  # fmt: skip
     jwt_public_key: str | None = _setting(
-        "JWT_PUBLIC_KEY", str, None, "none",
-        "verifies tokens signed with RS256, ES256 or EdDSA: a PEM text, or the path of its file",
+        Program.API, "JWT_PUBLIC_KEY", str, None, "none",
+        "verifies tokens signed with RS256, ES256 or EdDSA: a PEM text, or the path of a PEM file",
     )  # fmt: skip
     jwt_jwks_file: Path | None = _setting(
-        "JWT_JWKS_FILE", Path, None, "none",
-        "the same for several keys: a JSON Web Key Set; read again when the file changes",
+        Program.API, "JWT_JWKS_FILE", Path, None, "none",
+        "the same for several keys: the path of a JSON Web Key Set, which is read again when "
+        "it changes",
     )  # fmt: skip
     jwt_audience: str | None = _setting(
-        "JWT_AUDIENCE", str, None, "any", "the audience (`aud`) that a token must name",
+        Program.API, "JWT_AUDIENCE", str, None, "any",
+        "the audience (`aud`) that a token must name",
     )  # fmt: skip
     jwt_issuer: str | None = _setting(
-        "JWT_ISSUER", str, None, "any", "the issuer (`iss`) that a token must name",
+        Program.API, "JWT_ISSUER", str, None, "any",
+        "the issuer (`iss`) that a token must name",
     )  # fmt: skip
     rate_limit: int = _setting(
-        "RATE_LIMIT_PER_MINUTE", _whole(1, 10**9), 600, "`600`",
-        "requests a minute that one subject may make",
+        Program.API, "RATE_LIMIT_PER_MINUTE", _whole(1, 10**9), 600, "`600`",
+        "requests per minute of one subject",
     )  # fmt: skip
     compute_limit: int = _setting(
-        "COMPUTE_LIMIT_PER_MINUTE", _whole(1, 10**9), 60, "`60`",
-        "answers a minute that are computed for one subject, because no cache has them",
+        Program.API, "COMPUTE_LIMIT_PER_MINUTE", _whole(1, 10**9), 60, "`60`",
+        "answers per minute that are computed for one subject because no cache has them",
     )  # fmt: skip
     events_database_url: Secret | None = _setting(
-        "EVENTS_DATABASE_URL", Secret, None, "`DATABASE_URL`",
-        "PostgreSQL to which `POST /events` writes; its role needs INSERT on `analytics_events`",
+        Program.API, "EVENTS_DATABASE_URL", Secret, None, "`DATABASE_URL`",
+        "the PostgreSQL database to which `POST /events` writes; its role needs INSERT on "
+        "`analytics_events`",
     )  # fmt: skip
     events_redis_url: Secret | None = _setting(
-        "EVENTS_REDIS_URL", Secret, None, "none",
-        "a durable Redis or Valkey that keeps events while PostgreSQL is away",
+        Program.API, "EVENTS_REDIS_URL", Secret, None, "none",
+        "a durable Redis or Valkey that keeps events while PostgreSQL is unavailable",
     )  # fmt: skip
     log_format: Literal["console", "json"] = _setting(
-        "LOG_FORMAT", _one_of("console", "json"), "console", "`console`",
-        "`console` for people, `json` for one object a line",
+        Program.PIPELINE, "LOG_FORMAT", _one_of("console", "json"), "console", "`console`",
+        "`console` for people, `json` for one object per line; also for the API",
     )  # fmt: skip
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
+        Program.PIPELINE,
         "LOG_LEVEL", _one_of("debug", "info", "warning", "error"), "info", "`info`",
-        "the least important level that is logged",
+        "the lowest level that is logged: debug, info, warning or error; also for the API",
     )  # fmt: skip
     sandbox_dir: Path = _setting(
-        "SANDBOX_DIR", Path, Path("build/sandbox"), "`build/sandbox`",
-        "where the sandbox keeps PostgreSQL and Valkey, when `DATABASE_URL` is not set",
+        Program.SANDBOX, "SANDBOX_DIR", Path, Path("build/sandbox"), "`build/sandbox`",
+        "directory of the sandbox's PostgreSQL and Valkey, which run if `DATABASE_URL` is not set",
     )  # fmt: skip
     sandbox_data: Literal["traffic", "chitchat"] = _setting(
-        "SANDBOX_DATA", _one_of("traffic", "chitchat"), "traffic", "`traffic`",
-        "what fills the sandbox: generated traffic, or the real corpus `chitchat`",
+        Program.SANDBOX, "SANDBOX_DATA", _one_of("traffic", "chitchat"), "traffic", "`traffic`",
+        "what fills the sandbox: generated `traffic`, or the `chitchat` corpus of real chats",
     )  # fmt: skip
     sandbox_messages: int = _setting(
-        "SANDBOX_MESSAGES", _whole(1_000, 50_000_000), 100_000, "`100000`",
+        Program.SANDBOX, "SANDBOX_MESSAGES", _whole(1_000, 50_000_000), 100_000, "`100000`",
         "how many messages the traffic generator makes",
     )  # fmt: skip
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
-        """The settings that `environ` gives; an empty variable counts as not set.
+        """The settings from `environ`; an empty variable counts as not set.
 
         Raises:
-            SettingsError: a value cannot be used; it names the variable, never a secret.
+            SettingsError: a value is invalid; the error names the variable and shows no secret.
         """
         given: dict[str, Any] = {}
         for setting in fields(cls):
@@ -291,11 +319,11 @@ class Settings:
         return cls(**given)
 
 
-# The requirement names these three; they only spell REDIS_URL in parts.
+# The parts of REDIS_URL, as the requirement names them.
 _REDIS_PARTS: tuple[tuple[str, Callable[[str], Any], str, str], ...] = (
-    ("REDIS_HOST", str, "localhost", "host of Redis, when `REDIS_URL` is not set"),
-    ("REDIS_PORT", _whole(1, 65535), "6379", "its port"),
-    ("REDIS_DB", _whole(0, 1_000_000), "0", "its database number"),
+    ("REDIS_HOST", str, "localhost", "host of Redis, if `REDIS_URL` is not set"),
+    ("REDIS_PORT", _whole(1, 65535), "6379", "port of Redis, if `REDIS_URL` is not set"),
+    ("REDIS_DB", _whole(0, 1_000_000), "0", "database number, if `REDIS_URL` is not set"),
 )
 
 
@@ -314,20 +342,21 @@ def _parsed(variable: str, parse: Callable[[str], Any], text: str) -> Any:
         return parse(text)
     except ValueError as error:
         raise SettingsError(
-            f"{variable}={text!r} cannot be used: {error}",
-            hint=f"Correct {variable}, or unset it to get the default (README, Settings).",
+            f"{variable}={text!r} is invalid: {error}",
+            hint=f"Correct {variable}, or unset it to use the default (etl/README.md and "
+            "api/README.md list all settings).",
         ) from None
 
 
-def settings_table() -> str:
-    """The README's table of settings, in Markdown: variable, default, meaning."""
-    rows = [
-        (s.metadata["variable"], s.metadata["shown"], s.metadata["about"]) for s in fields(Settings)
-    ]
-    after_url = next(i for i, row in enumerate(rows) if row[0] == "REDIS_URL") + 1
-    rows[after_url:after_url] = [
-        (name, f"`{default}`", about) for name, _, default, about in _REDIS_PARTS
-    ]
+def settings_table(program: Program) -> str:
+    """The settings of one program as a Markdown table: variable, default, meaning."""
+    rows: list[tuple[str, str, str]] = []
+    for setting in fields(Settings):
+        data = setting.metadata
+        if data["program"] is program:
+            rows.append((data["variable"], data["shown"], data["about"]))
+        if program is Program.API and data["variable"] == "REDIS_URL":
+            rows += [(name, f"`{default}`", about) for name, _, default, about in _REDIS_PARTS]
     lines = ["| variable | default | meaning |", "|---|---|---|"]
     lines += [f"| `{variable}` | {shown} | {about} |" for variable, shown, about in rows]
     return "\n".join(lines) + "\n"

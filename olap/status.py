@@ -1,10 +1,10 @@
-"""Freshness and health in one look: OK, WARNING or CRITICAL, from the manifests alone.
+"""Freshness and health: OK, WARNING or CRITICAL, from the manifests alone.
 
-Neither PostgreSQL nor DuckDB is asked, so `status` answers while a cycle runs, while the source is
-down, and from a monitoring system every few seconds.
+`status` opens neither PostgreSQL nor DuckDB. It therefore works while a cycle runs and while the
+source is down, and a monitoring system can call it every few seconds.
 
-The lag is counted from the last batch, not from the last generation: when nothing changed, no new
-generation is published for a while, and the one that stands is still a true picture.
+The lag is measured from the last batch, not from the last generation: when nothing changes, no new
+generation is published for a while, and the current one is still correct.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LAG_INTERVALS_CRITICAL = 6
 
 
 class Level(StrEnum):
-    """How things stand; `exit_code` is what monitoring systems expect."""
+    """Overall health; `exit_code` follows the convention of monitoring systems."""
 
     OK = "OK"
     WARNING = "WARNING"
@@ -39,7 +39,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableStatus:
-    """One table: its rows here, the source's counts at the last batch, its UTC days and proofs."""
+    """One table: rows here, rows at the source in the last batch, UTC days, and proofs."""
 
     rows: int
     source_rows: int
@@ -50,13 +50,13 @@ class TableStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatermarkStatus:
-    """Where the next cycle reads from.
+    """The xid from which the next cycle reads.
 
     Attributes:
         xid: the watermark, as xid8.
-        age_xids: transactions begun since; the rows they wrote are read again each cycle.
-        age_seconds: how long the watermark has stood where it is, over the recorded batches.
-        held_back_by: the oldest transaction that was open at the last batch.
+        age_xids: transactions that have started since; each cycle reads their rows again.
+        age_seconds: how long the watermark has not moved, within the recorded batches.
+        held_back_by: the oldest transaction that was open during the last batch.
     """
 
     xid: int
@@ -67,7 +67,7 @@ class WatermarkStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiskStatus:
-    """Bytes used below DATA_DIR, and bytes free beside it."""
+    """Bytes used below DATA_DIR, and bytes free on its file system."""
 
     lake: int
     warehouse: int
@@ -77,11 +77,11 @@ class DiskStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """How the pipeline of one DATA_DIR stands.
+    """The state of one DATA_DIR.
 
     Attributes:
-        coverage: the days that are kept, in words.
-        backfill: how far an unfinished one is, in words.
+        coverage: the days that are kept, as text.
+        backfill: the progress of an unfinished backfill, as text.
     """
 
     level: Level
@@ -99,7 +99,7 @@ class Status:
 
 
 def status(layout: Layout, now: datetime, *, interval_seconds: int) -> Status:
-    """The state of `layout` at `now`.
+    """The status of `layout` at `now`, UTC.
 
     Raises:
         LakeError: a manifest is damaged.
@@ -116,8 +116,8 @@ def status(layout: Layout, now: datetime, *, interval_seconds: int) -> Status:
         reasons += [
             (
                 Level.WARNING,
-                f"{name} has {state.rows:,} rows, the source counts {state.source_rows:,}: "
-                "remove what is gone with `verify --repair --yes`",
+                f"{name} has {state.rows:,} rows here and {state.source_rows:,} at the source: "
+                "if the source is right, run `verify --repair --yes`",
             )
             for name, state in latest.tables.items()
             if state.rows != state.source_rows
@@ -141,8 +141,8 @@ def status(layout: Layout, now: datetime, *, interval_seconds: int) -> Status:
 
 def _lag_reasons(lag: float, interval_seconds: int) -> list[tuple[Level, str]]:
     if -lag > LAG_INTERVALS_WARNING * interval_seconds:
-        # While this is so a lag would not show.
-        text = f"the last batch lies {-lag:,.0f} s in the future: compare the source's clock"
+        # A real lag would go unnoticed.
+        text = f"the last batch is {-lag:,.0f} s in the future: compare the source's clock"
         return [(Level.WARNING, f"{text} with this machine's")]
     for intervals, level in (
         (LAG_INTERVALS_CRITICAL, Level.CRITICAL),

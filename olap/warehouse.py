@@ -24,8 +24,7 @@ import polars as pl
 
 from olap import catalog, sqlfiles, timezones
 from olap.comments import load_comments
-from olap.disk import of_disk
-from olap.errors import WarehouseDamagedError, WarehouseError
+from olap.errors import WarehouseDamagedError, WarehouseError, disk_error
 from olap.layout import Layout, fsync
 from olap.staging import Staging, open_staging
 from olap.tables import DIMENSIONS, FACT_NAMES, TABLES, Dimension
@@ -231,7 +230,7 @@ def damage_told_apart(layout: Layout) -> Iterator[None]:
     except duckdb.Error as error:
         said = " ".join(str(error).split())
         is_cut = f'Could not read enough bytes from file "{layout.warehouse}' in said
-        if of_disk(error, layout.root) or not (is_cut or any(word in said for word in _DAMAGE)):
+        if disk_error(error, layout.root) or not (is_cut or any(word in said for word in _DAMAGE)):
             raise
         raise WarehouseDamagedError(
             f"the warehouse {layout.warehouse} is damaged: {said}",

@@ -1,12 +1,19 @@
-"""Fixtures live in the `fix_*` modules; this list is all there is to find them."""
+"""The list of fixture modules (`fix_*`), the order of the tests, and the temporary directory."""
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
+import tempfile
+from pathlib import Path
 
 import duckdb
 import polars as pl
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.effort import FAST
 
 pytest_plugins = [
     "tests.fix_postgres",
@@ -17,16 +24,46 @@ pytest_plugins = [
     "tests.api.fix_api",
 ]
 
-# The databases are real, so an example takes as long as it takes; failures repeat all the same.
+MEMORY = Path("/dev/shm")
+MEMORY_BYTES_MIN = 6_000_000_000
+
+# No deadline: an example takes as long as its databases need. A failure prints how to repeat it.
 settings.register_profile(
-    "house",
+    "project",
     deadline=None,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
-settings.load_profile("house")
+settings.register_profile(FAST, settings.get_profile("project"))
+settings.load_profile("project")
+
+
+def pytest_configure() -> None:
+    """Put temporary files into memory, unless TMPDIR is set or memory is short.
+
+    Every test makes a database and a DATA_DIR. No test depends on a disk: a SIGKILL keeps what the
+    kernel holds.
+    """
+    if "TMPDIR" in os.environ or not os.access(MEMORY, os.W_OK):
+        return
+    if shutil.disk_usage(MEMORY).free >= MEMORY_BYTES_MIN:
+        os.environ["TMPDIR"] = str(MEMORY)
+        tempfile.tempdir = None
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Run the tests that share a fixture of their module on one worker."""
+    assert isinstance(item, pytest.Function)
+    definitions = item._fixtureinfo.name2fixturedefs.values()
+    if any(found.scope == "module" for one in definitions for found in one):
+        item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start the slow tests first, because they take longest."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 def pytest_report_header() -> str:
-    """Say with which engines the suite runs."""
+    """The engines of this run."""
     return f"duckdb {duckdb.__version__}, polars {pl.__version__}, python {sys.version.split()[0]}"

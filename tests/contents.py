@@ -1,7 +1,7 @@
-"""What a source, a generation and a lake hold, as bags of rows that can be compared.
+"""The rows of a source, a generation and a lake as multisets that tests compare.
 
-The source is asked in plain SQL written for this purpose; nothing here reads a file of `sql/`.
-Warehouse tables are compared through external ids, because two loads may hand out other keys.
+The queries to the source are plain SQL written for this purpose, and use no file of `sql/`. Tables
+of the warehouse are compared through external ids, because two loads may assign different keys.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ LAKE_IDS = {
     "reactions": "message_id, user_id, emoji",
 }
 
-# Each core table, with ids in the place of keys.
+# Subqueries that replace a key by its id.
 _USER = "(select user_id from core.users u where u.user_key = t.{}) as {}"
 _ROOM = "(select conversation_id from core.conversations c where c.conversation_key = t.{}) as {}"
-# `proofs` is a view of lake_files: when each was proved, which another load does not share.
+# Tables and a view about the load itself, which differ between two loads.
 LEDGER = {"batches", "table_states", "lake_files", "state", "proofs"}
 
 
@@ -73,7 +73,7 @@ def of_source(url: str) -> dict[str, Rows]:
 
 
 def of_views(generation: Path) -> dict[str, Rows]:
-    """The views of a generation that analysts use."""
+    """The views of a generation."""
     with duckdb.connect(str(generation), read_only=True) as connection:
         return {
             table: Counter(connection.execute(f"select * from main.{table}").fetchall())
@@ -82,7 +82,7 @@ def of_views(generation: Path) -> dict[str, Rows]:
 
 
 def of_core(database: Path) -> dict[str, Rows]:
-    """Every table of facts, dimensions and rollups, with external ids instead of keys."""
+    """The tables of facts, dimensions and rollups, with external ids instead of keys."""
     with duckdb.connect(str(database), read_only=True) as connection:
         tables: dict[str, list[str]] = {}
         for table, column in connection.execute(
@@ -95,7 +95,7 @@ def of_core(database: Path) -> dict[str, Rows]:
             if table in LEDGER:
                 continue
             selected = ", ".join(_through_ids(table, column) for column in columns)
-            # A placeholder stays when what mentioned its id has gone; elsewhere its id shows.
+            # A placeholder stays when the facts with its id are gone.
             present = " where t.in_source" if "in_source" in columns else ""
             query = f"select {selected} from core.{table} t{present}"
             found[table] = Counter(connection.execute(query).fetchall())
@@ -103,7 +103,7 @@ def of_core(database: Path) -> dict[str, Rows]:
 
 
 def of_everything(database: Path) -> dict[str, Rows]:
-    """Every table of a warehouse as it stands, keys and ledger included."""
+    """Every table of a warehouse unchanged, including keys and ledger."""
     with duckdb.connect(str(database), read_only=True) as connection:
         names = connection.execute(
             "select table_name from duckdb_tables() where schema_name = 'core'"
@@ -143,7 +143,7 @@ def source_ids(url: str) -> dict[str, Rows]:
 
 
 def differences(found: dict[str, Rows], expected: dict[str, Rows]) -> dict[str, Any]:
-    """The rows that only one side has, a few of them by table; empty when both are the same."""
+    """A few rows per table that only one side has; empty when both are equal."""
     return {
         table: {
             "only found": list((found.get(table, Counter()) - rows).items())[:5],
@@ -155,7 +155,7 @@ def differences(found: dict[str, Rows], expected: dict[str, Rows]) -> dict[str, 
 
 
 def offences(database: Path) -> list[tuple[Any, ...]]:
-    """The rows that the checks of `sql/checks` return; none when all is well."""
+    """The rows that the checks of `sql/checks` return."""
     from olap import proofs
 
     with duckdb.connect(str(database), read_only=True) as connection:

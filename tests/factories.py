@@ -1,4 +1,4 @@
-"""Makes manifests and source snapshots, each with defaults: a test names only what it is about.
+"""Manifests and source snapshots with defaults, so that a test names only what it tests.
 
 The defaults fit together: one batch read everything from one cluster, and nothing has been
 published yet. An override replaces a whole field, as `msgspec.structs.replace` would.
@@ -18,7 +18,7 @@ XMIN, XMAX = 1_000, 1_010
 
 
 def an_identity(**overrides: Any) -> SourceIdentity:
-    """The database that every factory here speaks of."""
+    """The identity of the database of all factories."""
     values: dict[str, Any] = {
         "system_identifier": "7000000000000000001",
         "timeline": 1,
@@ -28,7 +28,7 @@ def an_identity(**overrides: Any) -> SourceIdentity:
 
 
 def a_snapshot(**overrides: Any) -> Snapshot:
-    """What a source transaction sees; `text` follows `xmin` and `xmax` unless it is given."""
+    """A snapshot; `text` follows from `xmin` and `xmax` unless it is given."""
     values: dict[str, Any] = {
         "identity": an_identity(),
         "xmin": XMIN,
@@ -41,13 +41,13 @@ def a_snapshot(**overrides: Any) -> Snapshot:
 
 
 def a_relation(**overrides: Any) -> Relation:
-    """A source table as the catalogue describes it; the same one as in `a_table_state`."""
+    """A source table as the catalog describes it; the table of `a_table_state`."""
     values: dict[str, Any] = {"relation": "16390:16390/16390", "columns": "1 id bigint"}
     return Relation(**(values | overrides))
 
 
 def a_table_state(**overrides: Any) -> TableState:
-    """A table that was read up to `XMIN` and holds what the source holds."""
+    """A table that was read up to `XMIN` and is complete."""
     relation = a_relation()
     values: dict[str, Any] = {
         "watermark": XMIN,
@@ -60,7 +60,7 @@ def a_table_state(**overrides: Any) -> TableState:
 
 
 def a_batch(**overrides: Any) -> Batch:
-    """The first batch: everything was new, and no transaction was open at the source."""
+    """The first batch: all rows were new, and no transaction was open at the source."""
     values: dict[str, Any] = {
         "batch": 1,
         "data_through": TIME,
@@ -76,7 +76,7 @@ def a_batch(**overrides: Any) -> Batch:
 
 
 def a_lake_file(**overrides: Any) -> LakeFile:
-    """One day of messages, written by the first batch; `path` follows table and day."""
+    """One day of messages, written by the first batch; `path` follows from table and day."""
     values: dict[str, Any] = {
         "table": "messages",
         "day": TIME.date(),
@@ -90,7 +90,7 @@ def a_lake_file(**overrides: Any) -> LakeFile:
 
 
 def a_manifest(**overrides: Any) -> Manifest:
-    """The state after the first batch, not yet published."""
+    """The manifest after the first batch, before its publication."""
     values: dict[str, Any] = {
         "generation": 0,
         "generated_at": None,

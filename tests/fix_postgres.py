@@ -1,8 +1,8 @@
-"""PostgreSQL for the tests: one server per session, one fresh database per test.
+"""PostgreSQL for the tests: one server per worker, one new database per test.
 
-The server is the sandbox's, in a directory of its own: version 18, or what
-TEST_POSTGRES_VERSION says. TEST_DATABASE_URL points the whole suite at any other server
-instead; its account must be allowed to create databases.
+The server is the sandbox's, in a temporary directory. TEST_POSTGRES_VERSION selects its version (18
+by default). TEST_DATABASE_URL runs the whole suite on another server instead; its role must be
+allowed to create databases.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from etl.sandbox.load import create_schema
 from etl.sandbox.postgres import create_database, database_url, drop_database, postgres_server
@@ -25,7 +26,7 @@ FOREIGN_SERVER = os.environ.get("TEST_DATABASE_URL")
 
 
 def pytest_report_header() -> str:
-    """Say against which PostgreSQL the suite runs."""
+    """The PostgreSQL of this run."""
     if FOREIGN_SERVER is None:
         return f"postgresql: sandbox, version {POSTGRES_VERSION}"
     with psycopg.connect(FOREIGN_SERVER) as connection:
@@ -35,22 +36,25 @@ def pytest_report_header() -> str:
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """The URL of a database on the server under test, to create others from."""
+    """The URL of a database on the server of the tests, from which others are created."""
     if FOREIGN_SERVER is not None:
         yield FOREIGN_SERVER
         return
-    # Not pytest's own temporary directory: it is private to one account, which as root is
-    # not the server's.
+    # Not pytest's temporary directory, which only its own account may enter.
     with (
         tempfile.TemporaryDirectory(prefix="test-pg-") as directory,
         postgres_server(Path(directory), version=POSTGRES_VERSION) as server,
     ):
+        with psycopg.connect(server.url(), autocommit=True) as connection:
+            # Bounds the size of a server in memory.
+            connection.execute("alter system set max_wal_size = '256MB'")
+            connection.execute("select pg_reload_conf()")
         yield server.url()
 
 
 @pytest.fixture(scope="session")
 def template_database(postgres_url: str) -> Iterator[str]:
-    """The name of a database that has the messenger's tables and no rows."""
+    """The name of a database with the messenger's tables and no rows."""
     with _database(postgres_url, f"test_{os.getpid()}_template", "template1") as url:
         with psycopg.connect(url) as connection:
             create_schema(connection)
@@ -59,35 +63,50 @@ def template_database(postgres_url: str) -> Iterator[str]:
 
 @pytest.fixture
 def new_database(postgres_url: str, template_database: str) -> Iterator[Callable[[], str]]:
-    """Make any number of fresh databases with the messenger's tables; returns each one's URL."""
-    with _factory(postgres_url, template_database) as make:
+    """Makes new databases with the messenger's tables; each call returns a URL."""
+    with databases(postgres_url, template_database) as make:
         yield make
 
 
 @pytest.fixture
 def database(new_database: Callable[[], str]) -> str:
-    """The URL of a fresh database with the messenger's tables and no rows."""
+    """The URL of a new database with the messenger's tables and no rows."""
     return new_database()
 
 
 @pytest.fixture
 def empty_database(postgres_url: str) -> Iterator[str]:
-    """The URL of a fresh database without any table."""
-    with _factory(postgres_url, "template1") as make:
+    """The URL of a new database without tables."""
+    with databases(postgres_url, "template1") as make:
         yield make()
+
+
+def copy_database(server: str, name: str, template: str) -> str:
+    """Create a database and return its URL.
+
+    From version 15 on, the strategy is named: the default one also writes every block to the WAL,
+    and takes four times as long.
+    """
+    names = sql.Identifier(name), sql.Identifier(template)
+    with psycopg.connect(server, autocommit=True) as connection:
+        strategy = "strategy file_copy" if connection.info.server_version >= 150000 else ""
+        statement = sql.SQL("create database {} template {} " + strategy)
+        connection.execute(statement.format(*names))
+    return database_url(server, name)
 
 
 _numbers = itertools.count(1)
 
 
 @contextmanager
-def _factory(server: str, template: str) -> Iterator[Callable[[], str]]:
+def databases(server: str, template: str) -> Iterator[Callable[[], str]]:
+    """Make any number of databases, which are removed at the end of the block."""
     names: list[str] = []
 
     def make() -> str:
         name = f"test_{os.getpid()}_{next(_numbers)}"
         names.append(name)
-        return create_database(server, name, template=template)
+        return copy_database(server, name, template)
 
     try:
         yield make

@@ -1,4 +1,4 @@
-"""A TCP proxy of our own before PostgreSQL: it passes, cuts or stalls, when a test says so."""
+"""A TCP proxy in front of PostgreSQL that passes, cuts or stalls connections."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 
 class Then(Enum):
-    """What becomes of a connection once it has had its bytes."""
+    """What happens to a connection after its last byte."""
 
     CUT = auto()
     STALL = auto()
@@ -23,10 +23,10 @@ class Proxy:
     """Listens on loopback and relays to a server, on its Unix socket or its TCP port.
 
     Attributes:
-        passed: bytes that came from the server.
-        limit: how many may come, over all connections; None = any number.
-        then: what happens when they have been sent.
-        spares_others: whether connections that are made after that are served all the same.
+        passed: the number of bytes that came from the server.
+        limit: how many bytes may come, over all connections; None = any number.
+        then: what happens after the last byte.
+        spares_others: whether later connections are served.
     """
 
     def __init__(self, upstream: str) -> None:
@@ -42,19 +42,19 @@ class Proxy:
         self._threads[0].start()
 
     def url(self) -> str:
-        """The database of `upstream`, through the proxy."""
+        """The URL of the database of `upstream` through the proxy."""
         parts = urlsplit(self.upstream)
         user = parts.username or "postgres"
         port = self._listener.getsockname()[1]
         return f"postgresql://{user}@127.0.0.1:{port}{parts.path}?sslmode=disable"
 
     def after(self, limit: int, then: Then, *, spares_others: bool = False) -> None:
-        """From now on let so many bytes through, and then cut or stall."""
+        """Pass `limit` more bytes, and then cut or stall."""
         self.passed, self.then, self.spares_others = 0, then, spares_others
         self.limit = limit
 
-    def heal(self) -> None:
-        """Pass everything again; what is stalled stays so."""
+    def restore(self) -> None:
+        """Pass all bytes of new connections again; stalled connections stay stalled."""
         self.limit = None
         self._tripped.clear()
 
@@ -64,7 +64,7 @@ class Proxy:
         return self._tripped.is_set()
 
     def close(self) -> None:
-        """End everything."""
+        """Close all connections and end the threads."""
         # shutdown, because close alone does not wake a thread in accept
         for one in (self._listener, *self._open):
             with suppress(OSError):
@@ -81,7 +81,7 @@ class Proxy:
                 return
             server = self._connect()
             self._open += [client, server]
-            # Made after the limit was reached: silent as well, or spared.
+            # A connection after the limit is stalled as well, or spared.
             is_spared = self.spares_others and self.has_tripped
             for source, target, is_answer in ((client, server, False), (server, client, True)):
                 thread = threading.Thread(
@@ -121,7 +121,7 @@ class Proxy:
 
 @pytest.fixture
 def new_proxy() -> Iterator[Callable[[str], Proxy]]:
-    """Make proxies before the server of a URL."""
+    """Makes proxies in front of the server of a URL."""
     made: list[Proxy] = []
 
     def make(url: str) -> Proxy:

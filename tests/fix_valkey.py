@@ -1,4 +1,4 @@
-"""Valkey for the tests: one server per session, from the sandbox, without persistence."""
+"""Valkey for the tests: one server per worker, from the sandbox, without persistence."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from etl.sandbox.valkey import valkey_server
 
 @pytest.fixture(scope="session")
 def valkey_url() -> Iterator[str]:
-    """The `unix://` URL of an empty Valkey; tests share it, so each takes keys of its own."""
+    """The `unix://` URL of a Valkey; the tests share it, so each must use its own keys."""
     with (
         tempfile.TemporaryDirectory(prefix="test-valkey-") as directory,
         valkey_server(Path(directory)) as url,

@@ -1,16 +1,15 @@
-"""Histories: what happens to a messenger between cycles, written down as steps and played.
+"""Histories: sequences of changes to a messenger, with cycles in between.
 
-A history is a list of steps, and playing it is deterministic: who is drawn where is in the step,
-and ids are counted. Several connections take part; transactions stay open across cycles. A deed
-counts when it changed a row and its transaction committed; one that met a lock or a key is
-rolled back with its transaction and does not count.
+A history is a list of steps, and playing it is deterministic: a step names its connection, row and
+day, and ids are counted. A history has several connections, and transactions stay open across
+cycles. An action counts when it changed a row and its transaction committed; an action that met a
+lock or a duplicate key is rolled back with its transaction and does not count.
 
-Event times lie around the source's own present: among the last two days, which each cycle adds up,
-on the days before, long ago, at midnight, and in the future. While a cycle works, and before its
-second batch, somebody writes.
+Event times are around the source's present: in the last two days, on the days before, long ago, at
+midnight, and in the future. Rows are also written while a cycle runs, before its second batch.
 
-After each cycle the published generation is compared with a dump that was taken inside the
-snapshot of the cycle's last source transaction.
+After each cycle the published generation is compared with a dump of the snapshot of the cycle's
+last source transaction.
 """
 
 from __future__ import annotations
@@ -45,6 +44,7 @@ USERS = 5
 ROOMS = 7
 TABLES = (
     "message_read_receipts",
+    "message_reactions",
     "analytics_events",
     "conversation_participants",
     "messages",
@@ -57,7 +57,7 @@ _UUID = "lpad(to_hex(n), 32, '0')::uuid"
 
 
 def _one(table: str, keys: str) -> str:
-    """A condition that picks one row of a table by the step's number."""
+    """A condition that selects one row of a table by the step's number."""
     return (
         f"({keys}) = (select {keys} from {table} order by {keys} "
         f"offset %(row)s %% greatest((select count(*) from {table}), 1) limit 1)"
@@ -67,6 +67,7 @@ def _one(table: str, keys: str) -> str:
 _MESSAGE = _one("messages", "id")
 _READ_MESSAGE = _one("messages where id in (select message_id from message_read_receipts)", "id")
 _RECEIPT = _one("message_read_receipts", "message_id, user_id")
+_REACTION = _one("message_reactions", "message_id, user_id, emoji")
 _EVENT = _one("analytics_events", "id")
 _USER = _one("users", "id")
 _AUTHOR = _one("users where id in (select sender_id from messages)", "id")
@@ -80,8 +81,8 @@ _INSERT_MESSAGES = (
     f"select {_UUID}, %(room)s, %(user)s, 'hello', %(time)s{{}} from {_NEW}"
 )
 
-# What happens to rows, each kind by its name.
-ROW_DEEDS = {
+# Changes of rows, by name.
+ROW_ACTIONS = {
     "message": _INSERT_MESSAGES.format(""),
     "backdated message": _INSERT_MESSAGES.format(" - interval '400 days'"),
     "future message": _INSERT_MESSAGES.format(" + interval '9 days'"),
@@ -95,13 +96,16 @@ ROW_DEEDS = {
     f"(message_id, user_id, read_at) select {_UUID}, %(user)s, %(time)s "
     "from generate_series(%(new)s::int + 8, %(new)s::int + 40) n "
     "on conflict do nothing",
+    "reactions": "insert into message_reactions (message_id, user_id, emoji, created_at) "
+    "select id, %(new)s, chr(128512 + %(row)s), created_at + interval '2 hours' from messages "
+    "order by id desc limit 9",
     "message after its receipts": "insert into messages "
     "(id, conversation_id, sender_id, content, created_at) "
     "select distinct message_id, %(room)s, %(user)s::int, 'hello', %(time)s "
     "from message_read_receipts where message_id not in (select id from messages) limit 3",
     "event": "insert into analytics_events (id, event_type, user_id, conversation_id, created_at) "
     f"select {_UUID}, 'message.sent', %(user)s, %(room)s, %(time)s from {_NEW}",
-    # People and rooms come from small pools, so that what hangs on them meets them.
+    # Users and conversations come from small pools, so that other rows often refer to them.
     "user": "insert into users (id, username, created_at) "
     f"select n, 'user ' || n, %(time)s from generate_series(%(user)s::int, {USERS} - 1) n "
     "on conflict do nothing",
@@ -125,6 +129,9 @@ ROW_DEEDS = {
     f"interval '3 days' where {_EVENT}",
     "hard-deleted message": f"delete from messages where {_MESSAGE}",
     "hard-deleted receipt": f"delete from message_read_receipts where {_RECEIPT}",
+    "changed reaction time": "update message_reactions set created_at = created_at - "
+    f"interval '3 days' where {_REACTION}",
+    "reaction taken back": f"delete from message_reactions where {_REACTION}",
     "hard-deleted event": f"delete from analytics_events where {_EVENT}",
     "renamed user": f"update users set username = 'renamed ' || %(new)s where {_USER}",
     "hard-deleted user": f"delete from users where {_AUTHOR}",
@@ -133,8 +140,8 @@ ROW_DEEDS = {
     f"left_at = %(time)s where {_MEMBERSHIP}",
     "hard-deleted membership": f"delete from conversation_participants where {_MEMBERSHIP}",
 }
-# What happens to transactions and tables.
-OTHER_DEEDS = (
+# Actions on transactions and tables.
+OTHER_ACTIONS = (
     "begin",
     "late commit",
     "savepoint",
@@ -145,15 +152,15 @@ OTHER_DEEDS = (
     "truncate",
     "vacuum full",
     "swapped table",
-    "column made anew",
+    "recreated column",
     "retyped column",
     "added column",
     "foreign xids",
 )
-DEEDS = (*ROW_DEEDS, *OTHER_DEEDS)
-# What must have happened besides, by itself.
-KINDS = (*DEEDS, "cycle of several batches", "write between two batches")
-# What somebody does between two batches of a cycle, in turn.
+ACTIONS = (*ROW_ACTIONS, *OTHER_ACTIONS)
+# Every action, and what must result from them.
+EXPECTED = (*ACTIONS, "cycle of several batches", "write between two batches")
+# The changes between two batches of a cycle, in turn.
 BETWEEN = (
     "edit without updated_at",
     "message",
@@ -166,7 +173,7 @@ BETWEEN = (
     "hard-deleted membership",
     "event",
 )
-# A column of each table whose values are lost when it is made anew, and no row version tells.
+# A column of each table; recreating it loses its values without writing a row version.
 NULLABLE = {
     "analytics_events": ("user_id", "bigint"),
     "conversation_participants": ("left_at", "timestamptz"),
@@ -175,6 +182,7 @@ NULLABLE = {
     "conversations": ("title", "text"),
 }
 RETYPED = {
+    "message_reactions": "emoji",
     "analytics_events": "event_type",
     "conversation_participants": "role",
     "messages": "message_type",
@@ -184,7 +192,7 @@ RETYPED = {
 
 
 class Step(msgspec.Struct, frozen=True):
-    """A deed of a kind, or a cycle; the numbers choose the connection, the row and the day."""
+    """An action, or a cycle; the numbers choose the connection, the row and the day."""
 
     kind: str
     connection: int = 0
@@ -197,7 +205,7 @@ CYCLE = Step("cycle")
 
 @dataclass(slots=True)
 class Session:
-    """One connection of the messenger, and what its open transaction has done so far."""
+    """One connection of the messenger, and the actions of its open transaction."""
 
     connection: psycopg.Connection[Any]
     begun_in: int | None = None
@@ -206,16 +214,17 @@ class Session:
 
     @property
     def is_open(self) -> bool:
+        """Whether a transaction is open."""
         return self.begun_in is not None
 
     def forget(self) -> None:
-        """Be idle again."""
+        """Forget the transaction, which has ended."""
         self.begun_in, self.done, self.marks = None, [], []
 
 
 @dataclass(slots=True)
 class Dump:
-    """What the source held in the snapshot of the last source transaction."""
+    """The content of the source in the snapshot of the last source transaction."""
 
     views: dict[str, contents.Rows] = field(default_factory=dict)
     ids: dict[str, contents.Rows] = field(default_factory=dict)
@@ -223,7 +232,7 @@ class Dump:
 
 
 class History:
-    """Plays steps against one fresh database and checks every published generation."""
+    """Plays steps on one new database and checks every published generation."""
 
     def __init__(self, server: str, url: str, data_dir: Path) -> None:
         self.tally: Counter[str] = Counter()
@@ -242,7 +251,7 @@ class History:
         self._prepared: list[tuple[str, list[str], int]] = []
 
     def close(self) -> None:
-        """Roll back what is open and close the connections."""
+        """Roll back open transactions and close the connections."""
         for session in self._sessions:
             session.connection.execute("rollback")
         for name, _, _ in self._prepared:
@@ -251,14 +260,14 @@ class History:
             connection.close()
 
     def play(self, step: Step) -> None:
-        """Do what the step says, if it can be done now."""
+        """Perform the step, if this is possible now."""
         self.steps.append(step)
         self._new += 4
         session = self._sessions[step.connection % CONNECTIONS]
         if step.kind == "cycle":
             self._cycle()
-        elif step.kind in ROW_DEEDS:
-            self._row_deed(session, step)
+        elif step.kind in ROW_ACTIONS:
+            self._row_action(session, step)
         else:
             getattr(self, "_" + step.kind.replace(" ", "_"))(session, step)
 
@@ -267,7 +276,7 @@ class History:
         for connection in range(1, CONNECTIONS):
             self.play(Step("begin", connection))
             self.play(Step("event", connection))
-            # An edit, not only news: the counts do not tell when it is missed.
+            # An edit, because row counts do not reveal a missed edit.
             self.play(Step("edit without updated_at", connection, row=connection))
         for kind in ("savepoint", "savepoint", "savepoint rolled back", "prepare"):
             self.play(Step(kind))
@@ -275,7 +284,7 @@ class History:
         for step in [*late, *[Step("prepared commit")] * len(self._prepared), CYCLE]:
             self.play(step)
 
-    def _row_deed(self, session: Session, step: Step) -> None:
+    def _row_action(self, session: Session, step: Step) -> None:
         midnight = self._today - timedelta(days=step.day)
         values = {
             "row": step.row,
@@ -286,7 +295,7 @@ class History:
             "new": self._new,
         }
         try:
-            found = session.connection.execute(ROW_DEEDS[step.kind].encode(), values)
+            found = session.connection.execute(ROW_ACTIONS[step.kind].encode(), values)
         except (psycopg.errors.LockNotAvailable, psycopg.errors.UniqueViolation):
             session.connection.execute("rollback")
             session.forget()
@@ -297,7 +306,7 @@ class History:
             self.tally[step.kind] += 1
 
     def _begin(self, session: Session, step: Step) -> None:
-        # One connection stays idle: somebody must be able to truncate.
+        # One connection stays idle, so that tables can be truncated.
         if session.is_open or session is self._sessions[0]:
             return
         session.connection.execute("begin")
@@ -318,9 +327,9 @@ class History:
             if other.is_open:
                 other.connection.execute(f"savepoint s{len(other.marks)}".encode())
                 other.marks.append(len(other.done))
-                # A savepoint is a transaction of its own only once it has written.
+                # A savepoint gets its own xid only when it writes.
                 self._new += 4
-                self._row_deed(other, Step("message", row=step.row, day=step.day))
+                self._row_action(other, Step("message", row=step.row, day=step.day))
 
     def _savepoint_rolled_back(self, session: Session, step: Step) -> None:
         for other in self._sessions:
@@ -364,7 +373,7 @@ class History:
         self._on_a_table(step, lambda table: f"vacuum full {table}")
 
     def _swapped_table(self, session: Session, step: Step) -> None:
-        """Put a copy from an earlier cycle in the table's place: its rows have old xmins."""
+        """Replace the table by a copy from an earlier cycle, whose rows have old xmins."""
 
         def swap(table: str) -> str | None:
             if self._copied_in.get(table, self._cycles) == self._cycles:
@@ -378,7 +387,7 @@ class History:
         self._copy_tables(session, step)
 
     def _copy_tables(self, session: Session, step: Step) -> None:
-        """Copy each table that has no copy waiting."""
+        """Copy each table that has no copy."""
         for table in TABLES:
             if table not in self._copied_in:
                 self._sessions[0].connection.execute(
@@ -387,14 +396,14 @@ class History:
                 )
                 self._copied_in[table] = self._cycles
 
-    def _column_made_anew(self, session: Session, step: Step) -> None:
-        def remake(table: str) -> str | None:
+    def _recreated_column(self, session: Session, step: Step) -> None:
+        def recreate(table: str) -> str | None:
             if table not in NULLABLE:
                 return None
             name, kind = NULLABLE[table]
             return f"alter table {table} drop column {name}, add column {name} {kind}"
 
-        self._on_a_table(step, remake)
+        self._on_a_table(step, recreate)
 
     def _retyped_column(self, session: Session, step: Step) -> None:
         kind = ("text", "varchar(99)")[self._new // 4 % 2]
@@ -407,7 +416,7 @@ class History:
         self._on_a_table(step, retype)
 
     def _added_column(self, session: Session, step: Step) -> None:
-        """A column that is not read: it comes, and goes again."""
+        """Add and drop a column that no SELECT reads."""
         self._on_a_table(
             step,
             lambda table: (
@@ -417,19 +426,19 @@ class History:
         )
 
     def _on_a_table(self, step: Step, statement: Callable[[str], str | None]) -> str:
-        """Do it to the first table, from the step's on, that nobody holds and that it suits.
+        """Execute a statement for the first unlocked table, from the step's on, that has one.
 
         Returns:
-            The table's name; the empty text when there is none.
+            The table's name; the empty string when there is none.
         """
         connection = self._sessions[0].connection
         first = step.row % len(TABLES)
         for table in TABLES[first:] + TABLES[:first]:
-            deed = statement(table)
-            if deed is None:
+            text = statement(table)
+            if text is None:
                 continue
             try:
-                connection.execute(deed.encode())
+                connection.execute(text.encode())
             except psycopg.errors.LockNotAvailable:
                 connection.execute("rollback")
                 continue
@@ -462,7 +471,7 @@ class History:
         assert contents.offences(published) == []
 
     def _read_batch_after_writes(self, dump: Dump) -> Callable[..., Extract]:
-        """`read_batch`, before whose second call of a cycle somebody writes."""
+        """A `read_batch` that writes rows before its second call in a cycle."""
 
         def read(*arguments: Any) -> Extract:
             if dump.taken == 1:
@@ -471,7 +480,7 @@ class History:
                     turn = 3 * self._cycles + number
                     self._new += 4
                     kind = BETWEEN[turn % len(BETWEEN)]
-                    self._row_deed(self._sessions[0], Step(kind, row=turn, day=turn % 3))
+                    self._row_action(self._sessions[0], Step(kind, row=turn, day=turn % 3))
                 self.tally["write between two batches"] += self.tally.total() - before
             return read_batch(*arguments)
 
@@ -480,7 +489,7 @@ class History:
 
 @contextmanager
 def dumps_inside_snapshots() -> Iterator[Dump]:
-    """Dump the six tables in each source transaction's own snapshot; the last dump stays."""
+    """Dump the tables in the snapshot of each source transaction; the last dump stays."""
     dump = Dump()
 
     @contextmanager
@@ -512,16 +521,16 @@ def _connect(url: str) -> psycopg.Connection[Any]:
 
 
 class HistoryMachine(RuleBasedStateMachine):
-    """Draws histories: every kind once in some order, then again, with cycles in between."""
+    """Draws histories: every action once in some order, repeatedly, with cycles in between."""
 
     def __init__(self, history: History, tally: Counter[str]) -> None:
         super().__init__()
         self.history, self.tally = history, tally
-        self.order: tuple[str, ...] = DEEDS
+        self.order: tuple[str, ...] = ACTIONS
         self.next = 0
-        self.is_sound = True
+        self.has_held = True
 
-    @initialize(order=st.permutations(DEEDS))
+    @initialize(order=st.permutations(ACTIONS))
     def start(self, order: list[str]) -> None:
         """Fill the tables and read them once, and open the first transactions."""
         self.order = tuple(order)
@@ -537,8 +546,8 @@ class HistoryMachine(RuleBasedStateMachine):
             max_size=12,
         )
     )
-    def some_deeds_and_a_cycle(self, numbers: list[tuple[int, int, int]]) -> None:
-        """The next few kinds in this history's order, then a cycle."""
+    def some_actions_and_a_cycle(self, numbers: list[tuple[int, int, int]]) -> None:
+        """Play the next few actions in this history's order, then a cycle."""
         for connection, row, day in numbers:
             kind = self.order[self.next % len(self.order)]
             self.next += 1
@@ -546,17 +555,17 @@ class HistoryMachine(RuleBasedStateMachine):
         self._play(CYCLE)
 
     def teardown(self) -> None:
-        """Finish a history that held so far, and count its deeds."""
+        """Finish a history that has not failed, and count its actions."""
         try:
-            if self.is_sound:
+            if self.has_held:
                 self.history.finish()
-            self.is_sound = True
+            self.has_held = True
         finally:
             self.tally.update(self.history.tally)
             self.history.close()
 
     def _play(self, *steps: Step) -> None:
-        self.is_sound = False
+        self.has_held = False
         for step in steps:
             self.history.play(step)
-        self.is_sound = True
+        self.has_held = True

@@ -20,6 +20,8 @@ from etl.sandbox import valkey
 from etl.sandbox.postgres import Cluster, PostgresServer
 
 ROOT = Path(__file__).parents[1]
+# A bound for a server that hangs, not for its speed.
+HANG_SECONDS = 300
 
 
 @contextmanager
@@ -60,7 +62,7 @@ class OwnPostgres:
         self.cluster.stop()
 
     def start(self) -> None:
-        """Start it again."""
+        """Start the server again."""
         self.cluster.start()
 
     def kill(self) -> None:
@@ -101,19 +103,23 @@ class OwnValkey:
             stderr=subprocess.DEVNULL,
         )
         client = redis.Redis.from_url(self.url)
-        for _ in range(1000):
-            with suppress(redis.RedisError):
-                if client.ping():
-                    break
+        deadline = time.monotonic() + HANG_SECONDS
+        while not self._answers(client):
+            assert time.monotonic() < deadline, "Valkey does not answer"
             time.sleep(0.01)
         client.close()
+
+    def _answers(self, client: redis.Redis) -> bool:
+        with suppress(redis.RedisError):
+            return bool(client.ping())
+        return False
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Stop it and wait until it has ended."""
         if self.process is not None:
             self.process.send_signal(how)
             try:
-                self.process.wait(timeout=10)
+                self.process.wait(timeout=HANG_SECONDS)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -153,7 +159,7 @@ class ApiProcess:
         """Stop it and wait until it has ended; returns the exit code."""
         assert self.process is not None
         self.process.send_signal(how)
-        code = self.process.wait(timeout=30)
+        code = self.process.wait(timeout=HANG_SECONDS)
         self.process = None
         return code
 

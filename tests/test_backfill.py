@@ -1,4 +1,4 @@
-"""Backfill: in whatever chunks it is read, and whatever happens meanwhile, it equals one load."""
+"""A backfill equals one load, whatever its chunks are and whatever changes meanwhile."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from olap.errors import BackfillError, BusyError, SourceChangedError
 from olap.layout import Layout
 from olap.status import status
 from tests import contents
+from tests.effort import examples
 from tests.fix_pipeline import Pipeline
 from tests.test_incremental import Deed, deeds
 from tests.world import World, at, uuid
@@ -39,20 +40,20 @@ FACT_TABLES = ("messages", "message_read_receipts", "analytics_events")
 
 @pytest.fixture(autouse=True)
 def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A range is one block, so that a small messenger has many."""
+    """Make a range one block, so that a small messenger has many."""
     monkeypatch.setattr(etl.backfill, "RANGE_BLOCKS", 1)
 
 
 @pytest.fixture
 def world(pipeline: Pipeline) -> Iterator[World]:
-    """The messenger of the pipeline, with few rows in a block."""
+    """The messenger of the pipeline, with few rows per block."""
     with World(pipeline.url) as found:
         spread(found)
         yield found
 
 
 def spread(world: World) -> None:
-    """Let a block take few rows, and fill some: 8 of messages, 3 of events, 4 of receipts."""
+    """Write few rows per block: 8 blocks of messages, 3 of events, 4 of receipts."""
     for table in FACT_TABLES:
         world.execute(f"alter table {table} set (fillfactor = 10)")
     for number in range(MESSAGES):
@@ -69,7 +70,7 @@ def spread(world: World) -> None:
 
 @contextmanager
 def ranges_read() -> Iterator[list[str]]:
-    """The names of the ranges that are read, in order."""
+    """Record the names of the ranges that are read, in order."""
     names: list[str] = []
     real = RangeReader.read
 
@@ -82,8 +83,8 @@ def ranges_read() -> Iterator[list[str]]:
 
 
 @contextmanager
-def after_range(number: int, deed: Callable[[], None]) -> Iterator[None]:
-    """Do something once, when so many ranges have been read."""
+def after_range(number: int, action: Callable[[], None]) -> Iterator[None]:
+    """Call `action` once, when `number` ranges have been read."""
     real, count, lock = RangeReader.read, 0, threading.Lock()
 
     def read(self: RangeReader, planned: BlockRange, days: Any) -> Chunk:
@@ -92,7 +93,7 @@ def after_range(number: int, deed: Callable[[], None]) -> Iterator[None]:
         with lock:
             count += 1
             if count == number:
-                deed()
+                action()
         return chunk
 
     with patch.object(RangeReader, "read", read):
@@ -100,7 +101,7 @@ def after_range(number: int, deed: Callable[[], None]) -> Iterator[None]:
 
 
 def interrupted(pipeline: Pipeline, number: int, days: DayRange | None = None) -> None:
-    """Backfill until so many ranges have been read by this command, and stop there."""
+    """Start a backfill and stop it when it has read `number` ranges."""
     stop = threading.Event()
     options = {} if days is None else {"days": days}
     with after_range(number, stop.set):
@@ -110,7 +111,7 @@ def interrupted(pipeline: Pipeline, number: int, days: DayRange | None = None) -
 
 
 def require_equal_to_source(pipeline: Pipeline) -> None:
-    """Every view is the source's table, every id is in the lake, every check is silent."""
+    """Require that views and lake equal the source, and that no check returns a row."""
     expected = contents.of_source(pipeline.url)
     assert contents.differences(contents.of_views(pipeline.published), expected) == {}
     paths: dict[str, list[str]] = {}
@@ -121,18 +122,18 @@ def require_equal_to_source(pipeline: Pipeline) -> None:
     assert contents.offences(pipeline.published) == []
 
 
-@settings(max_examples=4, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=examples(2), phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(
     parts=st.lists(st.lists(deeds, max_size=15), min_size=2, max_size=2),
     cuts=st.lists(st.integers(1, 7), min_size=2, max_size=2),
 )
-def test_three_interrupted_pieces_equal_one_load_and_increments(
+def test_three_interrupted_parts_equal_one_load_and_increments(
     parts: list[list[Deed]],
     cuts: list[int],
     new_database: Callable[[], str],
     new_pipeline: Callable[[str], Pipeline],
 ) -> None:
-    """A backfill in three commands, with deeds between them, gives all that one load gives."""
+    """A backfill in three commands, with changes between them, equals one load."""
     pipeline = new_pipeline(new_database())
     pipeline.settings = replace(pipeline.settings, repair_max_percent=100)
     other = pipeline.beside(f"{pipeline.settings.data_dir.name}-incremental")
@@ -156,7 +157,7 @@ def test_three_interrupted_pieces_equal_one_load_and_increments(
 
 
 def test_no_range_is_read_twice(pipeline: Pipeline, world: World) -> None:
-    """Two interruptions later every range has been read exactly once."""
+    """After two interruptions every range has been read exactly once."""
     with ranges_read() as names:
         interrupted(pipeline, 3)
         interrupted(pipeline, 4)
@@ -166,8 +167,8 @@ def test_no_range_is_read_twice(pipeline: Pipeline, world: World) -> None:
     require_equal_to_source(pipeline)
 
 
-def test_nothing_is_left_when_it_is_finished(pipeline: Pipeline, world: World) -> None:
-    """The chunks are gone, the coverage is what was asked for, and a cycle finds no news."""
+def test_a_finished_backfill_leaves_no_chunks(pipeline: Pipeline, world: World) -> None:
+    """The chunks are gone, the coverage is complete, and a cycle finds no changes."""
     pipeline.backfill()
     assert not pipeline.layout.backfill.exists()
     assert str(pipeline.manifest().coverage) == "every day"
@@ -177,19 +178,19 @@ def test_nothing_is_left_when_it_is_finished(pipeline: Pipeline, world: World) -
 def test_a_row_that_moves_to_another_block_is_neither_lost_nor_doubled(
     pipeline: Pipeline, world: World
 ) -> None:
-    """Rows that leave unread blocks for read ones, or the other way, are there once."""
+    """Rows that move between blocks before and after these are read are loaded exactly once."""
     world.execute("delete from messages where id in (%s, %s)", uuid(0), uuid(1))
     world.execute("vacuum messages")
 
     def move() -> None:
-        # The first block has room again: what is updated in the last one goes there.
+        # The first block has free space, which receives updated rows of the last one.
         world.execute("update messages set content = repeat('y', 1500) where id >= %s", uuid(15))
         world.execute("update messages set content = repeat('z', 1500) where id < %s", uuid(5))
 
     with after_range(2, move):
         report = pipeline.backfill(jobs=1)
     require_equal_to_source(pipeline)
-    # By the watermark alone: nothing had to be put right afterwards.
+    # By the watermark alone, without a further read.
     assert report.cycle is not None
     assert len(report.cycle.reconciled.extracts) == 1
 
@@ -197,7 +198,7 @@ def test_a_row_that_moves_to_another_block_is_neither_lost_nor_doubled(
 def test_receipts_read_before_their_message_is_deleted_are_read_again(
     pipeline: Pipeline, world: World
 ) -> None:
-    """A message hard-deleted after its receipts were read leaves them without a conversation."""
+    """Receipts are read again when their message is hard-deleted after they were read."""
 
     def delete() -> None:
         world.execute("delete from messages where id = %s", uuid(3))
@@ -213,8 +214,8 @@ def test_receipts_read_before_their_message_is_deleted_are_read_again(
     require_equal_to_source(pipeline)
 
 
-def test_only_the_days_asked_for_are_kept(pipeline: Pipeline, world: World) -> None:
-    """Rows of other days are counted and not kept, then and in later cycles; status says so."""
+def test_only_the_requested_days_are_kept(pipeline: Pipeline, world: World) -> None:
+    """Rows of other days are counted and not kept, also in later cycles; `status` reports this."""
     day = at(days=-2).date()
     pipeline.backfill(DayRange(day, at(days=-1).date()))
     world.message(90, created_at=at(days=-2, minutes=1))
@@ -229,8 +230,8 @@ def test_only_the_days_asked_for_are_kept(pipeline: Pipeline, world: World) -> N
     assert found.tables["messages"].outside_rows == 17
 
 
-def test_the_coverage_is_widened_until_it_is_everything(pipeline: Pipeline, world: World) -> None:
-    """Days added before and after, with cycles between, come to what one load gives."""
+def test_the_coverage_widens_to_every_day(pipeline: Pipeline, world: World) -> None:
+    """Days added before and after, with cycles in between, equal one load."""
     middle = at(days=-3).date()
     pipeline.backfill(DayRange(middle, middle))
     world.message(90, created_at=at(days=-3, hours=2))
@@ -247,8 +248,8 @@ def test_the_coverage_is_widened_until_it_is_everything(pipeline: Pipeline, worl
     assert contents.differences(contents.of_core(pipeline.published), expected) == {}
 
 
-def test_days_that_are_covered_are_not_read_again(pipeline: Pipeline, world: World) -> None:
-    """Asking for covered days reads nothing and publishes nothing."""
+def test_covered_days_are_not_read_again(pipeline: Pipeline, world: World) -> None:
+    """A backfill of covered days reads nothing and publishes nothing."""
     pipeline.cycle()
     with ranges_read() as names:
         report = pipeline.backfill(DayRange(at(days=-9).date(), at().date()))
@@ -256,8 +257,8 @@ def test_days_that_are_covered_are_not_read_again(pipeline: Pipeline, world: Wor
     assert pipeline.generations() == [1]
 
 
-def test_cycles_go_on_while_ranges_are_read(pipeline: Pipeline, world: World) -> None:
-    """A widening keeps no cycle from running; both come together in the end."""
+def test_cycles_run_while_ranges_are_read(pipeline: Pipeline, world: World) -> None:
+    """A backfill that widens the coverage does not block cycles, and the result is exact."""
     today = at().date()
     pipeline.backfill(DayRange(today, date.max))
     reports = []
@@ -277,7 +278,7 @@ def test_cycles_go_on_while_ranges_are_read(pipeline: Pipeline, world: World) ->
 def test_a_table_that_was_rewritten_is_read_again(
     table: str, pipeline: Pipeline, world: World
 ) -> None:
-    """VACUUM FULL between two commands moves rows with old xmins: their ranges are read again."""
+    """After VACUUM FULL, which moves rows with old xmins, the ranges are read again."""
     interrupted(pipeline, 13)
     world.execute(f"delete from {table} where ctid < '(1,0)'")
     world.execute(f"vacuum full {table}")
@@ -291,9 +292,9 @@ def test_a_table_that_was_rewritten_is_read_again(
 def test_a_table_rewritten_before_the_last_cycle_is_read_whole(
     pipeline: Pipeline, world: World
 ) -> None:
-    """When chunks are good for nothing any more, the days are read whole instead.
+    """When the chunks of a rewritten table are invalid, the days are read whole instead.
 
-    A cycle in between has already met the new table, so that it is not new to the last one.
+    A cycle in between has already read the new table, so that the last cycle knows it.
     """
     pipeline.backfill(DayRange(at().date(), date.max))
     real = etl.cycle.run_cycle
@@ -307,7 +308,7 @@ def test_a_table_rewritten_before_the_last_cycle_is_read_whole(
     with patch.object(etl.backfill, "run_cycle", rewrite_and_run):
         report = pipeline.backfill()
     require_equal_to_source(pipeline)
-    # At once, and not by a repair of what the chunks had wrong.
+    # At once, without a repair of wrong chunks.
     assert report.cycle is not None
     assert len(report.cycle.reconciled.extracts) == 1
 
@@ -315,7 +316,7 @@ def test_a_table_rewritten_before_the_last_cycle_is_read_whole(
 def test_a_partitioned_table_is_read_partition_by_partition(
     pipeline: Pipeline, world: World
 ) -> None:
-    """Ranges take the same blocks of every partition: no row is left out, none comes twice."""
+    """Ranges cover the same blocks of every partition, and each row is read once."""
     world.execute("alter table messages rename to plain")
     world.execute(
         "create table messages (like plain including defaults) partition by range (created_at)"
@@ -335,8 +336,8 @@ def test_a_partitioned_table_is_read_partition_by_partition(
     require_equal_to_source(pipeline)
 
 
-def test_other_days_must_wait_for_the_unfinished_ones(pipeline: Pipeline, world: World) -> None:
-    """An unfinished backfill refuses other days, and `--restart` throws it away."""
+def test_an_unfinished_backfill_refuses_other_days(pipeline: Pipeline, world: World) -> None:
+    """An unfinished backfill refuses other days, and `--restart` discards it."""
     interrupted(pipeline, 2)
     one = DayRange(at().date(), at().date())
     with pytest.raises(BackfillError, match="a backfill of other days is unfinished: every day"):
@@ -345,8 +346,8 @@ def test_other_days_must_wait_for_the_unfinished_ones(pipeline: Pipeline, world:
     assert str(pipeline.manifest().coverage) == f"from {at().date()} to {at().date()}"
 
 
-def test_a_first_load_waits_for_the_backfill(pipeline: Pipeline, world: World) -> None:
-    """A cycle beside an unfinished first backfill does not load everything instead."""
+def test_a_cycle_refuses_an_unfinished_first_backfill(pipeline: Pipeline, world: World) -> None:
+    """A cycle does not load every day while a first backfill is unfinished."""
     interrupted(pipeline, 2)
     with pytest.raises(BackfillError, match="is unfinished, and nothing else has been loaded"):
         pipeline.cycle()
@@ -356,8 +357,8 @@ def test_a_first_load_waits_for_the_backfill(pipeline: Pipeline, world: World) -
     assert found.backfill.startswith("unfinished: 2 of ")
 
 
-def test_two_backfills_do_not_meet(pipeline: Pipeline, world: World) -> None:
-    """The second one is told who reads, and by which pid."""
+def test_two_backfills_exclude_each_other(pipeline: Pipeline, world: World) -> None:
+    """The error of the second backfill names the pid of the first."""
     with (
         Layout(pipeline.settings.data_dir).backfill_locked(),
         pytest.raises(BusyError, match=r"a backfill \(pid \d+\) writes to"),
@@ -365,8 +366,8 @@ def test_two_backfills_do_not_meet(pipeline: Pipeline, world: World) -> None:
         pipeline.backfill()
 
 
-def test_another_cluster_does_not_go_on_with_it(pipeline: Pipeline, world: World) -> None:
-    """What was read of one cluster is not finished with another one."""
+def test_another_cluster_does_not_continue_it(pipeline: Pipeline, world: World) -> None:
+    """A backfill of one cluster is not continued with another."""
     interrupted(pipeline, 2)
     plan = pipeline.layout.backfill / "plan.json"
     found = read_chunks(pipeline.layout)
@@ -378,10 +379,10 @@ def test_another_cluster_does_not_go_on_with_it(pipeline: Pipeline, world: World
     assert "--restart" in caught.value.hint
 
 
-def test_pieces_that_a_kill_left_behind_go_with_the_next_cycle(
+def test_chunks_left_by_a_kill_are_removed_by_the_next_cycle(
     pipeline: Pipeline, world: World
 ) -> None:
-    """When the last step, removing the chunks, did not happen, the next cycle does it."""
+    """The next cycle removes the chunks of a finished backfill."""
     with patch("etl.cycle.discard_chunks"):
         pipeline.backfill()
     assert pipeline.layout.backfill.exists()
@@ -390,7 +391,7 @@ def test_pieces_that_a_kill_left_behind_go_with_the_next_cycle(
 
 
 def test_it_reads_nothing_while_a_replica_is_behind(pipeline: Pipeline, world: World) -> None:
-    """Above the limit it opens no transaction and says what it waits for; below it goes on."""
+    """Above the lag limit it opens no transaction and reports the lag; below the limit it reads."""
     lags = iter([5_000_000, 5_000_000])
     opened: list[int] = []
     shown: list[int | None] = []
@@ -418,10 +419,10 @@ def test_it_reads_nothing_while_a_replica_is_behind(pipeline: Pipeline, world: W
     require_equal_to_source(pipeline)
 
 
-def test_a_reader_that_fails_ends_the_round_and_loses_nothing(
+def test_a_failing_reader_ends_the_round_and_loses_nothing(
     pipeline: Pipeline, world: World
 ) -> None:
-    """The error is told, the ranges that were read stay, and the same command goes on."""
+    """The error is raised, the ranges that were read stay, and the same command continues."""
 
     def fail() -> None:
         raise OSError("the disk is gone")
@@ -437,7 +438,7 @@ def test_a_reader_that_fails_ends_the_round_and_loses_nothing(
 def test_every_round_takes_a_new_snapshot(
     pipeline: Pipeline, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No snapshot outlives its round: with rounds of one range each range has its own."""
+    """A snapshot lasts one round: with rounds of one range, each range has its own."""
     names: list[str] = []
     real = SourceTransaction.export_snapshot
 
@@ -457,7 +458,7 @@ def test_every_round_takes_a_new_snapshot(
 
 
 def test_a_person_is_erased_from_an_unfinished_backfill(pipeline: Pipeline, world: World) -> None:
-    """Ranges that mention the person are read again, and bring the pseudonym."""
+    """Ranges that mention the erased user are read again, and contain the pseudonym."""
     pipeline.backfill(DayRange(at().date(), date.max))
     world.execute("update messages set sender_id = 123456789 where id = %s", uuid(3))
     stop = threading.Event()

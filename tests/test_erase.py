@@ -15,8 +15,8 @@ from olap.erasures import Erasures, read_erasures
 from olap.errors import ErasureError
 from olap.settings import Secret
 from tests import contents
+from tests.crash_points import NAME, PERSON
 from tests.fix_pipeline import Pipeline
-from tests.kills import NAME, PERSON
 from tests.world import World, at
 
 

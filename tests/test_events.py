@@ -1,4 +1,4 @@
-"""Events: what is taken, what is refused and why, and where they are afterwards."""
+"""Events: which are accepted, which are refused and why, and where they are stored."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -19,15 +19,14 @@ import redis
 from httpx import Response
 from litestar.testing import TestClient
 
-from api.client import AnalyticsEventType
+from api.auth import Role
 from api.events import feed as feed_module
-from api.events.event import Event, Row, UnusableError, read_events, rows_of
-from api.events.queue import NotKeptError, Queue
-from api.events.routes import EVENT_SCHEMA
+from api.events.event import Event, EventType, Row, UnusableError, read_events, rows_of
+from api.events.handlers import EVENT_SCHEMA
+from api.events.queue import NotStoredError, Queue
 from api.events.service import Events
 from api.events.table import AwayError, EventTable, UnstorableError
 from api.events.writer import RefusedError
-from api.identity import Role
 from olap.settings import Hidden, Secret, Settings
 from tests.events_app import app
 from tests.own_servers import OwnValkey
@@ -35,13 +34,14 @@ from tests.tokens import SECRET, Signer
 from tests.world import World
 
 SIGNER = Signer.new("HS256")
+_WAIT_ROUNDS = 30_000  # of a hundredth of a second; reached only if nothing happens
 CONVERSATION = "f47ac10b-58cc-4372-a567-0e02b2c3d479"
-NOBODY = "redis://127.0.0.1:1/0"
+NO_REDIS = "redis://127.0.0.1:1/0"
 
 
 @pytest.fixture
 def settings(database: str, valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """A fresh database, and a feed of this test's own."""
+    """A new database, and a feed of this test."""
     monkeypatch.setattr(feed_module, "_STREAM", f"test:recent:{uuid4()}")
     return Settings(
         jwt_secret=Hidden(SECRET), database_url=Secret(database), redis_url=Secret(valkey_url)
@@ -50,13 +50,13 @@ def settings(database: str, valkey_url: str, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture
 def client(settings: Settings) -> Iterator[TestClient[Any]]:
-    """The API's events."""
+    """A client of the events' part of the API."""
     with TestClient(app(settings)) as found:
         yield found
 
 
 def post(client: TestClient[Any], events: Any, role: Role = Role.SERVICE) -> Response:
-    """Send these events, as JSON or as bytes."""
+    """Post events, as JSON or as bytes."""
     content = events if isinstance(events, bytes) else json.dumps(events).encode()
     headers = {
         "Authorization": SIGNER.bearer(role=role, sub="messenger" if role != "member" else "7")
@@ -65,13 +65,13 @@ def post(client: TestClient[Any], events: Any, role: Role = Role.SERVICE) -> Res
 
 
 def recent(client: TestClient[Any], **parameters: Any) -> Response:
-    """The feed as an administrator sees it."""
+    """The feed, read by an administrator."""
     headers = {"Authorization": SIGNER.bearer(role="admin")}
     return client.get("/events/recent", params=parameters, headers=headers)
 
 
 def stored(settings: Settings) -> list[dict[str, Any]]:
-    """What the table holds."""
+    """The rows of the table."""
     assert settings.database_url is not None
     with psycopg.connect(settings.database_url.reveal()) as connection:
         cursor = connection.execute(
@@ -81,7 +81,7 @@ def stored(settings: Settings) -> list[dict[str, Any]]:
 
 
 def test_one_event(client: TestClient[Any], settings: Settings) -> None:
-    """An event is answered with 202 and its uuid, and is in the table as it was sent."""
+    """An event returns 202 and its uuid, and is in the table as it was sent."""
     identity = str(uuid4())
     before = datetime.now(UTC)
     answer = post(
@@ -114,19 +114,21 @@ def test_one_event(client: TestClient[Any], settings: Settings) -> None:
 def test_an_integer_may_be_written_with_a_point(
     client: TestClient[Any], settings: Settings
 ) -> None:
-    """7.0 is an integer in JSON, and user 7; what is beyond a float's precision is not guessed."""
+    """In JSON 7.0 is an integer, so it is user 7; a number beyond a float's precision is
+    refused."""
     assert post(client, b'{"event_type":"user.online","user_id":7.0}').status_code == 202
     assert post(client, b'{"event_type":"user.online","user_id":1e17}').status_code == 400
     assert [row["user_id"] for row in stored(settings)] == [7]
 
 
 def test_all_types_at_once(client: TestClient[Any], settings: Settings) -> None:
-    """The ten types of the requirement are taken, with nothing but the type; ids are made."""
-    answer = post(client, [{"event_type": kind.value} for kind in AnalyticsEventType], Role.ADMIN)
+    """The ten types of the requirement are accepted with nothing but the type; ids are
+    generated."""
+    answer = post(client, [{"event_type": kind.value} for kind in EventType], Role.ADMIN)
     assert answer.status_code == 202
     rows = stored(settings)
     assert len(rows) == 10
-    assert {row["event_type"] for row in rows} == {kind.value for kind in AnalyticsEventType}
+    assert {row["event_type"] for row in rows} == {kind.value for kind in EventType}
     assert {row["id"] for row in rows} == set(answer.json()["ids"])
     assert {(row["user_id"], row["conversation_id"], str(row["metadata"])) for row in rows} == {
         (None, None, "{}")
@@ -134,7 +136,7 @@ def test_all_types_at_once(client: TestClient[Any], settings: Settings) -> None:
 
 
 def test_a_retry_is_harmless(client: TestClient[Any], settings: Settings) -> None:
-    """The same uuids again are 202, and change neither the table nor the feed."""
+    """Sending the same uuids again returns 202, and changes neither the table nor the feed."""
     events = [{"id": str(uuid4()), "event_type": "user.online", "user_id": n} for n in range(3)]
     assert post(client, events).status_code == 202
     rows = stored(settings)
@@ -146,7 +148,7 @@ def test_a_retry_is_harmless(client: TestClient[Any], settings: Settings) -> Non
 
 
 def test_a_thousand_and_no_more(client: TestClient[Any], settings: Settings) -> None:
-    """1,000 events of 8 KB each are taken in one request; 1,001 and none at all are refused."""
+    """A request with 1,000 events of 8 KB is accepted; one with 1,001 or none is refused."""
     event = {"event_type": "message.sent", "metadata": {"text": "a" * (8192 - 11)}}
     assert post(client, [event] * 1000).status_code == 202
     assert len(stored(settings)) == 1000
@@ -187,18 +189,18 @@ SENT = {"event_type": "message.sent"}
     ],
     ids=range(19),
 )
-def test_what_is_refused(
+def test_an_invalid_request_is_refused(
     client: TestClient[Any], settings: Settings, events: Any, where: str
 ) -> None:
-    """What is no event is 400 and names the part; of its request nothing is stored."""
+    """An invalid event returns 400 and names the part, and no event of the request is stored."""
     answer = post(client, events)
     assert answer.status_code == 400
     assert where in answer.json()["detail"]
     assert stored(settings) == []
 
 
-def test_who_may_post_and_look(client: TestClient[Any], settings: Settings) -> None:
-    """Services and administrators post, administrators look, members and nobody may neither."""
+def test_who_may_post_and_read(client: TestClient[Any], settings: Settings) -> None:
+    """Services and administrators may post, administrators may read, and others neither."""
     posted = {role: post(client, SENT, role).status_code for role in Role}
     assert posted == {Role.ADMIN: 202, Role.SERVICE: 202, Role.MEMBER: 403}
     assert client.post("/events", json=SENT).status_code == 401
@@ -209,23 +211,24 @@ def test_who_may_post_and_look(client: TestClient[Any], settings: Settings) -> N
 
 
 def until_recent(client: TestClient[Any], number: int) -> list[dict[str, Any]]:
-    """The feed, as soon as it has so many events."""
-    for _ in range(3000):
+    """The feed, when it has so many events."""
+    for _ in range(_WAIT_ROUNDS):
         found: list[dict[str, Any]] = recent(client, limit=10_000).json()["events"]
         if len(found) >= number:
             return found
         time.sleep(0.01)
-    raise AssertionError("the feed stays short")
+    raise AssertionError("the feed does not have the events")
 
 
 def test_the_feed(client: TestClient[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last events are shown newest first, as many as are asked for, and no more are kept."""
+    """The feed shows the newest events first, up to the limit, and keeps no more than its
+    length."""
     monkeypatch.setattr(feed_module, "LENGTH", 50)
     assert recent(client).json() == {"events": [], "available": True}
     for number in range(6):
         events = [SENT | {"user_id": number * 10 + n, "metadata": {"n": n}} for n in range(10)]
         assert post(client, events).status_code == 202
-    for _ in range(3000):
+    for _ in range(_WAIT_ROUNDS):
         found = recent(client, limit=1000).json()["events"]
         if found and found[0]["user_id"] == 59:
             break
@@ -238,8 +241,8 @@ def test_the_feed(client: TestClient[Any], monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_without_redis(settings: Settings) -> None:
-    """Without the cache's Redis events are taken as ever, and the feed says that it has none."""
-    settings = replace(settings, redis_url=Secret(NOBODY))
+    """Without the cache's Redis events are accepted, and the feed is not available."""
+    settings = replace(settings, redis_url=Secret(NO_REDIS))
     with TestClient(app(settings)) as client:
         assert post(client, SENT).status_code == 202
         assert recent(client).json() == {"events": [], "available": False}
@@ -247,7 +250,7 @@ def test_without_redis(settings: Settings) -> None:
 
 
 def test_without_postgresql(settings: Settings) -> None:
-    """Where neither PostgreSQL nor a durable Redis confirms, the answer is 503 with a time."""
+    """If neither PostgreSQL nor a durable Redis confirms, the answer is 503 with `Retry-After`."""
     for url in (None, Secret("postgresql://127.0.0.1:1/none")):
         with TestClient(app(replace(settings, database_url=url))) as client:
             answer = post(client, SENT)
@@ -255,8 +258,8 @@ def test_without_postgresql(settings: Settings) -> None:
             assert answer.headers["Retry-After"] == "2"
 
 
-def test_a_database_of_its_own(settings: Settings) -> None:
-    """EVENTS_DATABASE_URL goes before DATABASE_URL."""
+def test_events_may_have_their_own_database(settings: Settings) -> None:
+    """EVENTS_DATABASE_URL takes precedence over DATABASE_URL."""
     url, settings = settings.database_url, replace(settings, database_url=Secret("host=nowhere"))
     settings = replace(settings, events_database_url=url)
     with TestClient(app(settings)) as client:
@@ -265,16 +268,16 @@ def test_a_database_of_its_own(settings: Settings) -> None:
 
 
 async def _together(settings: Settings, *events: dict[str, Any]) -> list[Any]:
-    """What becomes of so many requests that come at the same time, each with one event."""
+    """The results of requests that arrive at the same time, each with one event."""
     parts = Events(settings)
     async with parts.running():
         bodies = [json.dumps(event).encode() for event in events]
-        taking = [parts.take(body, datetime.now(UTC)) for body in bodies]
+        taking = [parts.receive(body, datetime.now(UTC)) for body in bodies]
         return list(await asyncio.gather(*taking, return_exceptions=True))
 
 
-def test_one_bad_event_is_nobody_elses_fault(settings: Settings) -> None:
-    """When the database refuses one request's event, the others of its group are stored."""
+def test_one_bad_event_fails_its_own_request_only(settings: Settings) -> None:
+    """When the database refuses the event of one request, the others of its group are stored."""
     assert settings.database_url is not None
     with World(settings.database_url.reveal()) as world:
         world.execute("alter table analytics_events add check (user_id <> 13)")
@@ -285,7 +288,7 @@ def test_one_bad_event_is_nobody_elses_fault(settings: Settings) -> None:
 
 
 def test_requests_share_a_commit(settings: Settings) -> None:
-    """Requests that come at the same time are written in a few transactions."""
+    """Requests that arrive at the same time are written in a few transactions."""
     assert settings.database_url is not None
     asyncio.run(_together(settings, *[SENT] * 200))
     with psycopg.connect(settings.database_url.reveal()) as connection:
@@ -298,7 +301,7 @@ def test_requests_share_a_commit(settings: Settings) -> None:
 
 
 def test_commits_reach_the_disk(settings: Settings) -> None:
-    """Where the server's commits do not wait for the disk, ours do all the same."""
+    """Our commits wait for the disk, even if the server's default does not."""
     assert settings.database_url is not None
     url = settings.database_url
 
@@ -317,17 +320,15 @@ def test_commits_reach_the_disk(settings: Settings) -> None:
 
 
 def rows(*users: int) -> list[Row]:
-    """Rows of these users."""
-    return rows_of(
-        [Event(event_type=AnalyticsEventType.USER_ONLINE, user_id=n) for n in users], NOW
-    )
+    """Events of these users, as rows."""
+    return rows_of([Event(event_type=EventType.USER_ONLINE, user_id=n) for n in users], NOW)
 
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-def test_writers_that_repeat_the_same_events_do_not_lock_each_other_out(settings: Settings) -> None:
-    """Two writers with the same uuids in opposite order both end, with each uuid once."""
+def test_writers_of_the_same_events_do_not_deadlock(settings: Settings) -> None:
+    """Writers with the same uuids in opposite order all succeed, and each uuid is stored once."""
     assert settings.database_url is not None
     url = settings.database_url
     many = rows(*range(3000))
@@ -345,8 +346,9 @@ def test_writers_that_repeat_the_same_events_do_not_lock_each_other_out(settings
     assert len(stored(settings)) == 3000
 
 
-def test_a_locked_table_is_given_up(settings: Settings) -> None:
-    """Somebody's exclusive lock makes a write fail in a few seconds and not hang."""
+def test_a_write_to_a_locked_table_fails(settings: Settings) -> None:
+    """While another session has an exclusive lock, a write fails at its time limit and does not
+    hang."""
     assert settings.database_url is not None
     url = settings.database_url
 
@@ -362,8 +364,8 @@ def test_a_locked_table_is_given_up(settings: Settings) -> None:
     assert stored(settings) == []
 
 
-def test_what_the_database_cannot_store_is_told_apart(settings: Settings) -> None:
-    """A refusal of the rows is no outage: the connection stays and the next write goes on."""
+def test_rows_that_cannot_be_stored_are_not_an_outage(settings: Settings) -> None:
+    """When PostgreSQL refuses the rows, the connection stays open and the next write succeeds."""
     assert settings.database_url is not None
     table = EventTable(settings.database_url)
 
@@ -378,7 +380,7 @@ def test_what_the_database_cannot_store_is_told_apart(settings: Settings) -> Non
 
 @pytest.fixture(scope="module")
 def durable_server() -> Iterator[OwnValkey]:
-    """A Valkey that keeps what it is given."""
+    """A durable Valkey."""
     with tempfile.TemporaryDirectory(prefix="t-") as directory:
         server = OwnValkey(Path(directory))
         server.start()
@@ -395,12 +397,12 @@ def durable(durable_server: OwnValkey) -> OwnValkey:
 
 
 def test_a_queue_keeps_in_order(durable: OwnValkey) -> None:
-    """What is kept comes back oldest first, and leaves when it is removed."""
+    """The queue returns events oldest first, and a removed event leaves it."""
     some = rows(1, 2, 3)
 
     async def scenario() -> None:
         queue = Queue(Secret(durable.url))
-        await queue.keep(some)
+        await queue.append(some)
         assert await queue.depth() == 3
         found = await queue.oldest(2)
         assert [entry.row for entry in found] == some[:2]
@@ -422,20 +424,20 @@ def test_a_queue_keeps_in_order(durable: OwnValkey) -> None:
         ("maxmemory", "1", "maxmemory"),
     ],
 )
-def test_a_redis_that_may_forget_keeps_nothing(
+def test_a_redis_that_is_not_durable_stores_nothing(
     durable: OwnValkey, setting: str, value: str, reason: str
 ) -> None:
-    """Without an append-only file, with eviction, or full, a Redis is not trusted: at any time."""
+    """A Redis without an append-only file, with eviction, or full, stores no event, at any time."""
     with redis.Redis.from_url(durable.url) as client:
         before = client.config_get(setting)[setting]
         depth = client.xlen("analytics-events:waiting")
 
         async def scenario() -> None:
             queue = Queue(Secret(durable.url))
-            await queue.prove()
+            await queue.require_durable()
             client.config_set(setting, value)
-            with pytest.raises(NotKeptError, match=reason):
-                await queue.keep(rows(1))
+            with pytest.raises(NotStoredError, match=reason):
+                await queue.append(rows(1))
             await queue.close()
 
         try:
@@ -446,23 +448,24 @@ def test_a_redis_that_may_forget_keeps_nothing(
 
 
 def until_stored(settings: Settings, number: int) -> list[dict[str, Any]]:
-    """What the table holds, as soon as it has so many rows."""
-    for _ in range(3000):
+    """The rows of the table, when it has so many."""
+    for _ in range(_WAIT_ROUNDS):
         found = stored(settings)
         if len(found) >= number:
             return found
         time.sleep(0.01)
-    raise AssertionError("they were not moved")
+    raise AssertionError("the events were not moved")
 
 
-def test_a_poisoned_queue_goes_on(durable: OwnValkey, settings: Settings) -> None:
-    """An event that PostgreSQL refuses is put aside, and the others are moved over."""
+def test_a_bad_event_does_not_block_the_queue(durable: OwnValkey, settings: Settings) -> None:
+    """An event that PostgreSQL refuses goes to the stream of refused events, the others to the
+    table."""
     good = rows(1, 2)
     bad = Row(str(uuid4()), b'{"id":"no uuid","metadata":{}}')
 
     async def fill() -> None:
         queue = Queue(Secret(durable.url))
-        await queue.keep([good[0], bad, good[1]])
+        await queue.append([good[0], bad, good[1]])
         await queue.close()
 
     asyncio.run(fill())
@@ -474,7 +477,8 @@ def test_a_poisoned_queue_goes_on(durable: OwnValkey, settings: Settings) -> Non
 
 
 def test_moved_events_keep_their_time(durable: OwnValkey, settings: Settings) -> None:
-    """An event that waited is stored with the time at which it was accepted."""
+    """An event that waited in the queue is stored with the time at which it was accepted."""
+    accepted_after = datetime.now(UTC)
     assert settings.database_url is not None
     dead = replace(
         settings,
@@ -484,20 +488,19 @@ def test_moved_events_keep_their_time(durable: OwnValkey, settings: Settings) ->
     with TestClient(app(dead)) as client:
         assert post(client, SENT).status_code == 202
     accepted_before = datetime.now(UTC)
-    time.sleep(0.05)
     alive = replace(settings, events_redis_url=Secret(durable.url))
     with TestClient(app(alive)):
         until_stored(settings, 1)
     created_at = datetime.fromisoformat(stored(settings)[0]["created_at"])
-    assert accepted_before - timedelta(seconds=30) < created_at <= accepted_before
+    assert accepted_after <= created_at <= accepted_before
 
 
 def test_the_schema_is_the_struct() -> None:
-    """The documented event has exactly the fields that are read."""
+    """The documented event has exactly the fields of the struct."""
     assert EVENT_SCHEMA.properties is not None
     assert tuple(sorted(EVENT_SCHEMA.properties)) == tuple(sorted(Event.__struct_fields__))
     (event,) = read_events(b'{"event_type":"user.online"}')
-    assert event == Event(event_type=AnalyticsEventType.USER_ONLINE)
+    assert event == Event(event_type=EventType.USER_ONLINE)
     with pytest.raises(UnusableError):
-        rows_of([Event(event_type=AnalyticsEventType.USER_ONLINE, metadata={"a": "b" * 9000})], NOW)
+        rows_of([Event(event_type=EventType.USER_ONLINE, metadata={"a": "b" * 9000})], NOW)
     assert rows_of([event], NOW, lambda: UUID(int=1))[0].id == str(UUID(int=1))

@@ -1,4 +1,4 @@
-"""Ids: one spelling each, whatever their type."""
+"""Ids of each type have exactly one spelling."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TEXT = "f47ac10b-58cc-4372-a567-0e02b2c3d479"
     ],
 )
 def test_an_id_is_read(kind: IdType, text: str, expected: Id) -> None:
-    """Each type reads its spellings, up to the last number that PostgreSQL's bigint has."""
+    """Each type accepts its spellings, integers up to the range of PostgreSQL's bigint."""
     assert parse_id(kind, text) == expected
 
 
@@ -44,6 +44,6 @@ def test_an_id_is_read(kind: IdType, text: str, expected: Id) -> None:
     ],
 )
 def test_another_spelling_is_refused(kind: IdType, text: str) -> None:
-    """What is no id, or a second spelling of one, is refused in words."""
+    """A text that is not an id, or is another spelling of one, is refused with a message."""
     with pytest.raises(ValueError, match="must "):
         parse_id(kind, text)

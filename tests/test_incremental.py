@@ -11,6 +11,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from tests import contents
+from tests.effort import examples
 from tests.fix_pipeline import Pipeline
 from tests.world import World, at, uuid
 
@@ -152,7 +153,7 @@ deeds = st.builds(
 histories = st.lists(st.lists(deeds, max_size=25), min_size=2, max_size=4)
 
 
-@settings(max_examples=8, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=examples(8), phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(history=histories)
 def test_incremental_equals_from_scratch_equals_rebuilt(
     history: list[list[Deed]],

@@ -1,4 +1,4 @@
-"""DATA_DIR on disk: one writer at a time, whatever dies, and files that are never half there."""
+"""DATA_DIR on disk: one writer at a time, and files that are replaced atomically."""
 
 from __future__ import annotations
 
@@ -56,22 +56,22 @@ def another_holder(layout: Layout) -> Iterator[subprocess.Popen[str]]:
 
 
 def attempt(layout: Layout) -> None:
-    """Take the lock and let it go."""
+    """Acquire and release the lock."""
     with layout.locked():
         pass
 
 
-def test_a_second_writer_is_told_who_writes(layout: Layout) -> None:
-    """While one process holds the lock another gets a BusyError with its pid and a way out."""
+def test_a_second_writer_gets_the_pid_of_the_first(layout: Layout) -> None:
+    """While one process holds the lock, another gets a BusyError with its pid and a hint."""
     with another_holder(layout) as holder:
         with pytest.raises(BusyError) as caught:
             attempt(layout)
         assert caught.value.message == (f"another ETL (pid {holder.pid}) writes to {layout.root}")
-        assert "its own DATA_DIR" in caught.value.hint
+        assert "another DATA_DIR" in caught.value.hint
 
 
 def test_a_refused_writer_leaves_the_holders_pid(layout: Layout) -> None:
-    """Who is refused changes nothing: the next one is told the same pid."""
+    """A refused writer changes nothing: the next one gets the same pid."""
     with another_holder(layout) as holder:
         for _ in range(2):
             with pytest.raises(BusyError, match=f"pid {holder.pid}\\)"):
@@ -79,7 +79,7 @@ def test_a_refused_writer_leaves_the_holders_pid(layout: Layout) -> None:
 
 
 def test_a_killed_writer_leaves_no_lock(layout: Layout) -> None:
-    """After SIGKILL of the holder the lock is free, though the file with its pid is still there."""
+    """After SIGKILL of the holder the lock is free, although the file with its pid remains."""
     with another_holder(layout) as holder:
         holder.kill()
         holder.wait()
@@ -89,14 +89,14 @@ def test_a_killed_writer_leaves_no_lock(layout: Layout) -> None:
 
 
 def test_a_writer_that_ends_leaves_no_lock(layout: Layout) -> None:
-    """The lock is free after the block, also when the block raised."""
+    """The lock is free after the block, even if the block raises."""
     with pytest.raises(RuntimeError, match="in the middle"), layout.locked():
         raise RuntimeError("in the middle")
     attempt(layout)
 
 
 def test_one_process_cannot_take_the_lock_twice(layout: Layout) -> None:
-    """A second cycle in the same process is another writer, too."""
+    """A second cycle in the same process is a second writer."""
     with layout.locked(), pytest.raises(BusyError, match=f"pid {os.getpid()}\\)"):
         attempt(layout)
 
@@ -108,7 +108,7 @@ def test_each_data_dir_has_its_own_lock(layout: Layout, tmp_path: Path) -> None:
 
 
 def test_locking_makes_the_directories(layout: Layout) -> None:
-    """Exactly the directories that a cycle writes to come about, and the lock's file."""
+    """Locking creates the lock file and exactly the directories that a cycle writes to."""
     with layout.locked():
         found = {path.name for path in layout.root.iterdir()}
     assert found == {"generations", "lake", "staging", "etl.lock"}
@@ -116,19 +116,19 @@ def test_locking_makes_the_directories(layout: Layout) -> None:
 
 @pytest.mark.parametrize("below", ["data", "data/deeper/still"])
 def test_a_data_dir_at_a_file_is_refused(tmp_path: Path, below: str) -> None:
-    """A DATA_DIR that is a regular file, or lies below one, is refused with a way out."""
+    """A DATA_DIR that is a regular file, or is below one, is refused with a hint."""
     (tmp_path / "data").write_text("a file")
     layout = Layout(tmp_path / below)
     for use in (layout.create, lambda: attempt(layout)):
         with pytest.raises(AnalyticsError, match="cannot be used: ") as caught:
             use()
         assert str(layout.root) in caught.value.message
-        assert caught.value.hint.startswith("Point DATA_DIR at a directory this user may write")
+        assert "Point DATA_DIR at a directory" in caught.value.hint
     assert (tmp_path / "data").read_text() == "a file"
 
 
 def test_names_sort_by_number(layout: Layout) -> None:
-    """Paths are what the module's picture says, padded so that they sort."""
+    """Paths match the module's docstring; numbers are padded so that names sort."""
     assert layout.generation(123) == layout.root / "generations/analytics-000123.duckdb"
     assert layout.generation_manifest(123) == layout.root / "generations/analytics-000123.json"
     assert layout.generation(1_234_567).name == "analytics-1234567.duckdb"
@@ -138,8 +138,8 @@ def test_names_sort_by_number(layout: Layout) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o444])
-def test_written_is_written(tmp_path: Path, mode: int) -> None:
-    """A new file has its bytes and its mode, and nothing else is in the directory."""
+def test_a_new_file_has_its_content_and_mode(tmp_path: Path, mode: int) -> None:
+    """A new file has its content and its mode, and no other file remains."""
     path = tmp_path / "manifest.json"
     write_durably(path, b"new", mode=mode)
     assert path.read_bytes() == b"new"
@@ -148,7 +148,7 @@ def test_written_is_written(tmp_path: Path, mode: int) -> None:
 
 
 def test_replacing_leaves_open_files_alone(tmp_path: Path) -> None:
-    """The file is replaced, not written over: who has it open goes on reading the old bytes."""
+    """A process that has the old file open continues to read the old content."""
     path = tmp_path / "manifest.json"
     write_durably(path, b"old bytes")
     with path.open("rb") as reader:
@@ -161,7 +161,7 @@ def test_replacing_leaves_open_files_alone(tmp_path: Path) -> None:
 def test_bytes_reach_the_disk_before_the_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The draft is synced while the old file stands, the directory after the new one does."""
+    """The draft is flushed before it replaces the old file, the directory afterwards."""
     path, synced = tmp_path / "manifest.json", []
     path.write_bytes(b"old")
 
@@ -174,7 +174,7 @@ def test_bytes_reach_the_disk_before_the_name(
 
 
 def test_a_failure_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the disk fails the old bytes stay, and a later attempt leaves no draft behind."""
+    """If the disk fails, the old content remains, and the next attempt leaves no draft."""
     path = tmp_path / "manifest.json"
     write_durably(path, b"old")
 
@@ -190,8 +190,8 @@ def test_a_failure_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.Monkey
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_reader_sees_the_old_or_the_new_bytes(tmp_path: Path) -> None:
-    """Somebody who reads all the time sees whole versions only, each no older than the last."""
+def test_a_reader_sees_the_old_or_the_new_content(tmp_path: Path) -> None:
+    """A continuous reader sees complete versions only, and never goes back."""
     path, seen, is_over = tmp_path / "manifest.json", [], threading.Event()
     versions = [f"{number:04d}".encode() * 20_000 for number in range(60)]
     write_durably(path, versions[0])

@@ -1,10 +1,11 @@
-"""What the README says works as it stands there."""
+"""Commands, tables and SQL in the READMEs work as they are printed."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,19 +17,37 @@ from psycopg.conninfo import make_conninfo
 
 from api.app import PREFIX, create_app
 from api.events.service import Events
-from olap.settings import Hidden, Secret, Settings
+from olap.settings import Hidden, Program, Secret, Settings, settings_table
 from tests.fix_pipeline import Pipeline
 from tests.world import World
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+FOLDERS = ("", "etl/", "olap/", "api/", "tests/bench/")
+READMES = {
+    f"{folder}README.md": (ROOT / folder / "README.md").read_text(encoding="utf-8")
+    for folder in FOLDERS
+}
 ROLE = "analytics_etl"
 NOBODY = "redis://127.0.0.1:1/0"
 
 
+def block(readme: str, name: str) -> str:
+    """The text between `<!-- name -->` and `<!-- /name -->`."""
+    found = re.findall(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", READMES[readme], re.DOTALL)
+    assert len(found) == 1, f"{name} is {len(found)} times in {readme}"
+    return str(found[0])
+
+
+def sql_of(text: str) -> bytes:
+    """The statements of a block that contains nothing but SQL."""
+    found = re.fullmatch(r"```sql\n(.*?)```\s*", text, re.DOTALL)
+    assert found is not None
+    return found[1].encode()
+
+
 @pytest.fixture
 def owner(database: str) -> Iterator[psycopg.Connection]:
-    """The owner of the messenger's tables; the README's role is gone afterwards."""
+    """The owner of the messenger's tables; the README's role is dropped afterwards."""
     with psycopg.connect(database, autocommit=True) as connection:
         found = connection.execute("select from pg_roles where rolname = %s", [ROLE]).fetchone()
         if found is not None:
@@ -40,15 +59,13 @@ def owner(database: str) -> Iterator[psycopg.Connection]:
             connection.execute(f"drop role {ROLE}".encode())
 
 
-def test_the_role_of_the_readme_can_run_cycles_and_write_nothing(
+def test_the_documented_role_can_run_cycles_and_write_nothing(
     owner: psycopg.Connection, pipeline: Pipeline
 ) -> None:
-    """The grants in the README are enough for a cycle, and allow no change of the source."""
-    block = re.search(r"<!-- role -->\n```sql\n(.*?)```", README, re.DOTALL)
-    assert block is not None
+    """The grants suffice for a cycle and allow no change of the source."""
     with World(pipeline.url) as world:
         world.message()
-    owner.execute(block[1].encode())
+    owner.execute(sql_of(block("etl/README.md", "role")))
     owner.execute(f"alter role {ROLE} password 'as-the-readme-says'".encode())
     pipeline.url = make_conninfo(pipeline.url, user=ROLE, password="as-the-readme-says")
     assert pipeline.cycle().manifest.tables["messages"].rows == 1
@@ -59,16 +76,14 @@ def test_the_role_of_the_readme_can_run_cycles_and_write_nothing(
                 connection.execute(f"delete from {table}".encode())
 
 
-def test_the_writers_role_of_the_readme_can_write_events_and_nothing_else(database: str) -> None:
-    """The second role is enough for `POST /events`, and reads no event's content."""
-    block = re.search(r"<!-- events role -->\n```sql\n(.*?)```", README, re.DOTALL)
-    assert block is not None
+def test_the_documented_writer_can_write_events_and_nothing_else(database: str) -> None:
+    """The writer's grants suffice for `POST /events` and do not allow it to read events."""
     role = "analytics_events_writer"
     with psycopg.connect(database, autocommit=True) as owner:
         if owner.execute("select from pg_roles where rolname = %s", [role]).fetchone() is not None:
             pytest.skip(f"this server has a role {role} of its own")
         try:
-            owner.execute(block[1].encode())
+            owner.execute(sql_of(block("api/README.md", "events role")))
             owner.execute(f"alter role {role} password 'as-the-readme-says'".encode())
             url = make_conninfo(database, user=role, password="as-the-readme-says")
             settings = Settings(events_database_url=Secret(url), redis_url=Secret(NOBODY))
@@ -88,60 +103,91 @@ def test_the_writers_role_of_the_readme_can_write_events_and_nothing_else(databa
 
 
 async def _post_an_event(settings: Settings) -> None:
-    """Post the README's event, twice."""
-    example = re.search(r'^ +{"id": "[^}]*}}$', README, re.MULTILINE)
+    """Post the documented event twice."""
+    example = re.search(r'^ +{"id": "[^}]*}}$', READMES["api/README.md"], re.MULTILINE)
     assert example is not None
     events = Events(settings)
     async with events.running():
         for _ in range(2):
-            await events.take(example[0].encode(), datetime.now(UTC))
+            await events.receive(example[0].encode(), datetime.now(UTC))
 
 
-def test_the_views_of_the_readme_are_those_of_a_generation(pipeline: Pipeline) -> None:
-    """The README's table names exactly the views of a generation, with their columns in order."""
+def test_the_documented_views_are_those_of_a_generation(pipeline: Pipeline) -> None:
+    """The table names exactly the views of a generation, with their columns in order."""
     pipeline.cycle()
-    told = dict(re.findall(r"^\| `(\w+)` \| ([\w, ]+) \|$", README, re.MULTILINE))
+    text = block("olap/README.md", "views")
+    documented = dict(re.findall(r"^\| `(\w+)` \| ([\w, ]+) \|$", text, re.MULTILINE))
     with duckdb.connect(str(pipeline.published), read_only=True) as connection:
         rows = connection.execute(
             "select table_name, string_agg(column_name, ', ' order by column_index)"
             " from duckdb_columns() where schema_name = 'main' and not internal"
             " group by table_name"
         ).fetchall()
-    assert told == dict(rows)
+    assert documented == dict(rows)
 
 
-def test_the_query_of_the_readme_runs(pipeline: Pipeline) -> None:
-    """The first query an analyst copies gives an answer."""
+def test_the_first_query_runs(pipeline: Pipeline) -> None:
+    """The first query that an analyst copies returns the right numbers."""
     with World(pipeline.url) as world:
         world.message()
     pipeline.cycle()
-    block = re.search(r"```sql\n(select .*?)```", README, re.DOTALL)
-    assert block is not None
+    query = re.search(r"```sql\n(select .*?)```", READMES["README.md"], re.DOTALL)
+    assert query is not None
     with duckdb.connect(str(pipeline.published), read_only=True) as connection:
-        ((_, messages, people),) = connection.execute(block[1]).fetchall()
+        ((_, messages, people),) = connection.execute(query[1]).fetchall()
     assert (messages, people) == (1, 1)
 
 
-def test_every_make_target_of_the_readme_exists() -> None:
-    """No `make` command is promised that the Makefile does not have, and the list has them all."""
+def test_the_documented_metric_calls_run(pipeline: Pipeline) -> None:
+    """Every metric call in the READMEs runs on a generation."""
+    pipeline.cycle()
+    text = "\n".join([block("README.md", "metrics"), READMES["olap/README.md"]])
+    calls = re.findall(r"from\s+(metrics\.\w+(?:\((?:[^()…]|\([^()]*\))*\))?)[;\"`]", text)
+    assert len(calls) > 4
+    with duckdb.connect(str(pipeline.published), read_only=True) as connection:
+        for call in calls:
+            connection.execute(f"from {call}").fetchall()
+
+
+def test_every_documented_make_target_exists() -> None:
+    """Each `make` command in the READMEs is a target, and .PHONY lists all targets."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"^([a-z]+):.*## ", makefile, re.MULTILINE))
-    promised = set(re.findall(r"(?:`|^    )make ([a-z]+)", README, re.MULTILINE))
-    assert promised and promised <= targets
+    targets = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
+    text = "\n".join(READMES.values())
+    documented = set(re.findall(r"(?:`|^    )make ([a-z-]+)", text, re.MULTILINE))
+    assert documented and documented <= targets
     phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
     assert phony is not None and set(phony[1].split()) == targets
 
 
-def test_every_block_that_is_filled_in_is_filled() -> None:
-    """The README's measured and generated blocks are not empty."""
-    for name in ("make etl", "settings", "disk", "bench"):
-        block = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", README, re.DOTALL)
-        assert block is not None and len(block[1].strip()) > 100, name
+@pytest.mark.parametrize("readme", READMES)
+def test_every_marked_block_is_filled(readme: str) -> None:
+    """Each block of output, figures or settings has an end and is not empty."""
+    for name in re.findall(r"^<!-- ([a-z][\w ]*) -->$", READMES[readme], re.MULTILINE):
+        assert len(block(readme, name).strip()) > 100, name
 
 
-def test_the_endpoints_of_the_readme_are_those_of_the_api(tmp_path: Path) -> None:
-    """The README's table names exactly the questions that the OpenAPI document has, and each of
-    their own parameters is a parameter there."""
+def test_the_readme_is_short_enough_to_be_read() -> None:
+    """The top README has at most 200 lines; the others have the details."""
+    assert len(READMES["README.md"].splitlines()) <= 200
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_every_link_leads_somewhere(readme: str) -> None:
+    """Each relative link is a file of the project, and its fragment a heading of that file."""
+    for target in re.findall(r"\]\(([^)]+)\)", READMES[readme]):
+        if target.startswith("https://"):
+            continue
+        path, _, fragment = target.partition("#")
+        file = (ROOT / readme).parent / path if path else ROOT / readme
+        assert file.exists(), target
+        headings = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+        slugs = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+        assert not fragment or fragment in slugs, target
+
+
+def test_the_documented_endpoints_are_those_of_the_api(tmp_path: Path) -> None:
+    """The table has exactly the queries of the OpenAPI document, with parameters that exist."""
     settings = Settings(jwt_secret=Hidden("x" * 32), data_dir=tmp_path)
     document = create_app(settings).openapi_schema.to_schema()
     reads = {
@@ -149,20 +195,32 @@ def test_the_endpoints_of_the_readme_are_those_of_the_api(tmp_path: Path) -> Non
         for path, methods in document["paths"].items()
         if path.startswith(PREFIX) and "get" in methods and not path.endswith("/recent")
     }
-    told = dict(re.findall(r"^\| `(/[^`]+)` \| [^|]+ \|([^|]*)\|$", README, re.MULTILINE))
-    assert set(told) == set(reads)
-    for path, text in told.items():
+    table = block("api/README.md", "endpoints")
+    documented = dict(re.findall(r"^\| `(/[^`]+)` \| [^|]+ \|([^|]*)\|$", table, re.MULTILINE))
+    assert set(documented) == set(reads)
+    for path, text in documented.items():
         assert set(re.findall(r"`(\w+)`", text)) <= reads[path], path
 
 
-def test_the_alerts_of_the_readme_are_about_numbers_there_are() -> None:
-    """Every name in the README's alert rules is one that `/metrics` has."""
-    block = re.search(r"<!-- alerts -->\n(.*?)<!-- /alerts -->", README, re.DOTALL)
-    assert block is not None
+def test_the_documented_alerts_use_metrics_that_exist() -> None:
+    """Every name in the alert rules is a name that `/metrics` exports."""
     known = {sample for family in REGISTRY.collect() for sample in _names(family)}
-    assert set(re.findall(r"\banalytics_\w+", block[1])) <= known
+    assert set(re.findall(r"\banalytics_\w+", block("api/README.md", "alerts"))) <= known
 
 
 def _names(family: Metric) -> set[str]:
     endings = ("", "_total", "_count", "_bucket", "_sum")
     return {f"{family.name}{ending}" for ending in endings}
+
+
+def test_the_settings_of_the_api_are_those_that_it_reads() -> None:
+    """The API's table and the four settings it shares are exactly those that its modules read."""
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "api").rglob("*.py"))
+    read = {
+        setting.metadata["variable"]
+        for setting in fields(Settings)
+        if re.search(rf"settings\.{setting.name}\b", code)
+    }
+    shared = {"DATA_DIR", "DUCKDB_THREADS", "LOG_FORMAT", "LOG_LEVEL"}
+    documented = set(re.findall(r"^\| `(\w+)` \|", settings_table(Program.API), re.MULTILINE))
+    assert documented | shared == read - {"DATABASE_URL"} | {"REDIS_HOST", "REDIS_PORT", "REDIS_DB"}

@@ -1,4 +1,4 @@
-"""Settings: what each variable does, what a bad value says, and that no password shows."""
+"""Settings: each variable, invalid values, and passwords that never appear."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from olap import log
 from olap.errors import SettingsError
-from olap.settings import Hidden, Secret, Settings, settings_table
+from olap.settings import Hidden, Program, Secret, Settings, settings_table
 
 ROOT = Path(__file__).parents[1]
 PASSWORD = "s3cr-et"
@@ -107,73 +107,75 @@ READ = [
 
 # variable, text, part of the message
 REFUSED = [
-    ("ETL_INTERVAL_SECONDS", "0", "must lie between 1 and 86400"),
-    ("ETL_INTERVAL_SECONDS", "86401", "must lie between 1 and 86400"),
+    ("ETL_INTERVAL_SECONDS", "0", "must be between 1 and 86400"),
+    ("ETL_INTERVAL_SECONDS", "86401", "must be between 1 and 86400"),
     ("ETL_INTERVAL_SECONDS", "five", "invalid literal"),
     ("ETL_INTERVAL_SECONDS", "1.5", "invalid literal"),
-    ("DEMO_INTERVAL_SECONDS", "0", "must lie between 1 and 86400"),
-    ("ETL_LOCK_TIMEOUT_SECONDS", "0", "must lie between 1 and 3600"),
-    ("ETL_STALL_SECONDS", "0", "must lie between 1 and 3600"),
-    ("PUBLISH_IDLE_SECONDS", "-1", "must lie between 0 and 86400"),
-    ("KEEP_GENERATIONS", "1", "must lie between 2 and 1000"),
-    ("GRACE_SECONDS", "2592001", "must lie between 0 and 2592000"),
+    ("DEMO_INTERVAL_SECONDS", "0", "must be between 1 and 86400"),
+    ("ETL_LOCK_TIMEOUT_SECONDS", "0", "must be between 1 and 3600"),
+    ("ETL_STALL_SECONDS", "0", "must be between 1 and 3600"),
+    ("PUBLISH_IDLE_SECONDS", "-1", "must be between 0 and 86400"),
+    ("KEEP_GENERATIONS", "1", "must be between 2 and 1000"),
+    ("GRACE_SECONDS", "2592001", "must be between 0 and 2592000"),
     ("DUCKDB_MEMORY_LIMIT", "800", "must be a size such as 900MB or 4GB"),
     ("DUCKDB_MEMORY_LIMIT", "0GB", "must be a size such as 900MB or 4GB"),
     ("DUCKDB_MEMORY_LIMIT", "80%", "must be a size such as 900MB or 4GB"),
-    ("DUCKDB_THREADS", "257", "must lie between 1 and 256"),
-    ("VERIFY_HOUR", "24", "must lie between 0 and 23"),
-    ("VERIFY_BUDGET_ROWS", "0", "must lie between 1 and 1000000000000"),
-    ("REPAIR_MAX_PERCENT", "101", "must lie between 0 and 100"),
-    ("CACHE_TTL_SECONDS", "0", "must lie between 1 and 86400"),
-    ("CACHE_MEMORY_MB", "0", "must lie between 1 and 100000"),
-    ("API_THREADS", "0", "must lie between 1 and 256"),
+    ("DUCKDB_THREADS", "257", "must be between 1 and 256"),
+    ("VERIFY_HOUR", "24", "must be between 0 and 23"),
+    ("VERIFY_BUDGET_ROWS", "0", "must be between 1 and 1000000000000"),
+    ("REPAIR_MAX_PERCENT", "101", "must be between 0 and 100"),
+    ("CACHE_TTL_SECONDS", "0", "must be between 1 and 86400"),
+    ("CACHE_MEMORY_MB", "0", "must be between 1 and 100000"),
+    ("API_THREADS", "0", "must be between 1 and 256"),
     ("API_MEMORY_LIMIT", "lots", "must be a size such as 900MB or 4GB"),
-    ("QUERY_TIMEOUT_SECONDS", "0", "must lie between 1 and 3600"),
-    ("SCOPE_MAX_AGE_SECONDS", "0", "must lie between 1 and 31536000"),
+    ("QUERY_TIMEOUT_SECONDS", "0", "must be between 1 and 3600"),
+    ("SCOPE_MAX_AGE_SECONDS", "0", "must be between 1 and 31536000"),
     ("CORS_ORIGINS", "https://a.example/path", "must be origins such as https://chat.example"),
-    ("RATE_LIMIT_PER_MINUTE", "0", "must lie between 1 and 1000000000"),
-    ("COMPUTE_LIMIT_PER_MINUTE", "0", "must lie between 1 and 1000000000"),
-    ("REDIS_PORT", "0", "must lie between 1 and 65535"),
-    ("REDIS_PORT", "65536", "must lie between 1 and 65535"),
-    ("REDIS_DB", "-1", "must lie between 0 and 1000000"),
+    ("RATE_LIMIT_PER_MINUTE", "0", "must be between 1 and 1000000000"),
+    ("COMPUTE_LIMIT_PER_MINUTE", "0", "must be between 1 and 1000000000"),
+    ("REDIS_PORT", "0", "must be between 1 and 65535"),
+    ("REDIS_PORT", "65536", "must be between 1 and 65535"),
+    ("REDIS_DB", "-1", "must be between 0 and 1000000"),
     ("LOG_FORMAT", "JSON", "must be one of console, json"),
     ("LOG_LEVEL", "trace", "must be one of debug, info, warning, error"),
     ("SANDBOX_DATA", "real", "must be one of traffic, chitchat"),
-    ("SANDBOX_MESSAGES", "999", "must lie between 1000 and 50000000"),
+    ("SANDBOX_MESSAGES", "999", "must be between 1000 and 50000000"),
 ]
 
 
 def as_dict(settings: Settings) -> dict[str, Any]:
-    """The settings by field, secrets unopened."""
+    """The settings by field; secrets stay wrapped."""
     return {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
 
 
 @pytest.mark.parametrize("environ", [{}, {"HOME": "/root"}, {row[0]: "" for row in READ}])
 def test_defaults(environ: dict[str, str]) -> None:
-    """What is not set, or set to nothing, has exactly the documented default."""
+    """A variable that is unset or empty has exactly the documented default."""
     assert as_dict(Settings.from_env(environ)) == DEFAULTS
 
 
 @pytest.mark.parametrize(("variable", "text", "field", "value"), READ)
 def test_each_variable_sets_its_field(variable: str, text: str, field: str, value: Any) -> None:
-    """One variable changes one field to its value and leaves every other as it is."""
+    """One variable changes one field and no other."""
     assert as_dict(Settings.from_env({variable: text})) == DEFAULTS | {field: value}
     assert value != DEFAULTS[field]
 
 
 @pytest.mark.parametrize(("variable", "text", "problem"), REFUSED)
-def test_a_bad_value_names_variable_and_way_out(variable: str, text: str, problem: str) -> None:
-    """An unusable value is refused by name, with the reason, and the hint says how to go on."""
+def test_an_invalid_value_names_the_variable_and_what_to_do(
+    variable: str, text: str, problem: str
+) -> None:
+    """The message names the variable and the reason; the hint says what to do."""
     with pytest.raises(SettingsError) as caught:
         Settings.from_env({variable: text})
-    assert caught.value.message.startswith(f"{variable}={text!r} cannot be used: ")
+    assert caught.value.message.startswith(f"{variable}={text!r} is invalid: ")
     assert problem in caught.value.message
-    assert caught.value.hint.startswith(f"Correct {variable}, or unset it to get the default")
+    assert caught.value.hint.startswith(f"Correct {variable}, or unset it to use the default")
     assert caught.value.exit_code == 2
 
 
-def test_a_key_never_shows() -> None:
-    """Nothing of JWT_SECRET is in any text made of the settings, and `reveal` gives all of it."""
+def test_a_key_never_appears() -> None:
+    """No text of the settings contains any of JWT_SECRET, and `reveal` returns all of it."""
     settings = Settings.from_env({"JWT_SECRET": PASSWORD})
     key = settings.jwt_secret
     assert key is not None
@@ -182,9 +184,10 @@ def test_a_key_never_shows() -> None:
     assert key.reveal() == PASSWORD
 
 
-def test_every_checked_variable_has_a_bad_value_here() -> None:
-    """The two lists above speak of every variable there is; only free texts are never refused."""
-    documented = set(re.findall(r"^\| `([A-Z_]+)` ", settings_table(), re.MULTILINE))
+def test_every_validated_variable_has_an_invalid_value_here() -> None:
+    """The two lists above cover every variable; only free texts have no invalid value."""
+    tables = "".join(settings_table(program) for program in Program)
+    documented = set(re.findall(r"^\| `([A-Z_]+)` ", tables, re.MULTILINE))
     assert {row[0] for row in READ} == documented
     free = {"DATABASE_URL", "DATA_DIR", "API_DIR", "REDIS_URL", "REDIS_HOST", "SANDBOX_DIR"}
     free |= {"EVENTS_DATABASE_URL", "EVENTS_REDIS_URL", "JWT_SECRET", "JWT_PUBLIC_KEY"}
@@ -201,19 +204,19 @@ def test_every_checked_variable_has_a_bad_value_here() -> None:
     ],
 )
 def test_redis_parts_spell_the_url(host: str, url: str) -> None:
-    """Host, port and number together make the URL, and a host can be nothing but a host."""
+    """Host, port and number make the URL, and the host cannot inject other parts."""
     environ = {"REDIS_HOST": host, "REDIS_PORT": "6380", "REDIS_DB": "2"}
     assert Settings.from_env(environ).redis_url.reveal() == url
 
 
-def test_redis_url_wins() -> None:
-    """Where REDIS_URL is set the three parts are not even looked at."""
+def test_redis_url_takes_precedence() -> None:
+    """If REDIS_URL is set, the three parts are ignored, even when they are invalid."""
     environ = {"REDIS_URL": "redis://u:p@h/1", "REDIS_HOST": "other", "REDIS_PORT": "not a port"}
     assert Settings.from_env(environ).redis_url == Secret("redis://u:p@h/1")
 
 
 def shown(secret: Secret) -> list[str]:
-    """Every way in which a secret may end up in a text."""
+    """Every way in which a secret can become part of a text."""
     settings = Settings(database_url=secret)
     return [
         str(secret),
@@ -255,8 +258,8 @@ CONNECTION_STRINGS = [
 
 
 @pytest.mark.parametrize(("template", "password"), CONNECTION_STRINGS)
-def test_a_secret_never_shows_its_password(template: str, password: str) -> None:
-    """In no text form of the secret, or of settings that hold it, is any part of the password."""
+def test_a_secret_hides_its_password(template: str, password: str) -> None:
+    """No text form of the secret, or of settings with it, contains any part of the password."""
     parts = re.findall(r"qx\d|" + PASSWORD, password)
     found = shown(Secret(template.format(password)))
     assert parts
@@ -274,8 +277,8 @@ def test_a_secret_never_shows_its_password(template: str, password: str) -> None
         ("postgresql://u:@h/d", "postgresql://u:***@h/d"),
     ],
 )
-def test_a_secret_shows_what_is_not_secret(given: str, expected: str) -> None:
-    """The text says everything but the password, and the driver gets everything."""
+def test_a_secret_shows_everything_but_the_password(given: str, expected: str) -> None:
+    """The text has everything but the password, and the driver gets the whole string."""
     assert str(Secret(given)) == expected
     assert repr(Secret(given)) == f"Secret({expected!r})"
     assert Secret(given).reveal() == given
@@ -291,15 +294,15 @@ def test_a_secret_shows_what_is_not_secret(given: str, expected: str) -> None:
         "unix:///run/valkey.sock",
     ],
 )
-def test_a_string_without_a_password_shows_whole(text: str) -> None:
-    """Where there is no password nothing is hidden, so that errors name the server."""
+def test_a_string_without_a_password_is_shown_whole(text: str) -> None:
+    """Without a password nothing is hidden, so errors name the server."""
     assert str(Secret(text)) == text
     assert Secret(text).redact(f"cannot connect to {text}") == f"cannot connect to {text}"
 
 
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=0x17F), min_size=4))
 def test_any_encoded_password_is_hidden(password: str) -> None:
-    """A password that is percent-encoded as a URL demands never shows, whatever is in it."""
+    """A percent-encoded password never appears, whatever characters it has."""
     encoded = quote(password, safe="")
     assert str(Secret(f"postgresql://u:{encoded}@h/d")) == "postgresql://u:***@h/d"
 
@@ -364,13 +367,13 @@ def test_an_empty_quoted_password_changes_no_other_text() -> None:
     ],
 )
 def test_drivers_messages_are_redacted(given: str, message: str, expected: str) -> None:
-    """A driver may echo the string, or its password alone: both are taken out, nothing else."""
+    """The string and the password alone are removed from a message, and nothing else is."""
     assert Secret(given).redact(message) == expected
 
 
 @pytest.mark.parametrize("log_format", ["console", "json"])
 def test_a_log_line_hides_the_password(log_format: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    """A secret that is logged, alone or within settings, shows no password in either format."""
+    """A logged secret, alone or within settings, shows no password in either format."""
     secret = Secret(f"postgresql://u:{PASSWORD}@h/d")
     try:
         log.configure(log_format)
@@ -383,7 +386,7 @@ def test_a_log_line_hides_the_password(log_format: Any, capsys: pytest.CaptureFi
 
 
 def reads_of_environment(source: str) -> list[int]:
-    """The lines that read the environment; handing all of it on to a child process does not."""
+    """The lines that read the environment; passing all of it to a child process does not count."""
     tree = ast.parse(source)
     handed_on = {
         id(value)
@@ -424,13 +427,21 @@ def test_the_environment_is_read_in_one_place() -> None:
         "import os\nf(env=g(os.environ))",
     ],
 )
-def test_reading_the_environment_is_noticed(source: str) -> None:
-    """The scan above finds each way to read a variable."""
+def test_reading_the_environment_is_detected(source: str) -> None:
+    """The scan above finds every way to read a variable."""
     assert reads_of_environment(source)
 
 
-def test_the_readme_has_the_table_of_settings() -> None:
-    """The README's table is the one that is made from the settings."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    found = re.findall(r"<!-- settings -->\n(.*?)<!-- /settings -->", readme, re.DOTALL)
-    assert [table.strip() for table in found] == [settings_table().strip()]
+@pytest.mark.parametrize(
+    ("program", "readme", "block"),
+    [
+        (Program.PIPELINE, "etl/README.md", "settings"),
+        (Program.SANDBOX, "etl/README.md", "sandbox settings"),
+        (Program.API, "api/README.md", "settings"),
+    ],
+)
+def test_the_readmes_have_the_tables_of_settings(program: Program, readme: str, block: str) -> None:
+    """Each table of settings in a README is the one that `settings_table` generates."""
+    text = (ROOT / readme).read_text(encoding="utf-8")
+    found = re.findall(rf"<!-- {block} -->\n(.*?)<!-- /{block} -->", text, re.DOTALL)
+    assert [table.strip() for table in found] == [settings_table(program).strip()]

@@ -1,4 +1,4 @@
-"""Freshness and health, from manifests that were written to a DATA_DIR of the test's own."""
+"""Status: levels, reasons and numbers from manifests that the test writes."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def layout(tmp_path: Path) -> Layout:
 
 
 def put(layout: Layout, manifest: Manifest, *, number: int = 1) -> None:
-    """Put a published generation and the lake's manifest where `publish` puts them."""
+    """Write a published generation and the lake's manifest where `publish` writes them."""
     published = manifest.with_generation(number, TIME)
-    write_durably(layout.generation(number), b"a DuckDB file, as far as status cares")
+    write_durably(layout.generation(number), b"status does not open this file")
     write_durably(layout.generation_manifest(number), published.to_json())
     layout.pointer.unlink(missing_ok=True)
     layout.pointer.symlink_to(os.path.relpath(layout.generation(number), layout.root))
@@ -45,12 +45,12 @@ def put(layout: Layout, manifest: Manifest, *, number: int = 1) -> None:
 
 
 def status_at(layout: Layout, lag: timedelta) -> Status:
-    """The status so long after the default batch's `data_through`."""
+    """The status when `lag` has passed since the `data_through` of the default batch."""
     return status(layout, TIME + lag, interval_seconds=INTERVAL)
 
 
 def as_json(found: Status) -> dict[str, Any]:
-    """The status as `status --json` writes it, read by somebody else's parser."""
+    """The status as `status --json` prints it, parsed."""
     decoded: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(found))
     return decoded
 
@@ -67,7 +67,7 @@ def as_json(found: Status) -> dict[str, Any]:
     ],
 )
 def test_the_lag_decides_the_level(layout: Layout, lag: timedelta, level: Level) -> None:
-    """More than 2 intervals are a WARNING and more than 6 CRITICAL; exactly as many are not."""
+    """A lag above 2 intervals is a WARNING and above 6 CRITICAL; the limits are exclusive."""
     put(layout, a_manifest())
     found = status_at(layout, lag)
     assert (found.level, found.lag_seconds) == (level, lag.total_seconds())
@@ -82,13 +82,13 @@ def test_the_lag_decides_the_level(layout: Layout, lag: timedelta, level: Level)
     ],
 )
 def test_the_reason_names_the_limit(layout: Layout, intervals: int, reason: str) -> None:
-    """One reason tells how old the data are and which limit that is over."""
+    """One reason names the age of the data and the limit that it exceeds."""
     put(layout, a_manifest())
     assert status_at(layout, timedelta(seconds=intervals * INTERVAL)).reasons == (reason,)
 
 
 def test_exit_codes_are_what_monitoring_expects() -> None:
-    """OK, WARNING and CRITICAL leave with 0, 1 and 2."""
+    """The exit codes of OK, WARNING and CRITICAL are 0, 1 and 2."""
     assert {level.name: level.exit_code for level in Level} == {
         "OK": 0,
         "WARNING": 1,
@@ -97,7 +97,7 @@ def test_exit_codes_are_what_monitoring_expects() -> None:
 
 
 def test_without_a_generation_it_is_critical(layout: Layout) -> None:
-    """An empty DATA_DIR is CRITICAL, and everything that is not known is null or empty."""
+    """An empty DATA_DIR is CRITICAL, and unknown values are null or empty."""
     found = status_at(layout, timedelta(0))
     assert found.level is Level.CRITICAL
     assert found.reasons == ("no generation has been published",)
@@ -107,14 +107,14 @@ def test_without_a_generation_it_is_critical(layout: Layout) -> None:
 
 
 def test_a_data_dir_that_does_not_exist_is_critical(tmp_path: Path) -> None:
-    """Asking for the status of nothing answers, and makes no directory."""
+    """The status of a missing DATA_DIR is CRITICAL and creates no directory."""
     layout = Layout(tmp_path / "not" / "there")
     assert status_at(layout, timedelta(0)).level is Level.CRITICAL
     assert not layout.root.parent.exists()
 
 
 def test_a_batch_without_a_generation_is_critical(layout: Layout) -> None:
-    """A first cycle that died before it published shows its lag, and no generation."""
+    """A first cycle that died before it published shows its lag but no generation."""
     write_durably(layout.lake_manifest, a_manifest().to_json())
     found = status_at(layout, timedelta(seconds=10))
     assert (found.level, found.generation, found.lag_seconds) == (Level.CRITICAL, None, 10)
@@ -122,7 +122,7 @@ def test_a_batch_without_a_generation_is_critical(layout: Layout) -> None:
 
 
 def test_the_lag_counts_from_the_last_batch(layout: Layout) -> None:
-    """While nothing changes no generation is published, and the newest batch keeps the lag low."""
+    """When nothing changes, no generation is published and the newest batch keeps the lag low."""
     put(layout, a_manifest())
     later = a_batch(batch=2, data_through=TIME + timedelta(hours=1))
     write_durably(layout.lake_manifest, a_manifest(batches=(a_batch(), later)).to_json())
@@ -132,19 +132,19 @@ def test_the_lag_counts_from_the_last_batch(layout: Layout) -> None:
 
 
 def test_a_count_that_differs_is_a_warning(layout: Layout) -> None:
-    """A table with other rows than the source warns, names both counts and the way out."""
+    """A table whose count differs from the source warns, with both counts and what to do."""
     tables = a_manifest().tables | {"events": a_table_state(rows=1_234, source_rows=1_200)}
     put(layout, a_manifest(tables=tables))
     found = status_at(layout, timedelta(0))
     assert found.level is Level.WARNING
     assert found.reasons == (
-        "events has 1,234 rows, the source counts 1,200: "
-        "remove what is gone with `verify --repair --yes`",
+        "events has 1,234 rows here and 1,200 at the source: "
+        "if the source is right, run `verify --repair --yes`",
     )
 
 
 def test_the_worst_reason_decides(layout: Layout) -> None:
-    """A count that differs makes nothing less CRITICAL; both reasons are told."""
+    """A warning does not lower CRITICAL; both reasons are listed."""
     put(layout, a_manifest(tables={"users": a_table_state(rows=1)}))
     found = status_at(layout, timedelta(days=1))
     assert found.level is Level.CRITICAL
@@ -155,10 +155,10 @@ def test_the_worst_reason_decides(layout: Layout) -> None:
     ("older_xmins", "seconds"),
     [((), 0), ((999,), 0), ((1_000,), 300), ((999, 1_000), 300), ((1_000, 1_000, 1_000), 900)],
 )
-def test_the_bases_age_is_how_long_it_stood(
+def test_the_age_of_the_watermark_is_how_long_it_has_not_moved(
     layout: Layout, older_xmins: tuple[int, ...], seconds: int
 ) -> None:
-    """The age runs back over the batches, every 300 s one, that had the same xmin."""
+    """The age spans the latest batches, one every 300 s, with the same xmin."""
     xmins = (*older_xmins, 1_000)
     batches = tuple(
         a_batch(
@@ -176,8 +176,8 @@ def test_the_bases_age_is_how_long_it_stood(
     assert watermark.held_back_by == f"pid {len(xmins)}"
 
 
-def test_only_the_last_five_batches_are_told(layout: Layout) -> None:
-    """The newest five batches are listed, oldest first, whole."""
+def test_only_the_last_five_batches_are_listed(layout: Layout) -> None:
+    """The newest five batches are listed with all fields, oldest first."""
     batches = tuple(a_batch(batch=number) for number in range(1, 9))
     put(layout, a_manifest(batches=batches))
     found = as_json(status_at(layout, timedelta(0)))["batches"]
@@ -185,8 +185,8 @@ def test_only_the_last_five_batches_are_told(layout: Layout) -> None:
     assert set(found[0]) == set(a_batch().__struct_fields__)
 
 
-def test_disk_use_is_told_by_purpose(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bytes of the lake, the warehouse with its log, and the generations without the symlink."""
+def test_disk_use_is_listed_by_purpose(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sizes cover the lake, the warehouse with its WAL, and the generations without the symlink."""
     put(layout, a_manifest())
     lake, day = layout.lake_manifest.stat().st_size, layout.lake / "messages/day=2026-03-01"
     day.mkdir(parents=True)
@@ -204,8 +204,8 @@ def test_disk_use_is_told_by_purpose(layout: Layout, monkeypatch: pytest.MonkeyP
     }
 
 
-def test_json_has_the_names_that_monitoring_reads(layout: Layout) -> None:
-    """The JSON has exactly the documented fields, times in RFC 3339, tables with rows and days."""
+def test_json_has_exactly_the_documented_fields(layout: Layout) -> None:
+    """The JSON has the documented fields and no other; times are RFC 3339."""
     files = (a_lake_file(), a_lake_file(day=(TIME - timedelta(days=1)).date(), proved_at=TIME))
     batches = (a_batch(held_back_by="pid 7 app"),)
     messages = a_table_state(rows=20, source_rows=20, outside_rows=3)
@@ -244,8 +244,8 @@ def test_json_has_the_names_that_monitoring_reads(layout: Layout) -> None:
     assert [batch["data_through"] for batch in listed] == ["2026-03-01T12:00:00Z"]
 
 
-def test_the_text_tells_the_same(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The text for people has the level, the reasons and every number of the JSON."""
+def test_the_text_has_the_same_numbers(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The text has the level, the reasons and every number of the JSON."""
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=3_210_000_000))
     batch = a_batch(rows_read=61_001, rows_changed=62_002, days_rebuilt=13, held_back_by="pid 7")
     tables = {"messages": a_table_state(rows=1_234, source_rows=5_678, outside_rows=9)}
@@ -256,8 +256,8 @@ def test_the_text_tells_the_same(layout: Layout, monkeypatch: pytest.MonkeyPatch
     assert lines[0] == "WARNING"
     assert [line.strip() for line in lines[1:3]] == [
         "the last batch is 700 s old, more than 2 intervals of 300 s",
-        "messages has 1,234 rows, the source counts 5,678: "
-        "remove what is gone with `verify --repair --yes`",
+        "messages has 1,234 rows here and 5,678 at the source: "
+        "if the source is right, run `verify --repair --yes`",
     ]
     assert "generation    42, published 2026-03-01 12:00:00 UTC" in lines
     assert "data through  2026-03-01 12:00:00 UTC" in lines
@@ -271,14 +271,14 @@ def test_the_text_tells_the_same(layout: Layout, monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_text_of_an_empty_data_dir(layout: Layout) -> None:
-    """Where nothing was published, the text says so and invents no number."""
+    """Before the first generation the text says so and shows no numbers."""
     lines = status_text(status_at(layout, timedelta(0))).splitlines()
     assert lines[:2] == ["CRITICAL", "  no generation has been published"]
     assert [line.split()[0] for line in lines[2:] if line] == ["disk", "disk"]
 
 
 def test_a_damaged_manifest_is_an_error(layout: Layout) -> None:
-    """A damaged manifest is no status: it is an error with a hint."""
+    """A damaged manifest is an error with a hint, not a status."""
     put(layout, a_manifest())
     layout.lake_manifest.write_bytes(b"{")
     with pytest.raises(LakeError, match="is damaged"):
@@ -286,8 +286,8 @@ def test_a_damaged_manifest_is_an_error(layout: Layout) -> None:
 
 
 @pytest.mark.parametrize("is_published", [False, True])
-def test_the_command_leaves_with_the_levels_exit_code(layout: Layout, is_published: bool) -> None:
-    """`python -m etl status --json` prints one JSON object and exits with 2 when it is CRITICAL."""
+def test_the_command_exits_with_the_code_of_the_level(layout: Layout, is_published: bool) -> None:
+    """`python -m etl status --json` prints one JSON object and exits with 2 if CRITICAL."""
     if is_published:
         put(layout, a_manifest(batches=(a_batch(data_through=TIME.replace(year=2000)),)))
     finished = subprocess.run(

@@ -1,8 +1,8 @@
-"""Transaction ids on the circle: no row that a snapshot could not see is missed, on any lap.
+"""Wraparound of transaction ids: no row that a snapshot could not see is missed.
 
-A row stores 32 bits of its xid, a watermark all 64, and `age()` counts backwards on the circle. The
-model of `age()` here is first held against the server's; properties are then shown for the model,
-and at last a real server is taken across 2^31 and 2^32.
+A row stores 32 bits of its xid, a watermark all 64, and `age()` counts backwards on the circle of
+32-bit xids. The model of `age()` here is compared with the server's, properties are tested on the
+model, and a real server is moved across 2^31 and 2^32.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tests.world import World, at
 
 CIRCLE = 2**32
 INT_MAX = 2**31 - 1
-# 0 is no xid, 1 bootstraps, 2 is what old clusters froze rows with: never handed out.
+# Special xids, which are never assigned: 0 is invalid, 1 bootstraps, 2 marks frozen rows.
 FIRST_NORMAL = 3
 XIDS_PER_SEGMENT = 8192 * 4 * 32
 
@@ -43,12 +43,12 @@ def age(now: int, xid: int) -> int:
 
 
 def is_read(now: int, watermark: int, row: int) -> bool:
-    """What `sql/source/messenger/*.sql` ask of a row's xmin; the watermark is cut to 32 bits."""
+    """The condition of `sql/source/messenger/*.sql` on a row's xmin, with a 32-bit watermark."""
     return 0 <= age(now, row) <= age(now, watermark & 0xFFFF_FFFF)
 
 
-def test_the_model_is_what_the_server_computes(database: str) -> None:
-    """`age()` of xids all around the circle, special ones included, is the model's."""
+def test_the_model_equals_the_server(database: str) -> None:
+    """The server's `age()` of xids around the circle, including special ones, equals the model."""
     with psycopg.connect(database) as connection:
         row = connection.execute("select pg_current_xact_id()::text::bigint").fetchone()
         assert row is not None
@@ -62,14 +62,14 @@ def test_the_model_is_what_the_server_computes(database: str) -> None:
 
 
 def xids() -> st.SearchStrategy[int]:
-    """64-bit xids that can be handed out, most of them near 2^31 and 2^32 and laps later."""
+    """64-bit xids that can be assigned, most of them near multiples of 2^31."""
     corners = st.sampled_from([n * 2**31 for n in (0, 1, 2, 3, 4, 7, 8, 2**20)])
     near = st.builds(lambda corner, n: max(corner + n, 0), corners, st.integers(-2000, 2000))
-    return st.one_of(near, st.integers(0, 2**40)).map(handed_out)
+    return st.one_of(near, st.integers(0, 2**40)).map(assigned)
 
 
-def handed_out(xid: int) -> int:
-    """The xid, or the first after it that is not special."""
+def assigned(xid: int) -> int:
+    """The xid, or the next one that is not special."""
     return xid if xid % CIRCLE >= FIRST_NORMAL else xid - xid % CIRCLE + FIRST_NORMAL
 
 
@@ -82,22 +82,22 @@ def handed_out(xid: int) -> int:
 def test_no_row_that_a_snapshot_could_not_see_is_missed(
     watermark: int, behind: int, burned: int, where: int
 ) -> None:
-    """Whenever the guard trusts a watermark, every xid from it to the snapshot's xmax is read."""
-    xmax = handed_out(watermark + behind)
+    """If the guard accepts a watermark, every xid from it to the snapshot's xmax is read."""
+    xmax = assigned(watermark + behind)
     trusted, _ = watermark_to_read_from(
         a_table_state(watermark=watermark), a_relation(), a_snapshot(xmin=watermark, xmax=xmax)
     )
     assume(trusted is not None)
-    row = handed_out(watermark + where % max(behind, 1))
+    row = assigned(watermark + where % max(behind, 1))
     assume(row < xmax)
-    # Others go on taking xids between the snapshot and the statement that counts.
-    assert is_read(handed_out(xmax + burned), watermark, row)
+    # Other transactions take xids between the snapshot and the statement.
+    assert is_read(assigned(xmax + burned), watermark, row)
 
 
 @given(watermark=xids(), behind=st.integers(0, 2**20), before=st.integers(1, 2**31 - 2**21))
-def test_older_rows_are_left_where_they_are(watermark: int, behind: int, before: int) -> None:
-    """Neither a row up to half a circle older than the watermark nor a frozen row is read."""
-    now = handed_out(watermark + behind)
+def test_older_rows_are_not_read(watermark: int, behind: int, before: int) -> None:
+    """Rows up to half a circle older than the watermark, and frozen rows, are not read."""
+    now = assigned(watermark + behind)
     assume(watermark - before >= FIRST_NORMAL)
     row = watermark - before
     assert row % CIRCLE < FIRST_NORMAL or not is_read(now, watermark, row)
@@ -105,10 +105,8 @@ def test_older_rows_are_left_where_they_are(watermark: int, behind: int, before:
 
 
 @given(watermark=xids(), beyond=st.integers(0, 2**33))
-def test_a_watermark_of_another_half_of_the_circle_is_not_trusted(
-    watermark: int, beyond: int
-) -> None:
-    """From a million short of 2^31 on, however many laps, the table is read whole."""
+def test_a_watermark_in_another_half_of_the_circle_is_refused(watermark: int, beyond: int) -> None:
+    """A table with a watermark older than 2^31 less a million is read whole."""
     xmax = watermark + WATERMARK_AGE_MAX + beyond
     found = watermark_to_read_from(
         a_table_state(watermark=watermark), a_relation(), a_snapshot(xmax=xmax)
@@ -118,7 +116,7 @@ def test_a_watermark_of_another_half_of_the_circle_is_not_trusted(
 
 @contextmanager
 def server_whose_next_xid_is(xid: int) -> Iterator[str]:
-    """A fresh server of its own, moved there while it is down; its rows so far are frozen."""
+    """A new server that is moved to an xid while it is stopped; its rows are frozen before."""
     with tempfile.TemporaryDirectory(prefix="test-wrap-") as name:
         directory = Path(name).resolve()
         with postgres_server(directory, version=POSTGRES_VERSION) as server:
@@ -142,15 +140,16 @@ def server_whose_next_xid_is(xid: int) -> Iterator[str]:
 
 
 def next_xid(world: World) -> int:
-    """Take an xid; which one it was, 64 bits."""
+    """Take an xid and return its 64 bits."""
     row = world.connection.execute("select pg_current_xact_id()::text::bigint").fetchone()
     assert row is not None
     return int(row[0])
 
 
 @pytest.mark.parametrize("corner", [2**31, 2**32])
-def test_cycles_go_on_across_the_corner(corner: int, tmp_path: Path) -> None:
-    """On a real server each cycle around 2^31 and 2^32 reads what is new, late commits included."""
+@pytest.mark.slow
+def test_cycles_continue_across_a_wraparound(corner: int, tmp_path: Path) -> None:
+    """On a real server each cycle around 2^31 and 2^32 reads new rows, including late commits."""
     with server_whose_next_xid_is(corner - 100) as url, World(url) as world, World(url) as late:
         pipeline = Pipeline(url, Settings(data_dir=tmp_path / "data"))
         world.user(1)
@@ -178,7 +177,7 @@ def test_cycles_go_on_across_the_corner(corner: int, tmp_path: Path) -> None:
         assert report.extract.tables["users"].rows == 0
         late.connection.execute("commit")
         report = pipeline.cycle()
-        # The watermark was held back before the corner, and goes on from beyond it now.
+        # The late transaction held the watermark back; now it moves across the corner.
         assert report.extract.tables["messages"].rows == number - 100 + 6
         found, source = contents.of_views(pipeline.published), contents.of_source(url)
         assert contents.differences(found, source) == {}

@@ -1,4 +1,4 @@
-"""Keys and tokens for the tests of the API, generated and never anybody's."""
+"""Keys and tokens for the tests of the API, generated for them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TO_JWK: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Signer:
-    """A private key and the algorithm it signs with."""
+    """A private key and the algorithm with which it signs."""
 
     algorithm: str
     private: Any
@@ -31,7 +31,7 @@ class Signer:
 
     @classmethod
     def new(cls, algorithm: str, kid: str | None = None) -> Signer:
-        """A fresh key of the kind that the algorithm takes."""
+        """A new key for the algorithm."""
         match algorithm:
             case "RS256":
                 private: Any = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -51,12 +51,12 @@ class Signer:
 
     @property
     def jwk(self) -> dict[str, Any]:
-        """The public key as a member of a key set."""
+        """The public key as an element of a key set."""
         found: dict[str, Any] = json.loads(_TO_JWK[self.algorithm](self.private.public_key()))
         return found if self.kid is None else found | {"kid": self.kid}
 
     def token(self, **changes: Any) -> str:
-        """A token of user 7, member, good for an hour; `name=None` leaves a claim out."""
+        """A token of the member 7 that expires in an hour; `name=None` omits a claim."""
         now = datetime.now(UTC)
         claims = {"sub": "7", "role": "member", "iat": now, "exp": now + timedelta(hours=1)}
         claims = {name: value for name, value in (claims | changes).items() if value is not None}
@@ -64,12 +64,12 @@ class Signer:
         return jwt.encode(claims, self.private, algorithm=self.algorithm, headers=headers)
 
     def bearer(self, **changes: Any) -> str:
-        """The header with such a token."""
+        """The header `Authorization` with such a token."""
         return f"Bearer {self.token(**changes)}"
 
 
 def write_jwks(path: Path, *signers: Signer) -> None:
-    """Replace the file by a key set with the public keys of these."""
+    """Replace the file by a key set with the public keys of these signers."""
     draft = path.with_suffix(".draft")
     draft.write_text(json.dumps({"keys": [signer.jwk for signer in signers]}))
     draft.replace(path)

@@ -1,4 +1,4 @@
-"""Writes a messenger's rows, each with defaults: a test names only what it is about.
+"""Writes rows of a messenger with defaults, so that a test names only what it tests.
 
 Ids are numbers here; a conversation, message or event number becomes a uuid.
 """
@@ -26,17 +26,17 @@ TABLES = {
 
 
 def uuid(number: int) -> UUID:
-    """A uuid that shows its number."""
+    """The uuid of a number."""
     return UUID(int=number)
 
 
 def at(**offset: float) -> datetime:
-    """TIME_ZERO moved by what `timedelta` takes."""
+    """TIME_ZERO moved by the arguments of `timedelta`."""
     return TIME_ZERO + timedelta(**offset)
 
 
 class World:
-    """An open connection to the messenger's database; every statement commits by itself."""
+    """A connection to the messenger's database in autocommit mode."""
 
     def __init__(self, url: str) -> None:
         self.connection = psycopg.connect(url, autocommit=True)
@@ -92,7 +92,7 @@ class World:
         self.write("analytics_events", {"id": uuid(number), **defaults, **values})
 
     def write(self, table: str, values: dict[str, Any]) -> None:
-        """Insert a row, or put it over the one with the same key."""
+        """Insert a row, or update the row with the same key."""
         keys = TABLES[table]
         others = [column for column in values if column not in keys]
         names = sql.SQL(", ").join(map(sql.Identifier, values))
@@ -109,5 +109,5 @@ class World:
         self.connection.execute(statement, list(values.values()))
 
     def execute(self, statement: str, *parameters: Any) -> None:
-        """Anything else."""
+        """Execute another statement."""
         self.connection.execute(statement.encode(), parameters or None)

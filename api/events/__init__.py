@@ -1,17 +1,17 @@
-"""Events of the messenger, taken in: what is answered with 202 is on a disk.
+"""Receiving the messenger's events: an event that was answered with 202 is on a disk.
 
-    POST /events ──► Writer ──one INSERT for all that came──► PostgreSQL: analytics_events
-                       │ PostgreSQL is away                        ▲
-                       └──► Queue: a stream in a durable Redis ────┘ moved over when it is back
+    POST /events ──► Writer ──one INSERT per group of requests──► PostgreSQL: analytics_events
+                       │ PostgreSQL is away                            ▲
+                       └──► Queue: a stream in a durable Redis ────────┘ moved when it is back
                               (append-only file, noeviction, WAITAOF)
 
-* **Never lost**: 202 is sent after PostgreSQL has committed, or after Redis has said that its
-  append-only file has reached the disk. Where neither happens the answer is 503.
-* **Never doubled**: an event is its uuid. PostgreSQL keeps the first one of each, so a client, the
-  writer and the queue may all repeat themselves.
-* **Bounded**: what waits, in events and bytes, and for how long.
+* **Never lost**: 202 is sent after PostgreSQL has committed, or after Redis has confirmed that its
+  append-only file is on the disk. Otherwise the answer is 503.
+* **Never doubled**: an event is identified by its uuid. PostgreSQL keeps the first row of each, so
+  the client, the writer and the queue may all repeat themselves.
+* **Bounded**: the number, the bytes and the time of waiting events have limits.
 
-A 503 means *not confirmed*: the event may have been written after all, and to send it again with
-its uuid is always right. Nothing is computed from what passes here; the numbers come from
-PostgreSQL, through the ETL. `Feed` shows administrators the last events, and may lose them.
+A 503 means *not confirmed*: the event may have been stored, and sending it again with its uuid is
+always right. The API computes nothing from these events; metrics are computed from PostgreSQL,
+through the ETL. `Feed` shows administrators the most recent events, and may lose them.
 """

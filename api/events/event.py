@@ -1,6 +1,6 @@
-"""One event: what a client may say of it, and the row that it becomes.
+"""An event: what a client may send, and the row that it becomes.
 
-The row is JSON, made once; the insert, the queue and the feed all take these bytes.
+The row is encoded as JSON once; the insert, the queue and the feed use these bytes.
 """
 
 from __future__ import annotations
@@ -8,19 +8,35 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID, uuid4
 
 import msgspec
 from msgspec import Meta
 
-from api.client import AnalyticsEventType
 from olap.tables import MESSENGER_IDS, IdType
 
 METADATA_BYTES_MAX = 8192
 EVENTS_MAX = 1000
 
-# How an id of the source's type is written in JSON, where 7.0 is an integer, too.
+
+class EventType(StrEnum):
+    """The types of events in the messenger."""
+
+    MESSAGE_SENT = "message.sent"
+    MESSAGE_EDITED = "message.edited"
+    MESSAGE_DELETED = "message.deleted"
+    MESSAGE_READ = "message.read"
+    USER_ONLINE = "user.online"
+    USER_OFFLINE = "user.offline"
+    CONVERSATION_CREATED = "conversation.created"
+    CONVERSATION_JOINED = "conversation.joined"
+    CONVERSATION_LEFT = "conversation.left"
+    FILE_UPLOADED = "file.uploaded"
+
+
+# How JSON writes an id of the source's type; in JSON 7.0 is an integer as well.
 _JSON_TYPES: dict[IdType, Any] = {
     IdType.INTEGER: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | float,
     IdType.UUID: UUID,
@@ -39,13 +55,13 @@ class Event(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     Attributes:
         event_type: what happened.
-        id: made by the client, so that a retry is harmless; without it one is made here.
-        user_id: whom it concerns.
-        conversation_id: where it happened.
-        metadata: more about it, at most 8 KB of JSON; it stays in PostgreSQL.
+        id: set by the client, so that a retry is harmless; generated here if it is missing.
+        user_id: the user.
+        conversation_id: the conversation.
+        metadata: details, at most 8 KB of JSON; they stay in PostgreSQL.
     """
 
-    event_type: AnalyticsEventType
+    event_type: EventType
     id: UUID | None = None
     user_id: UserId | None = None
     conversation_id: ConversationId | None = None
@@ -59,14 +75,14 @@ class Event(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 def _whole(name: str, value: float) -> int:
-    # Beyond 2^53 a float stands for several integers.
+    # Beyond 2^53 one float represents several integers.
     if not value.is_integer() or abs(value) > 2**53:
-        raise ValueError(f"{name} is no whole number")
+        raise ValueError(f"{name} is not a whole number")
     return int(value)
 
 
 class UnusableError(ValueError):
-    """The body is not one event or a list of them; `where` names the part, `fault` says why."""
+    """The body is not an event or a list of events; `where` names the part, `fault` the reason."""
 
     def __init__(self, where: str, fault: str) -> None:
         super().__init__(f"{where} {fault}")
@@ -76,7 +92,7 @@ class UnusableError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An event as it is stored: its uuid, and the whole as one JSON object."""
+    """An event as it is stored: its uuid, and the whole row as one JSON object."""
 
     id: str
     content: bytes
@@ -99,7 +115,7 @@ def read_events(body: bytes) -> list[Event]:
         fault, _, path = str(error).partition(" - at `")
         raise UnusableError(_name_of(path.rstrip("`")), f"cannot be used: {fault}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UnusableError("body", f"is no JSON: {error}") from None
+        raise UnusableError("body", f"is not JSON: {error}") from None
     except RecursionError:
         raise UnusableError("body", "is nested too deeply") from None
     events = found if isinstance(found, list) else [found]
@@ -111,13 +127,13 @@ def read_events(body: bytes) -> list[Event]:
 def rows_of(
     events: list[Event], created_at: datetime, new_id: Callable[[], UUID] = uuid4
 ) -> list[Row]:
-    """The rows that these events become.
+    """The rows of these events.
 
     Args:
-        created_at: when the API got them, aware; all of a request get the same time.
+        created_at: when the API received them, aware; the same for all events of a request.
 
     Raises:
-        UnusableError: the metadata of one are too long, or hold what PostgreSQL cannot store.
+        UnusableError: the metadata of one is too long, or contains what PostgreSQL cannot store.
     """
     stamp = created_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
     rows = []
@@ -140,9 +156,9 @@ def _metadata(metadata: dict[str, Any], where: str) -> bytes:
     encoded = _encode(metadata)
     if len(encoded) > METADATA_BYTES_MAX:
         raise UnusableError(where, f"is longer than {METADATA_BYTES_MAX} bytes: {len(encoded)}")
-    # The six characters may also be an escaped backslash before the text "u0000".
+    # These six characters may also be an escaped backslash followed by the text "u0000".
     if b"\\u0000" in encoded and _has_nul(metadata):
-        raise UnusableError(where, "holds the character NUL, which PostgreSQL cannot store")
+        raise UnusableError(where, "contains the character NUL, which PostgreSQL cannot store")
     return encoded
 
 
@@ -158,5 +174,5 @@ def _has_nul(value: Any) -> bool:
 
 
 def _name_of(path: str) -> str:
-    """`[3].user_id` out of msgspec's `$[3].user_id`; the whole is the body."""
+    """`[3].user_id` from msgspec's `$[3].user_id`; the whole body is `body`."""
     return path.removeprefix("$").removeprefix(".") or "body"

@@ -1,8 +1,8 @@
-"""The last 10,000 events, for administrators to look at; nothing is computed from it.
+"""The last 10,000 events, shown to administrators; nothing is computed from them.
 
-The requirement's Redis list is a capped stream here, in the cache's Redis: it may be lost, and is
-filled in the background, so that it can slow no event down. Its key is below `analytics:`, so an
-erasure removes it with the rest of the cache.
+The requirement's Redis list is a capped stream in the cache's Redis. It may be lost, and is filled
+in the background, so that it delays no event. Its key begins with `analytics:`, so an erasure
+removes it with the rest of the cache.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ log = get_logger(__name__)
 
 LENGTH = 10_000
 _STREAM = "analytics:recent-events"
-# One command for many events: to pack one for each takes redis-py 30 µs, all of it on our loop.
+# One command for many events: packing a command takes redis-py 30 µs of the event loop.
 _ADD = """
 for _, event in ipairs(ARGV) do
     redis.call('XADD', KEYS[1], 'MAXLEN', %d, '*', 'event', event)
@@ -37,7 +37,7 @@ _GROUP = 500
 
 
 class Feed:
-    """The stream, and what has not been added to it yet: the newest of it, when Redis is slow."""
+    """The stream, and the newest of the events that have not been added to it yet."""
 
     def __init__(self, url: Secret) -> None:
         self._redis = Redis.from_url(
@@ -51,12 +51,12 @@ class Feed:
         self._is_away = False
 
     def add(self, rows: list[Row]) -> None:
-        """Have these shown, a moment later."""
+        """Add these events to the stream in the background."""
         self._new.extend(row.content for row in rows)
         self._has_new.set()
 
     async def newest(self, number: int) -> list[bytes] | None:
-        """So many events as JSON, the newest first; None when Redis cannot say."""
+        """The newest events as JSON, newest first; None if Redis does not answer."""
         try:
             found = await self._redis.xrevrange(_STREAM, count=number)
         except (RedisError, OSError):
@@ -65,7 +65,7 @@ class Feed:
         return [fields[b"event"] for _, fields in entries]
 
     async def run(self) -> None:
-        """Add what is new, until cancelled."""
+        """Add new events until cancelled."""
         while True:
             await self._has_new.wait()
             self._has_new.clear()
@@ -75,7 +75,7 @@ class Feed:
                 await asyncio.sleep(_AWAY_SECONDS)
 
     async def close(self) -> None:
-        """Add what is left if that goes quickly, and let the connections go."""
+        """Try once to add what is left, and disconnect."""
         if self._new and not self._is_away:
             await self._add_some()
         with suppress(RedisError, OSError):
@@ -90,7 +90,7 @@ class Feed:
         except (RedisError, OSError) as error:
             self._is_away = True
             if not was_away:
-                log.warning("the feed of recent events has gaps", reason=type(error).__name__)
+                log.warning("events.feed_has_gaps", reason=type(error).__name__)
         if was_away and not self._is_away:
-            log.info("the feed of recent events goes on")
+            log.info("events.feed_continues")
         return not self._is_away

@@ -1,11 +1,11 @@
 """Where events wait while PostgreSQL is away: a stream in a Redis that loses nothing.
 
-Most are set up as caches: they evict, or forget everything at a restart. So this one has to show
-that it is not, before every group that it is given: an append-only file, and `noeviction`. (A Redis
-that was restarted with another configuration looks the same from here.) And a group counts as kept
-only after `WAITAOF`: the file has reached the disk.
+Most Redis servers are set up as caches: they evict, or lose everything at a restart. So before each
+group this one must show that it does not: it has an append-only file, and `noeviction`. (A Redis
+that was restarted with another configuration looks the same.) A group counts as stored only after
+`WAITAOF`: the file is on the disk.
 
-The keys are not below `analytics:`, which is what an erasure removes as the cache.
+The keys do not begin with `analytics:`, so an erasure does not remove them with the cache.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ from olap.settings import Secret
 
 _WAITING = "analytics-events:waiting"
 _REFUSED = "analytics-events:refused"
-# One command for many events: to pack one for each takes redis-py 30 µs, all of it on our loop.
+# One command for many events: packing a command takes redis-py 30 µs of the event loop.
 _ADD = """
 for place = 1, #ARGV, 2 do
     redis.call('XADD', KEYS[1], '*', 'id', ARGV[place], 'content', ARGV[place + 1])
 end
 """
-# With `appendfsync everysec` a second passes until the file is written, and a busy disk takes more.
+# With `appendfsync everysec` the file is written after a second, on a busy disk later.
 _FSYNC_MILLISECONDS = 4000
 _TIMEOUT_SECONDS = 5.0
 _CONNECT_SECONDS = 1.0
 
 
-class NotKeptError(Exception):
-    """Redis did not confirm that it keeps the events."""
+class NotStoredError(Exception):
+    """Redis did not confirm that it has stored the events."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """An event in the stream, under the name by which it is removed."""
+    """An event in the stream, with the name by which it is removed."""
 
     name: bytes
     row: Row
 
 
 class Queue:
-    """The stream; every failure is a `NotKeptError`, and no call takes longer than some seconds."""
+    """The stream; every failure is a `NotStoredError`, and no call takes more than some seconds."""
 
     def __init__(self, url: Secret) -> None:
         self._url = url
@@ -59,28 +59,28 @@ class Queue:
             retry=Retry(NoBackoff(), 0),
         )
 
-    async def prove(self) -> None:
-        """Make sure that it is there and durable.
+    async def require_durable(self) -> None:
+        """Require that it is available and durable.
 
         Raises:
-            NotKeptError: it is not, and why.
+            NotStoredError: it is not; the message says why.
         """
         try:
             found = await self._redis.config_get("appendonly", "maxmemory-policy")
         except (RedisError, OSError) as error:
-            raise self._not_kept(error) from None
+            raise self._not_stored(error) from None
         if found.get("appendonly") != "yes":
-            raise NotKeptError("it has no append-only file (appendonly yes)")
+            raise NotStoredError("it has no append-only file (appendonly yes)")
         if found.get("maxmemory-policy") != "noeviction":
-            raise NotKeptError("it may evict what it holds (maxmemory-policy noeviction)")
+            raise NotStoredError("it may evict what it holds (maxmemory-policy noeviction)")
 
-    async def keep(self, rows: list[Row]) -> None:
+    async def append(self, rows: list[Row]) -> None:
         """Add the rows and wait until they are on its disk.
 
         Raises:
-            NotKeptError: that is not certain.
+            NotStoredError: that is not certain.
         """
-        await self.prove()
+        await self.require_durable()
         words = [word for row in rows for word in (row.id, row.content)]
         try:
             async with self._redis.pipeline(transaction=False) as pipeline:
@@ -88,21 +88,21 @@ class Queue:
                 pipeline.execute_command("WAITAOF", 1, 0, _FSYNC_MILLISECONDS)
                 answers = await pipeline.execute()
         except (RedisError, OSError) as error:
-            raise self._not_kept(error) from None
+            raise self._not_stored(error) from None
         written, _replicas = answers[-1]
         if written != 1:
-            raise NotKeptError("its append-only file was not written in time")
+            raise NotStoredError("its append-only file was not written in time")
 
     async def oldest(self, number: int) -> list[Waiting]:
-        """So many of the events that wait, from the oldest on.
+        """The oldest of the waiting events.
 
         Raises:
-            NotKeptError: it does not answer.
+            NotStoredError: it does not answer.
         """
         try:
             found = await self._redis.xrange(_WAITING, count=number)
         except (RedisError, OSError) as error:
-            raise self._not_kept(error) from None
+            raise self._not_stored(error) from None
         entries = cast("list[tuple[bytes, dict[bytes, bytes]]]", found)
         return [
             Waiting(name, Row(fields[b"id"].decode(), fields[b"content"]))
@@ -110,10 +110,11 @@ class Queue:
         ]
 
     async def remove(self, entries: list[Waiting], *, refused: bool = False) -> None:
-        """Take out what PostgreSQL has, or put aside what it has refused, for people to look at.
+        """Remove events that PostgreSQL has; `refused` ones go to the stream of refused events.
 
         Raises:
-            NotKeptError: it does not answer; then they are written again, which changes nothing.
+            NotStoredError: it does not answer; the events are then written again, which changes
+                nothing.
         """
         try:
             async with self._redis.pipeline(transaction=True) as pipeline:
@@ -122,22 +123,22 @@ class Queue:
                 pipeline.xdel(_WAITING, *[entry.name for entry in entries])
                 await pipeline.execute()
         except (RedisError, OSError) as error:
-            raise self._not_kept(error) from None
+            raise self._not_stored(error) from None
 
     async def depth(self) -> int:
-        """How many events wait.
+        """The number of waiting events.
 
         Raises:
-            NotKeptError: it does not answer.
+            NotStoredError: it does not answer.
         """
         try:
             return int(await self._redis.xlen(_WAITING))
         except (RedisError, OSError) as error:
-            raise self._not_kept(error) from None
+            raise self._not_stored(error) from None
 
     async def close(self) -> None:
-        """Let the connections go."""
+        """Disconnect."""
         await self._redis.aclose()
 
-    def _not_kept(self, error: Any) -> NotKeptError:
-        return NotKeptError(self._url.redact(str(error) or type(error).__name__))
+    def _not_stored(self, error: Any) -> NotStoredError:
+        return NotStoredError(self._url.redact(str(error) or type(error).__name__))

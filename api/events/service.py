@@ -1,4 +1,4 @@
-"""The events' parts put together, and how long they live: as long as the application serves."""
+"""The parts of the events together, and their lifetime: that of the application."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from olap.settings import Settings
 
 
 class Events:
-    """What the routes ask: to take events, and to show the last ones."""
+    """Receives events, and shows the most recent ones."""
 
     def __init__(self, settings: Settings) -> None:
         url = settings.events_database_url or settings.database_url
@@ -24,15 +24,15 @@ class Events:
         self._feed = Feed(settings.redis_url)
         self._writer = Writer(url, self._queue, self._feed)
 
-    async def take(self, body: bytes, now: datetime) -> list[str]:
-        """Read a request's events and return their uuids when they are on a disk.
+    async def receive(self, body: bytes, now: datetime) -> list[str]:
+        """Store the events of a request; returns their uuids when they are on a disk.
 
         Args:
-            now: the time they are stamped with, aware.
+            now: the time of the events, aware.
 
         Raises:
-            UnusableError: the body is not what it should be.
-            UnavailableError: it is not certain that they are kept.
+            UnusableError: the body is not an event or a list of events.
+            UnavailableError: it is not certain that they are stored.
             RefusedError: PostgreSQL will never store one of them.
         """
         rows = rows_of(read_events(body), now)
@@ -40,18 +40,18 @@ class Events:
         return [row.id for row in rows]
 
     async def newest(self, number: int) -> list[bytes] | None:
-        """The last events as JSON, the newest first; None when Redis does not answer."""
+        """The newest events as JSON, newest first; None if Redis does not answer."""
         return await self._feed.newest(number)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Within the block events are taken; at its end what was taken is written."""
+        """Within the block events are received; at its end the received ones are written."""
         async with AsyncExitStack() as stack:
             if self._queue is not None:
                 stack.push_async_callback(self._queue.close)
             stack.push_async_callback(self._feed.close)
             await stack.enter_async_context(in_background(self._feed.run()))
-            await stack.enter_async_context(in_background(self._writer.tend()))
+            await stack.enter_async_context(in_background(self._writer.maintain()))
             await stack.enter_async_context(in_background(self._writer.run()))
             stack.push_async_callback(self._writer.close)
             yield

@@ -1,11 +1,11 @@
-"""The messenger's table `analytics_events`, written to with time limits that hold.
+"""The messenger's table `analytics_events`, written to with strict time limits.
 
-psycopg's asynchronous connection, and not a thread with a synchronous one: what a group costs is a
-few hundred microseconds of encoding either way (the rows are one JSON parameter, unpacked by
-PostgreSQL), and on the loop the answer goes to those who wait without another hop.
+It uses psycopg's asynchronous connection and not a thread with a synchronous one: a group costs a
+few hundred microseconds of encoding either way (the rows are one JSON parameter, which PostgreSQL
+unpacks), and on the event loop the result reaches the waiting requests without another thread.
 
-A server that is stopped in the middle of a statement answers nothing, not even a request to cancel
-it. So a statement that is over its time is ended from this side, by shutting the socket down; libpq
+A server that is stopped in the middle of a statement answers nothing, not even a request to cancel.
+So a statement that exceeds its time is ended from this side, by shutting the socket down; libpq
 then reports a lost connection at once.
 """
 
@@ -30,27 +30,27 @@ T = TypeVar("T")
 _INSERT = "sink/messenger/events"
 _SESSION = "sink/session"
 _STATEMENT_SECONDS = 2.0
-# PostgreSQL ends a statement itself (a lock that somebody holds); then it answers, a little later.
+# PostgreSQL cancels a statement itself (it may wait for a lock), and answers a little later.
 _ANSWER_SECONDS = _STATEMENT_SECONDS + 0.5
 
 
 class AwayError(Exception):
-    """PostgreSQL did not confirm: it is not there, too slow, or may not be written to."""
+    """PostgreSQL did not confirm: it is not available, too slow, or refuses writes."""
 
 
 class UnstorableError(Exception):
-    """PostgreSQL is there and says that these rows can never be stored."""
+    """PostgreSQL can never store these rows."""
 
 
 class EventTable:
-    """One connection to it, made when needed and thrown away after any failure."""
+    """One connection to the table, opened when needed and closed after any failure."""
 
     def __init__(self, url: Secret) -> None:
         self._url = url
         self._connection: AsyncConnection | None = None
 
     async def write(self, rows: list[Row]) -> set[str]:
-        """Commit the rows that are not there yet; the uuids of those.
+        """Commit the rows that do not exist yet; returns their uuids.
 
         Raises:
             AwayError: it is not known whether they were committed.
@@ -71,7 +71,7 @@ class EventTable:
         return written
 
     async def close(self) -> None:
-        """Let the connection go."""
+        """Disconnect."""
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close()
@@ -81,7 +81,7 @@ class EventTable:
             self._url.reveal(),
             autocommit=True,
             connect_timeout=int(_STATEMENT_SECONDS),
-            # Nothing stays behind in a session that a pooler may hand to somebody else.
+            # Leave nothing behind in a session that a pooler may pass to another client.
             prepare_threshold=None,
             cursor_factory=AsyncRawCursor,
         )
@@ -101,25 +101,25 @@ async def _insert(connection: AsyncConnection, content: str) -> set[str]:
 
 
 async def _within(connection: AsyncConnection, statement: Coroutine[Any, Any, T]) -> T:
-    """The statement's result, or its failure when the time is over."""
+    """The statement's result; it fails when the time is over."""
     task = asyncio.ensure_future(statement)
-    task.add_done_callback(_seen)
+    task.add_done_callback(_retrieve)
     try:
         await asyncio.wait({task}, timeout=_ANSWER_SECONDS)
     finally:
         if not task.done():
-            _break_off(connection)
+            _shut_down(connection)
     return await task
 
 
-def _seen(task: asyncio.Future[Any]) -> None:
-    """Take note of a failure that nobody waits for any more, or asyncio would complain of it."""
+def _retrieve(task: asyncio.Future[Any]) -> None:
+    """Retrieve the exception so that asyncio does not warn."""
     if not task.cancelled():
         task.exception()
 
 
-def _break_off(connection: AsyncConnection) -> None:
-    """Shut the connection's socket down; whoever waits for it is told that it is lost."""
+def _shut_down(connection: AsyncConnection) -> None:
+    """Shut the connection's socket down; a waiting statement then fails."""
     with suppress(OSError, psycopg.Error):
         duplicate = socket.socket(fileno=os.dup(connection.fileno()))
         with duplicate:

@@ -1,12 +1,12 @@
-"""Writes events in groups, and answers each request when its own are on a disk.
+"""Writes events in groups, and answers each request when its own events are on a disk.
 
-A group is what came while the one before was being written, so no clock is needed to make one: a
-lone event is written at once, and under load the groups grow by themselves. When the one before
-takes longer than `_GROUP_SECONDS`, the next begins all the same, on another connection.
+A group is what arrived while the group before was being written, so no timer is needed: a single
+event is written at once, and groups grow with the load. If the group before takes longer than
+`_GROUP_SECONDS`, the next one begins anyway, on another connection.
 
-When PostgreSQL fails, the group goes to the queue, and so do all that follow, at once, until
-`tend` has seen that the table can be written to again. So only the first groups wait for a time
-limit.
+When PostgreSQL fails, the group goes to the queue, and so do all that follow, without another try,
+until `maintain` has found that the table accepts writes again. So only the first groups wait for a
+time limit.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 
-from api.events import metrics
+from api import telemetry
 from api.events.event import Row
 from api.events.feed import Feed
-from api.events.queue import NotKeptError, Queue, Waiting
+from api.events.queue import NotStoredError, Queue, Waiting
 from api.events.table import AwayError, EventTable, UnstorableError
 from olap.log import get_logger
 from olap.settings import Secret
@@ -33,52 +33,52 @@ _GROUP_EVENTS_MAX = 5_000
 _GROUP_BYTES_MAX = 16_000_000
 _PENDING_EVENTS_MAX = 20_000
 _PENDING_BYTES_MAX = 64_000_000
-# After which a request is told 503, whatever becomes of its events.
+# After this time a request gets 503, even if its events are written later.
 _REQUEST_SECONDS = 8.0
 _CLOSE_SECONDS = 10.0
-_TEND_SECONDS = 0.5
+_MAINTAIN_SECONDS = 0.5
 _MOVE_EVENTS = 1_000
 
 
 class UnavailableError(Exception):
-    """The events could not be confirmed (503); they may be sent again."""
+    """503: the events could not be confirmed; they may be sent again."""
 
 
 class RefusedError(Exception):
-    """PostgreSQL cannot store one of the events (400)."""
+    """400: PostgreSQL cannot store one of the events."""
 
 
 @dataclass(slots=True, eq=False)
 class _Request:
-    """The events of one request, and the future that its handler waits for."""
+    """The events of one request, and the future that its handler awaits."""
 
     rows: list[Row]
     size: int
-    came: float
+    arrived: float
     confirmed: asyncio.Future[None]
 
     def fail(self, error: Exception) -> None:
-        """Tell the handler, if it still waits."""
+        """Raise the error in the handler, if it still waits."""
         if not self.confirmed.done():
             self.confirmed.set_exception(error)
 
 
 class Writer:
-    """Takes the events of this process; see the module for how.
+    """Writes the events of this process.
 
     Args:
-        url: PostgreSQL; without it nothing is taken.
+        url: PostgreSQL; without it all events are refused.
         queue: where events wait while PostgreSQL is away; without it they are refused then.
-        feed: shown what was confirmed.
+        feed: receives confirmed events.
     """
 
     def __init__(self, url: Secret | None, queue: Queue | None, feed: Feed) -> None:
         self._tables = [] if url is None else [EventTable(url) for _ in range(_GROUPS_AT_ONCE)]
-        self._tender = None if url is None else EventTable(url)
+        self._moving_table = None if url is None else EventTable(url)
         self._queue = queue
         self._feed = feed
-        self._is_away: bool | None = None  # not known yet: then it is tried
-        self._queue_fault: str | None = "it was not asked yet"
+        self._is_away: bool | None = None  # not known yet, so it is tried
+        self._queue_fault: str | None = "not checked yet"
         self._pending: deque[_Request] = deque()
         self._pending_events = 0
         self._pending_bytes = 0
@@ -101,27 +101,27 @@ class Writer:
             or self._pending_events + len(rows) > _PENDING_EVENTS_MAX
             or self._pending_bytes + size > _PENDING_BYTES_MAX
         ):
-            metrics.REFUSED.labels("full").inc(len(rows))
+            telemetry.EVENTS_REFUSED.labels("full").inc(len(rows))
             raise UnavailableError("Too many events are waiting to be written.")
         loop = asyncio.get_running_loop()
         request = _Request(rows, size, time.monotonic(), loop.create_future())
         self._pending.append(request)
         self._pending_events += len(rows)
         self._pending_bytes += size
-        metrics.PENDING.inc(len(rows))
+        telemetry.EVENTS_PENDING.inc(len(rows))
         self._has_pending.set()
         try:
             await asyncio.wait_for(request.confirmed, _REQUEST_SECONDS)
         except TimeoutError:
-            metrics.REFUSED.labels("late").inc(len(rows))
+            telemetry.EVENTS_REFUSED.labels("late").inc(len(rows))
             raise UnavailableError("The events were not confirmed in time.") from None
 
     async def run(self) -> None:
-        """Form groups and have them written, until cancelled."""
+        """Form groups and write them until cancelled."""
         while True:
             await self._has_pending.wait()
             if self._groups:
-                left = self._pending[0].came + _GROUP_SECONDS - time.monotonic()
+                left = self._pending[0].arrived + _GROUP_SECONDS - time.monotonic()
                 await self._some_group_ends(timeout=max(left, 0))
             while len(self._groups) >= _GROUPS_AT_ONCE:
                 await self._some_group_ends(timeout=None)
@@ -130,7 +130,7 @@ class Writer:
             task.add_done_callback(self._groups.discard)
 
     async def close(self) -> None:
-        """Take nothing more, and write what was taken."""
+        """Accept no more events, and write the accepted ones."""
         self._is_closing = True
         deadline = time.monotonic() + _CLOSE_SECONDS
         while (self._pending or self._groups) and time.monotonic() < deadline:
@@ -140,14 +140,14 @@ class Writer:
                 await asyncio.sleep(0.001)
         for table in self._tables:
             await table.close()
-        if self._tender is not None:
-            await self._tender.close()
+        if self._moving_table is not None:
+            await self._moving_table.close()
 
     async def _some_group_ends(self, timeout: float | None) -> None:
         await asyncio.wait(self._groups, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
 
     def _next_group(self) -> list[_Request]:
-        """What waits, up to a size that PostgreSQL writes in one go."""
+        """The waiting requests, up to a size that PostgreSQL writes at once."""
         group: list[_Request] = []
         events = size = 0
         while self._pending:
@@ -159,28 +159,28 @@ class Writer:
             group.append(self._pending.popleft())
             self._pending_events -= len(request.rows)
             self._pending_bytes -= request.size
-            metrics.PENDING.dec(len(request.rows))
+            telemetry.EVENTS_PENDING.dec(len(request.rows))
         if not self._pending:
             self._has_pending.clear()
         return group
 
     async def _write(self, group: list[_Request]) -> None:
-        """Write the requests' events and tell each what became of its own."""
+        """Write the events of a group, and give each request its result."""
         try:
             await self._confirm([row for request in group for row in request.rows])
         except RefusedError as error:
             if len(group) == 1:
                 group[0].fail(error)
             else:
-                # One bad event is nobody else's fault.
+                # One bad event must not fail the other requests.
                 for request in group:
                     await self._write([request])
         except Exception as error:
             if not isinstance(error, UnavailableError):
-                log.error("events were not written", exc_info=error)
+                log.error("events.not_written", exc_info=error)
             for request in group:
                 request.fail(UnavailableError("The events could not be confirmed."))
-            metrics.REFUSED.labels("unavailable").inc(sum(len(r.rows) for r in group))
+            telemetry.EVENTS_REFUSED.labels("unavailable").inc(sum(len(r.rows) for r in group))
         else:
             for request in group:
                 if not request.confirmed.done():
@@ -194,106 +194,106 @@ class Writer:
         if self._queue is None:
             raise UnavailableError
         try:
-            with metrics.COMMIT_SECONDS.labels("queue").time():
-                await self._queue.keep(rows)
-        except NotKeptError as error:
+            with telemetry.EVENTS_COMMIT_SECONDS.labels("queue").time():
+                await self._queue.append(rows)
+        except NotStoredError as error:
             self._note_queue(str(error))
             raise UnavailableError from None
-        metrics.EVENTS.labels("queue").inc(len(rows))
+        telemetry.EVENTS.labels("queue").inc(len(rows))
         self._feed.add(rows)
 
     async def _insert(self, rows: list[Row]) -> None:
         table = self._tables.pop()
         try:
-            with metrics.COMMIT_SECONDS.labels("database").time():
+            with telemetry.EVENTS_COMMIT_SECONDS.labels("database").time():
                 new = await table.write(rows)
         except AwayError as error:
             self._note_away(str(error))
             raise
         except UnstorableError as error:
-            log.warning("events that cannot be stored", reason=str(error))
+            log.warning("events.unstorable", reason=str(error))
             raise RefusedError(str(error)) from None
         finally:
             self._tables.append(table)
-        metrics.EVENTS.labels("database").inc(len(rows))
-        metrics.NEW.inc(len(new))
+        telemetry.EVENTS.labels("database").inc(len(rows))
+        telemetry.EVENTS_NEW.inc(len(new))
         self._feed.add([row for row in rows if row.id in new])
 
-    async def tend(self) -> None:
-        """Look whether PostgreSQL is back, and move over what waits for it, until cancelled."""
+    async def maintain(self) -> None:
+        """Check whether PostgreSQL is back, and move waiting events to it, until cancelled."""
         while True:
             try:
-                await self.look()
+                await self.maintain_once()
             except Exception as error:
-                log.error("the queue of events is not tended", exc_info=error)
-            await asyncio.sleep(_TEND_SECONDS)
+                log.error("events.maintenance_failed", exc_info=error)
+            await asyncio.sleep(_MAINTAIN_SECONDS)
 
-    async def look(self) -> None:
-        """One round of `tend`."""
-        await self.probe()
-        if self._tender is None or self._queue is None or self._queue_fault is not None:
+    async def maintain_once(self) -> None:
+        """One round of `maintain`."""
+        await self._check()
+        if self._moving_table is None or self._queue is None or self._queue_fault is not None:
             return
         try:
             if self._is_away is False:
-                await self._move(self._tender, self._queue)
-            metrics.QUEUE_DEPTH.set(await self._queue.depth())
-        except NotKeptError as error:
+                await self._move(self._moving_table, self._queue)
+            telemetry.EVENTS_QUEUE_DEPTH.set(await self._queue.depth())
+        except NotStoredError as error:
             self._note_queue(str(error))
         except AwayError as error:
             self._note_away(str(error))
 
-    async def probe(self) -> None:
-        """Find out whether PostgreSQL takes events, if it is not known to, and Redis keeps them."""
-        if self._tender is not None and self._is_away is not False:
+    async def _check(self) -> None:
+        """Check whether PostgreSQL, unless it is known to, and Redis accept events."""
+        if self._moving_table is not None and self._is_away is not False:
             try:
-                # Nothing is written, but the right and the lock to write are asked for.
-                await self._tender.write([])
+                # No row is written, but the right and the lock to write are required.
+                await self._moving_table.write([])
                 self._note_back()
             except AwayError as error:
                 self._note_away(str(error))
         if self._queue is not None:
             try:
-                await self._queue.prove()
+                await self._queue.require_durable()
                 self._note_queue(None)
-            except NotKeptError as error:
+            except NotStoredError as error:
                 self._note_queue(str(error))
 
     async def _move(self, table: EventTable, queue: Queue) -> None:
-        """Write to PostgreSQL what waits, oldest first; it leaves the queue after the commit."""
+        """Move waiting events to PostgreSQL, oldest first; the queue keeps them until then."""
         while waiting := await queue.oldest(_MOVE_EVENTS):
             try:
-                metrics.NEW.inc(len(await table.write([entry.row for entry in waiting])))
+                telemetry.EVENTS_NEW.inc(len(await table.write([entry.row for entry in waiting])))
                 await queue.remove(waiting)
             except UnstorableError:
                 await self._move_singly(table, queue, waiting)
-            log.info("events moved to PostgreSQL", events=len(waiting))
+            log.info("events.moved", events=len(waiting))
 
     async def _move_singly(self, table: EventTable, queue: Queue, waiting: list[Waiting]) -> None:
         for entry in waiting:
             try:
                 await table.write([entry.row])
             except UnstorableError as error:
-                log.error("an event is put aside", id=entry.row.id, reason=str(error))
+                log.error("events.moved_to_refused", id=entry.row.id, reason=str(error))
                 await queue.remove([entry], refused=True)
             else:
                 await queue.remove([entry])
 
     def _note_away(self, reason: str) -> None:
         if self._is_away is not True:
-            log.warning("PostgreSQL does not take events", reason=reason)
+            log.warning("events.database_away", reason=reason)
         self._is_away = True
-        metrics.AWAY.set(1)
+        telemetry.EVENTS_DATABASE_AWAY.set(1)
 
     def _note_back(self) -> None:
         if self._is_away:
-            log.info("PostgreSQL takes events again")
+            log.info("events.database_back")
         self._is_away = False
-        metrics.AWAY.set(0)
+        telemetry.EVENTS_DATABASE_AWAY.set(0)
 
     def _note_queue(self, fault: str | None) -> None:
         if fault != self._queue_fault:
             if fault is None:
-                log.info("events are kept in Redis while PostgreSQL is away")
+                log.info("events.queue_ready")
             else:
-                log.warning("Redis does not keep events", reason=fault)
+                log.warning("events.queue_unusable", reason=fault)
         self._queue_fault = fault

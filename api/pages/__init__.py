@@ -1,7 +1,7 @@
-"""The page that shows the OpenAPI document, without internet: no CDN, no font, no script of others.
+"""The page that shows the OpenAPI document, without internet access and readable without scripts.
 
-The page is written on the server and reads without any script; the small script on it only sends
-the requests of its forms.
+It replaces Litestar's own render plugins, because the maintained packages that carry the scripts of
+Swagger UI, Scalar or Redoc each depend on another web framework.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from litestar import Request, Response, get
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 
-from api.identity import FOR_ANYBODY
+from api.auth import PUBLIC
 
 _HERE = Path(__file__).parent
 _DAY_SECONDS = 86_400
@@ -47,9 +47,9 @@ class DocsPlugin(OpenAPIRenderPlugin):
         )
 
 
-@get("/favicon.svg", opt={FOR_ANYBODY: True}, include_in_schema=False, sync_to_thread=False)
-def favicon() -> Response[bytes]:
-    """Our own sign."""
+@get("/favicon.svg", opt={PUBLIC: True}, include_in_schema=False)
+async def favicon() -> Response[bytes]:
+    """The icon."""
     return Response(
         (_HERE / "favicon.svg").read_bytes(),
         media_type="image/svg+xml",
@@ -69,7 +69,7 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
         for status, answer in sorted(operation["responses"].items())
     )
     form = (
-        f'<form data-path="{escape(path)}">{fields}<button>Ask</button><pre hidden></pre></form>'
+        f'<form data-path="{escape(path)}">{fields}<button>Send</button><pre hidden></pre></form>'
         if method == "get"
         else ""
     )
@@ -89,7 +89,7 @@ def _field(parameter: dict[str, Any]) -> str:
 
 
 def _paragraphs(text: str) -> str:
-    """Text with blank lines, `code` and **bold** in it, as HTML."""
+    """Text with blank lines, `code` and **bold** as HTML."""
     html = []
     for paragraph in text.strip().split("\n\n"):
         parts = escape(paragraph).split("`")

@@ -1,3 +1,3 @@
--- The metrics that this generation has, by the names of their macros.
+-- The metrics of this generation, by the names of their macros.
 select concat(metric, '_v', version) as macro
 from metrics.catalog;

@@ -1,5 +1,5 @@
--- Sets what the API's writing sessions need: a statement gives up after $1 milliseconds, and a commit
--- that is confirmed has reached the disk, even where the server's default says that it need not.
+-- Sets up a session that writes events: a statement is cancelled after $1 milliseconds, and a commit is
+-- confirmed when it has reached the disk, even if the server's default does not wait for that.
 select
     set_config('statement_timeout', $1, false) as statement_timeout,
     case

@@ -1,40 +1,46 @@
-"""The API for the tests: a site that was published, and the application on it, asked in process."""
+"""Fixtures of the API: a published small messenger, and the application on it in this process."""
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
+import redis
 from litestar import Litestar
 from litestar.testing import TestClient
 
 from api.app import PREFIX, create_app
-from api.identity import Role, make_token
+from api.auth import Role, make_token
+from api.limits import Limits
 from etl.sandbox.postgres import create_database, drop_database
 from olap.settings import Hidden, Secret, Settings
-from tests.api import team
+from tests.api import small_messenger as messenger
+from tests.api.servers import Server, server
 from tests.fix_pipeline import Clock, Pipeline
 from tests.tokens import SECRET
 from tests.world import World
 
-NOWHERE = Secret("redis://127.0.0.1:1/0")
+NO_REDIS = Secret("redis://127.0.0.1:1/0")
+UNLIMITED = 10**9
+NEVER_SECONDS = 365 * 86_400
 
 
 @dataclass(slots=True)
 class Caller:
-    """Asks the application as one person."""
+    """A client of the application with one token."""
 
     client: TestClient[Litestar]
     token: str | None
 
     def get(self, path: str, headers: dict[str, str] | None = None, **query: Any) -> httpx.Response:
-        """GET below the prefix; parameters that are None are left out."""
+        """GET below the prefix; parameters that are None are omitted."""
         given = {name.rstrip("_"): value for name, value in query.items() if value is not None}
         own = {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
         return self.client.get(PREFIX + path, params=given or None, headers=own | (headers or {}))
@@ -48,7 +54,7 @@ class Api:
     settings: Settings
 
     def token(self, role: Role, subject: object) -> str:
-        """A token that is good for an hour."""
+        """A token that expires in an hour."""
         return make_token(
             self.settings,
             subject=str(subject),
@@ -58,25 +64,40 @@ class Api:
         )
 
     def admin(self, subject: object = "boss") -> Caller:
-        """Somebody who sees the whole site."""
+        """An administrator, who sees the whole site."""
         return Caller(self.client, self.token(Role.ADMIN, subject))
 
     def member(self, user: int) -> Caller:
-        """Somebody who sees what this user may see."""
+        """A member, who sees what this user may see."""
         return Caller(self.client, self.token(Role.MEMBER, user))
 
-    def nobody(self) -> Caller:
-        """Somebody without a token."""
+    def anonymous(self) -> Caller:
+        """A client without a token."""
         return Caller(self.client, None)
 
 
+def wait_for_key(client: redis.Redis, pattern: str) -> bytes:
+    """The one answer in Redis whose key matches; answers are stored in the background."""
+    deadline = time.monotonic() + 300
+    while True:
+        keys = cast("list[bytes]", client.keys(pattern))
+        found = [key for key in keys if not key.endswith(b":lead")]
+        if found:
+            (key,) = found
+            return key
+        assert time.monotonic() < deadline, pattern
+        time.sleep(0.01)
+
+
 def api_settings(pipeline: Pipeline, **changes: Any) -> Settings:
-    """Settings of an API on a pipeline's DATA_DIR: no Redis, and limits that nobody reaches."""
+    """Settings on a pipeline's DATA_DIR: no Redis, and limits that no test reaches by accident."""
     defaults: dict[str, Any] = {
         "jwt_secret": Hidden(SECRET),
-        "redis_url": NOWHERE,
-        "rate_limit": 10**9,
-        "compute_limit": 10**9,
+        "redis_url": NO_REDIS,
+        "rate_limit": UNLIMITED,
+        "compute_limit": UNLIMITED,
+        "query_timeout_seconds": 600,
+        "scope_max_age_seconds": NEVER_SECONDS,
         "threads": 1,
     }
     return replace(pipeline.settings, **defaults | changes)
@@ -84,7 +105,7 @@ def api_settings(pipeline: Pipeline, **changes: Any) -> Settings:
 
 @pytest.fixture
 def new_api() -> Iterator[Callable[..., Api]]:
-    """Start applications on a pipeline's DATA_DIR; settings may be given."""
+    """A function that starts an application on a pipeline's DATA_DIR, with these settings."""
     with ExitStack() as stack:
 
         def make(pipeline: Pipeline, **changes: Any) -> Api:
@@ -94,18 +115,28 @@ def new_api() -> Iterator[Callable[..., Api]]:
         yield make
 
 
+@pytest.fixture
+def stopped_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop the clock of the rate limits, so that no charge expires during a test."""
+
+    def from_settings(settings: Settings) -> Limits:
+        return Limits(settings.rate_limit, settings.compute_limit, clock=lambda: 1_800_000_000.0)
+
+    monkeypatch.setattr(Limits, "from_settings", from_settings)
+
+
 @pytest.fixture(scope="session")
-def team_site(
+def small_site(
     postgres_url: str, template_database: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Pipeline]:
-    """The small messenger of `team`, published once; nobody changes it."""
-    name = f"test_{os.getpid()}_team"
+    """The small messenger, published once; no test changes it."""
+    name = f"test_{os.getpid()}_small"
     try:
         url = create_database(postgres_url, name, template=template_database)
         with World(url) as world:
-            team.fill(world)
+            messenger.fill(world)
         pipeline = Pipeline(
-            url, Settings(data_dir=tmp_path_factory.mktemp("team") / "data"), Clock(team.NOW)
+            url, Settings(data_dir=tmp_path_factory.mktemp("small") / "data"), Clock(messenger.NOW)
         )
         pipeline.cycle()
         yield pipeline
@@ -114,8 +145,26 @@ def team_site(
 
 
 @pytest.fixture(scope="module")
-def team_api(team_site: Pipeline) -> Iterator[Api]:
+def small_api(small_site: Pipeline) -> Iterator[Api]:
     """The application on the small messenger, without Redis."""
-    settings = api_settings(team_site)
+    settings = api_settings(small_site)
     with TestClient(create_app(settings)) as client:
         yield Api(client, settings)
+
+
+@pytest.fixture(scope="session")
+def small_server(
+    small_site: Pipeline,
+    postgres_url: str,
+    template_database: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Server]:
+    """The API on the small messenger in a process of its own, with a database for events."""
+    name = f"test_{os.getpid()}_server"
+    url = create_database(postgres_url, name, template=template_database)
+    log = tmp_path_factory.mktemp("server") / "log"
+    try:
+        with server(small_site.layout.root, log, EVENTS_DATABASE_URL=url) as running:
+            yield running
+    finally:
+        drop_database(postgres_url, name)

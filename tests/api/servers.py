@@ -1,4 +1,4 @@
-"""The API as its users run it: `python -m api` in a process of its own, on a port of loopback."""
+"""The API as operators run it: `python -m api` in a process of its own, on a port of loopback."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ import httpx
 from tests.tokens import SECRET
 
 ROOT = Path(__file__).parents[2]
+# Reached only if it never starts or never stops.
+_START_SECONDS = 180
 
 
 @dataclass(slots=True)
@@ -30,30 +32,30 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Its URL."""
         return f"http://127.0.0.1:{self.port}"
 
     def wait_ready(self) -> None:
-        """Wait until it answers from a generation."""
-        deadline = time.monotonic() + 60
+        """Wait until a generation serves."""
+        deadline = time.monotonic() + _START_SECONDS
         while True:
             try:
-                if httpx.get(f"{self.url}/health/ready", timeout=5).status_code == 200:
+                if httpx.get(f"{self.url}/health/ready", timeout=60).status_code == 200:
                     return
             except httpx.TransportError:
                 pass
             if self.process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"it is not ready: {self.log.read_text()[-3000:]}")
+                raise AssertionError(f"the API is not ready: {self.log.read_text()[-3000:]}")
             time.sleep(0.05)
 
     def stop(self) -> int:
-        """SIGTERM, and the exit code."""
+        """Send SIGTERM; returns the exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=_START_SECONDS)
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """A port on which no process listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -63,9 +65,10 @@ def free_port() -> int:
 def server(
     data_dir: Path, log: Path, *arguments: str, program: str = "api", **variables: str
 ) -> Iterator[Server]:
-    """An API on a DATA_DIR; `variables` are of the environment, `arguments` of the command line.
+    """An API on a DATA_DIR, with these arguments and environment variables.
 
-    Another `program` may stand in its place: a module that is told its `--port`.
+    Args:
+        program: another module to run instead; it receives `--port`.
     """
     port = free_port()
     environment = {
@@ -74,6 +77,8 @@ def server(
         "REDIS_URL": "redis://127.0.0.1:1/0",
         "RATE_LIMIT_PER_MINUTE": "1000000000",
         "COMPUTE_LIMIT_PER_MINUTE": "1000000000",
+        "QUERY_TIMEOUT_SECONDS": "600",
+        "SCOPE_MAX_AGE_SECONDS": "31536000",
         "LOG_FORMAT": "json",
         **variables,
     }
@@ -93,7 +98,7 @@ def server(
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
             try:
-                process.wait(timeout=30)
+                process.wait(timeout=_START_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

@@ -1,4 +1,4 @@
-"""What the cache promises: one computation, the same for all who wait, within its bounds."""
+"""The cache computes a key once, gives all waiting requests the same, and stays in its bounds."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ from typing import Any
 
 import pytest
 
-from api import shared as shared_module
+from api import cache as cache_module
 from api.cache import Cache, Entry, Memory, NotStartedError, Source
-from api.shared import SharedCache
+from api.redis_cache import RedisCache
 from olap.settings import Secret
-from tests.api.fix_api import NOWHERE
+from tests.api.fix_api import NO_REDIS
 
 KEY = "analytics:1-ab:dashboard:site"
 
 
 def entry(key: str = KEY, body: bytes = b"{}") -> Entry:
-    """An answer under a key."""
+    """An answer of a key."""
     return Entry.of(key, 200, "application/json", body)
 
 
-def play(story: Callable[[Cache], Awaitable[Any]], url: Secret = NOWHERE) -> Any:
-    """Run a story on a cache of its own."""
+def run(story: Callable[[Cache], Awaitable[Any]], url: Secret = NO_REDIS) -> Any:
+    """Run a story on a new cache."""
 
-    async def run() -> Any:
-        shared = SharedCache(url, ttl_seconds=60)
+    async def with_cache() -> Any:
+        redis = RedisCache(url, ttl_seconds=60)
         try:
-            return await story(Cache(Memory(10**6), shared))
+            return await story(Cache(Memory(10**6), redis))
         finally:
-            await shared.close()
+            await redis.close()
 
-    return asyncio.run(run())
+    return asyncio.run(with_cache())
 
 
 def test_one_key_is_computed_once_at_a_time() -> None:
-    """Twenty who ask together wait for one computation and get the same entry."""
+    """Twenty requests at the same time wait for one computation and get the same entry."""
     computed: list[int] = []
 
     async def story(cache: Cache) -> None:
@@ -49,12 +49,12 @@ def test_one_key_is_computed_once_at_a_time() -> None:
         assert {id(one) for one, _ in found} == {id(found[0][0])}
         assert (await cache.get(KEY, compute))[1] is Source.HIT
 
-    play(story)
+    run(story)
     assert computed == [1]
 
 
-def test_an_error_is_everybodys_and_is_not_kept() -> None:
-    """All who wait get the error; whoever asks afterwards computes anew."""
+def test_an_error_goes_to_all_and_is_not_cached() -> None:
+    """All waiting requests get the error; the next request computes again."""
 
     async def story(cache: Cache) -> None:
         async def fail() -> Entry:
@@ -69,11 +69,11 @@ def test_an_error_is_everybodys_and_is_not_kept() -> None:
         assert [type(one) for one in found] == [ValueError] * 3
         assert (await cache.get(KEY, compute))[0] == entry()
 
-    play(story)
+    run(story)
 
 
-def test_who_may_not_begin_takes_nothing_from_others() -> None:
-    """One who has no computation left is refused alone; another who waits for him computes."""
+def test_a_request_that_may_not_compute_fails_alone() -> None:
+    """A request without computations left is refused; another one that waits for it computes."""
 
     async def story(cache: Cache) -> None:
         async def refused() -> Entry:
@@ -88,11 +88,11 @@ def test_who_may_not_begin_takes_nothing_from_others() -> None:
         assert isinstance(found[0], NotStartedError)
         assert not isinstance(found[1], BaseException) and found[1][0] == entry()
 
-    play(story)
+    run(story)
 
 
-def test_who_hangs_up_does_not_stop_the_others() -> None:
-    """The first who asked is cancelled; the one who waits still gets the answer."""
+def test_a_client_that_disconnects_does_not_stop_the_others() -> None:
+    """When the first request is cancelled, the waiting one still gets the answer."""
 
     async def story(cache: Cache) -> None:
         async def compute() -> Entry:
@@ -106,14 +106,14 @@ def test_who_hangs_up_does_not_stop_the_others() -> None:
         first.cancel()
         assert (await second)[0] == entry()
 
-    play(story)
+    run(story)
 
 
 def test_two_processes_compute_once_while_redis_answers(
     valkey_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A second process that asks while the first one computes waits for its answer in Redis."""
-    monkeypatch.setattr(shared_module, "LIMIT_SECONDS", 5.0)
+    monkeypatch.setattr(cache_module, "_LEAD_SECONDS", 60.0)
     key = f"{KEY}:two-processes"
     computed: list[int] = []
 
@@ -123,7 +123,7 @@ def test_two_processes_compute_once_while_redis_answers(
             await asyncio.sleep(0.05)
             return entry(key)
 
-        one, other = (SharedCache(Secret(valkey_url), ttl_seconds=60) for _ in range(2))
+        one, other = (RedisCache(Secret(valkey_url), ttl_seconds=60) for _ in range(2))
         found = await asyncio.gather(
             Cache(Memory(1000), one).get(key, compute),
             Cache(Memory(1000), other).get(key, compute),
@@ -136,8 +136,8 @@ def test_two_processes_compute_once_while_redis_answers(
     assert computed == [1]
 
 
-def test_memory_has_a_bound() -> None:
-    """What was not asked for longest makes room; what is asked stays."""
+def test_memory_is_bounded() -> None:
+    """The least recently used answers are dropped first."""
     memory = Memory(5 * 1100 + 100)
     for number in range(5):
         memory.put(f"{number}", entry(body=b"x" * 99))
@@ -153,8 +153,8 @@ def test_memory_has_a_bound() -> None:
     ]
 
 
-def test_other_generations_are_forgotten() -> None:
-    """Only answers of the generations that are kept stay in memory."""
+def test_answers_of_other_generations_are_dropped() -> None:
+    """Only answers of kept generations stay in memory."""
     memory = Memory(10**6)
     for key in ("analytics:1-ab:x", "analytics:12-cd:x"):
         memory.put(key, entry(key))
@@ -176,7 +176,7 @@ def test_other_generations_are_forgotten() -> None:
         b"no line",
     ],
 )
-def test_what_is_not_our_answer_is_none(stored: bytes) -> None:
-    """A cut, lengthened, changed or foreign value, and another key's answer, are not believed."""
+def test_a_value_that_is_not_the_answer_of_its_key_is_a_miss(stored: bytes) -> None:
+    """A cut, lengthened, changed or foreign value, and the answer of another key, are misses."""
     assert Entry.read(KEY, entry().stored()) == entry()
     assert Entry.read(KEY, stored) is None

@@ -1,7 +1,7 @@
-"""The requirement's JSON: every example is a contract of names, order, nesting and JSON types.
+"""The requirement's JSON: each example is a contract of names, order, nesting and JSON types.
 
-The examples' values are left aside, as they contradict each other; what the numbers are is proved
-in `tests/metrics`, and that they arrive here unchanged by the scenarios below.
+The values of the examples are ignored, because they contradict each other. `tests/metrics` proves
+the numbers; the scenarios below show that they arrive here unchanged.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.api import team
+from tests.api import small_messenger as messenger
 from tests.api.fix_api import Api
 
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
@@ -73,19 +73,19 @@ CONTRACTS = {
     "/messages": MESSAGES,
     "/timeline": TIMELINE,
     "/top-senders": TOP_SENDERS,
-    f"/user/{team.ALICE}": USER,
+    f"/user/{messenger.ALICE}": USER,
     "/engagement": ENGAGEMENT,
     "/active-users": ACTIVE_USERS,
-    f"/conversation/{team.TEAM}": CONVERSATION,
+    f"/conversation/{messenger.TEAM}": CONVERSATION,
     "/top-conversations": TOP_CONVERSATIONS,
 }
 
 
 def differences(example: Any, answer: Any, place: str = "$") -> list[str]:
-    """Where an answer is not of the example's form."""
+    """The places where an answer does not have the form of the example."""
     if isinstance(example, dict):
         if not isinstance(answer, dict) or list(answer)[: len(example)] != list(example):
-            return [f"{place}: {answer} begins not with {list(example)}"]
+            return [f"{place}: {answer} does not begin with {list(example)}"]
         return [
             found
             for name, part in example.items()
@@ -93,23 +93,23 @@ def differences(example: Any, answer: Any, place: str = "$") -> list[str]:
         ]
     if isinstance(example, list):
         if not isinstance(answer, list) or not answer:
-            return [f"{place}: {answer} is no list with something in it"]
+            return [f"{place}: {answer} is not a list with elements"]
         return [
             found
             for i, one in enumerate(answer)
             for found in differences(example[0], one, f"{place}[{i}]")
         ]
     if type(answer) is not type(example):
-        return [f"{place}: {answer!r} is not like {example!r}"]
+        return [f"{place}: {answer!r} is not of the type of {example!r}"]
     if isinstance(example, str) and INSTANT.fullmatch(example) and not INSTANT.fullmatch(answer):
-        return [f"{place}: {answer!r} is no instant with Z"]
+        return [f"{place}: {answer!r} is not an instant with Z"]
     return []
 
 
 @pytest.mark.parametrize("path", CONTRACTS)
-def test_an_answer_is_of_the_form_of_the_example(team_api: Api, path: str) -> None:
-    """Each field of the example is there, in its place and order, and of its JSON type."""
-    found = team_api.admin().get(path)
+def test_an_answer_has_the_form_of_the_example(small_api: Api, path: str) -> None:
+    """Each field of the example is present, in its place and order, and of its JSON type."""
+    found = small_api.admin().get(path)
     assert found.status_code == 200
     assert differences(json.loads(CONTRACTS[path]), found.json()) == []
     assert {"generation", "data_through"} <= set(found.json())
@@ -125,96 +125,100 @@ def test_an_answer_is_of_the_form_of_the_example(team_api: Api, path: str) -> No
         ('"participant_count": 15', '"participants": 15'),
     ],
 )
-def test_the_comparison_sees(changed: str, place: str) -> None:
-    """A wrong type, a whole number for a decimal one, a lost or renamed field, and another form of
-    time are each found."""
+def test_the_comparison_detects_differences(changed: str, place: str) -> None:
+    """A wrong type, an integer for a decimal number, a missing or renamed field, and another time
+    format are each detected."""
     assert differences(json.loads(CONVERSATION), json.loads(CONVERSATION)) == []
     broken = CONVERSATION.replace(changed, place)
     assert broken != CONVERSATION
     assert differences(json.loads(CONVERSATION), json.loads(broken)) != []
 
 
-def test_the_requirements_scenario_message_statistics(team_api: Api) -> None:
-    """Eleven messages of three people, nine of text and two images, come out as such."""
-    found = team_api.admin().get("/messages", conversation_id=team.TEAM, days=7).json()
+def test_the_requirements_scenario_message_statistics(small_api: Api) -> None:
+    """Eleven messages of three people are nine of text and two images."""
+    found = small_api.admin().get("/messages", conversation_id=messenger.TEAM, days=7).json()
     assert (found["total_messages"], found["unique_senders"]) == (11, 3)
     assert (found["text_messages"], found["image_messages"]) == (9, 2)
     assert found["message_type_distribution"]["text"] == 81.82
-    of_alice = team_api.admin().get("/messages", user_id_filter=team.ALICE, days=7).json()
+    of_alice = small_api.admin().get("/messages", user_id_filter=messenger.ALICE, days=7).json()
     assert (of_alice["total_messages"], of_alice["unique_senders"]) == (5, 1)
 
 
 @pytest.mark.parametrize("interval", ["hourly", "daily", "weekly", "monthly"])
-def test_the_requirements_scenario_timeline(team_api: Api, interval: str) -> None:
+def test_the_requirements_scenario_timeline(small_api: Api, interval: str) -> None:
     """Every interval counts the same eleven messages, in order and without a gap."""
-    found = team_api.admin().get("/timeline", interval=interval, conversation_id=team.TEAM).json()
+    found = (
+        small_api.admin().get("/timeline", interval=interval, conversation_id=messenger.TEAM).json()
+    )
     times = [bucket["timestamp"] for bucket in found["timeline"]]
     assert sum(bucket["count"] for bucket in found["timeline"]) == 11
     assert times == sorted(times) and len(set(times)) == len(times)
 
 
-def test_the_requirements_scenario_top_senders(team_api: Api) -> None:
-    """The most diligent first, as many as asked, in one conversation or all."""
-    asked = team_api.admin().get("/top-senders", conversation_id=team.TEAM).json()["top_senders"]
-    assert [(one["username"], one["message_count"]) for one in asked] == [
+def test_the_requirements_scenario_top_senders(small_api: Api) -> None:
+    """The most active sender is first, in one conversation or all, up to the limit."""
+    in_team = (
+        small_api.admin().get("/top-senders", conversation_id=messenger.TEAM).json()["top_senders"]
+    )
+    assert [(one["username"], one["message_count"]) for one in in_team] == [
         ("alice", 5),
         ("bob", 4),
         ("charlie", 2),
     ]
-    first = team_api.admin().get("/top-senders", limit=1).json()["top_senders"]
+    first = small_api.admin().get("/top-senders", limit=1).json()["top_senders"]
     assert [one["username"] for one in first] == ["dora"]
 
 
-def test_the_requirements_scenario_people(team_api: Api) -> None:
-    """What one person did, who was active, and who of all is engaged."""
-    alice = team_api.admin().get(f"/user/{team.ALICE}", days=30).json()
+def test_the_requirements_scenario_people(small_api: Api) -> None:
+    """The activity of one person, the active users, and the engagement of all."""
+    alice = small_api.admin().get(f"/user/{messenger.ALICE}", days=30).json()
     assert (alice["messages_sent"], alice["messages_read"]) == (5, 6)
     assert (alice["active_conversations"], alice["avg_messages_per_day"]) == (1, 0.17)
-    engaged = team_api.admin().get("/engagement").json()
+    engaged = small_api.admin().get("/engagement").json()
     assert (engaged["total_users"], engaged["active_users"]) == (6, 5)
     assert engaged["engaged_users"] == 3
-    assert team_api.admin().get("/active-users", hours=168).json()["active_users"] == 5
+    assert small_api.admin().get("/active-users", hours=168).json()["active_users"] == 5
 
 
-def test_the_requirements_scenario_conversations(team_api: Api) -> None:
-    """One conversation's health, and all of them ranked."""
-    one = team_api.admin().get(f"/conversation/{team.TEAM}").json()
+def test_the_requirements_scenario_conversations(small_api: Api) -> None:
+    """The statistics of one conversation, and the ranking of all."""
+    one = small_api.admin().get(f"/conversation/{messenger.TEAM}").json()
     assert (one["participant_count"], one["active_participants"]) == (3, 3)
     assert (one["message_count"], one["title"]) == (11, "Engineering Team")
-    ranked = team_api.admin().get("/top-conversations", sort_by="participants").json()
+    ranked = small_api.admin().get("/top-conversations", sort_by="participants").json()
     assert [UUID(item["conversation_id"]) for item in ranked["conversations"]] == [
-        team.TEAM,
-        team.GARDEN,
+        messenger.TEAM,
+        messenger.GARDEN,
     ]
 
 
-def test_the_requirements_scenario_events(team_api: Api) -> None:
+def test_the_requirements_scenario_events(small_api: Api) -> None:
     """Events are counted by type, and by type and bucket."""
-    counts = team_api.admin().get("/events/counts").json()["event_counts"]
+    counts = small_api.admin().get("/events/counts").json()["event_counts"]
     assert {one["event_type"]: one["count"] for one in counts} == {
         "file.uploaded": 6,
         "message.sent": 1,
         "user.online": 1,
     }
-    buckets = team_api.admin().get("/events/timeline", interval="hourly").json()["event_timeline"]
+    buckets = small_api.admin().get("/events/timeline", interval="hourly").json()["event_timeline"]
     assert sum(one["count"] for one in buckets) == 8
 
 
-def test_nothing_in_an_answer_is_of_the_askers_clock(team_api: Api) -> None:
-    """A dashboard is as of the generation: its times are the publication's and the data's."""
-    found = team_api.admin().get("/dashboard").json()
-    ready = team_api.client.get("/health/ready").json()
+def test_no_time_in_an_answer_is_the_time_of_the_request(small_api: Api) -> None:
+    """The times of a dashboard are the generation's: its publication and the end of its data."""
+    found = small_api.admin().get("/dashboard").json()
+    ready = small_api.client.get("/health/ready").json()
     assert found["active_users_24h"]["timestamp"] == ready["data_through"] == found["until"]
     assert found["data_through"] == ready["data_through"]
-    assert found["generated_at"].startswith(f"{team.NOW:%Y-%m-%dT%H:%M:%S}")
+    assert found["generated_at"].startswith(f"{messenger.NOW:%Y-%m-%dT%H:%M:%S}")
 
 
 @pytest.mark.parametrize(
     "path", ["/timeline", "/top-senders", "/top-conversations", "/events/counts"]
 )
-def test_rows_come_as_csv(team_api: Api, path: str) -> None:
+def test_rows_are_also_csv(small_api: Api, path: str) -> None:
     """`format=csv` has the same rows as the JSON, under the same names."""
-    caller = team_api.admin()
+    caller = small_api.admin()
     answer = caller.get(path, format="csv")
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     (rows,) = [part for part in caller.get(path).json().values() if isinstance(part, list)]
@@ -226,12 +230,12 @@ def test_rows_come_as_csv(team_api: Api, path: str) -> None:
     ]
 
 
-def test_csv_tells_a_spreadsheet_no_formula() -> None:
-    """A title that a spreadsheet would compute comes with an apostrophe; numbers do not."""
-    from api.answers import LivelyConversation, to_csv
+def test_csv_contains_no_formula() -> None:
+    """A title that a spreadsheet would take for a formula gets an apostrophe; numbers do not."""
+    from api.schemas import LivelyConversation, to_csv
 
     row = LivelyConversation(
-        conversation_id=team.TEAM,
+        conversation_id=messenger.TEAM,
         type="group",
         title='=HYPERLINK("http://x")',
         message_count=1,
@@ -239,5 +243,5 @@ def test_csv_tells_a_spreadsheet_no_formula() -> None:
         messages_per_day=0.5,
     )
     lines = to_csv(LivelyConversation, [row]).decode().split("\r\n")
-    assert lines[1] == f'{team.TEAM},group,"\'=HYPERLINK(""http://x"")",1,1,0.5'
+    assert lines[1] == f'{messenger.TEAM},group,"\'=HYPERLINK(""http://x"")",1,1,0.5'
     assert to_csv(LivelyConversation, []).decode().count("\r\n") == 1

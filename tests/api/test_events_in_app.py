@@ -1,4 +1,4 @@
-"""The events in the whole application: its problems, its limits, its numbers, and an erasure."""
+"""Events in the whole application: problems, rate limits, Prometheus metrics, and an erasure."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 from litestar.testing import TestClient
 
 from api.app import PREFIX, create_app
+from api.auth import Role
 from api.events import feed, queue
-from api.identity import Role
 from api.limits import _KEY_PREFIX
 from etl.erase import CACHE_KEYS
 from olap.settings import Secret
@@ -25,28 +25,30 @@ SENT = {"event_type": "message.sent", "user_id": 7}
 
 
 @pytest.fixture
-def api(team_site: Pipeline, database: str) -> Iterator[Api]:
-    """The application on the small messenger; its events go to a database of their own."""
-    settings = replace(api_settings(team_site), events_database_url=Secret(database), rate_limit=20)
+def api(small_site: Pipeline, database: str) -> Iterator[Api]:
+    """The application on the small messenger, with a database of its own for events."""
+    settings = replace(
+        api_settings(small_site), events_database_url=Secret(database), rate_limit=20
+    )
     with TestClient(create_app(settings)) as client:
         yield Api(client, settings)
 
 
 def post(api: Api, body: object, role: Role = Role.SERVICE) -> httpx.Response:
-    """Send events as this role."""
+    """Post events as this role."""
     headers = {"Authorization": f"Bearer {api.token(role, 7)}"}
     return api.client.post(f"{PREFIX}/events", json=body, headers=headers)
 
 
-def test_an_event_comes_through(api: Api, database: str) -> None:
-    """Posted to the application, an event is in PostgreSQL and in the numbers for Prometheus."""
+def test_a_posted_event_is_stored_and_counted(api: Api, database: str) -> None:
+    """An event that is posted is in PostgreSQL and in the Prometheus metrics."""
     identity = str(uuid4())
     answer = post(api, SENT | {"id": identity})
     assert (answer.status_code, answer.json()["ids"]) == (202, [identity])
     with psycopg.connect(database) as connection:
         rows = connection.execute("select id::text, user_id from analytics_events").fetchall()
     assert rows == [(identity, 7)]
-    numbers = api.client.get("/metrics").text
+    metrics = api.client.get("/metrics").text
     for name in (
         'analytics_events_total{store="database"}',
         "analytics_events_new_total",
@@ -55,26 +57,26 @@ def test_an_event_comes_through(api: Api, database: str) -> None:
         "analytics_events_database_away 0.0",
         'analytics_events_commit_seconds_bucket{le="0.02",store="database"}',
     ):
-        assert f"\n{name}" in numbers
+        assert f"\n{name}" in metrics
 
 
-def test_what_is_refused_is_a_problem(api: Api) -> None:
-    """400, 401 and 403 are problem documents, and 400 names the part."""
+def test_a_refused_event_is_a_problem(api: Api) -> None:
+    """400, 401 and 403 are problem documents, and 400 names the invalid part."""
     refused = post(api, [SENT, SENT | {"user_id": "7"}])
     assert refused.status_code == 400
     assert refused.headers["Content-Type"].startswith("application/problem+json")
     assert refused.json()["parameter"] == "[1].user_id"
     forbidden = post(api, SENT, Role.MEMBER)
-    nobody = api.client.post(f"{PREFIX}/events", json=SENT)
-    for answer, status in ((forbidden, 403), (nobody, 401)):
+    anonymous = api.client.post(f"{PREFIX}/events", json=SENT)
+    for answer, status in ((forbidden, 403), (anonymous, 401)):
         assert answer.status_code == status
         assert answer.json()["status"] == status
 
 
-def test_an_unavailable_database_is_a_problem(team_site: Pipeline) -> None:
-    """503 says that the same events may be sent again, and when."""
+def test_an_unavailable_database_is_a_problem(small_site: Pipeline) -> None:
+    """503 tells the client to send the same events again, and when."""
     settings = replace(
-        api_settings(team_site), events_database_url=Secret("postgresql://127.0.0.1:1/none")
+        api_settings(small_site), events_database_url=Secret("postgresql://127.0.0.1:1/none")
     )
     with TestClient(create_app(settings)) as client:
         answer = post(Api(client, settings), SENT)
@@ -84,8 +86,8 @@ def test_an_unavailable_database_is_a_problem(team_site: Pipeline) -> None:
     assert "same ids" in answer.json()["detail"]
 
 
-def test_posts_count_as_requests(api: Api) -> None:
-    """The limit of requests holds for events, whatever they hold, and each answer tells of it."""
+def test_posts_count_as_requests(stopped_limits: None, api: Api) -> None:
+    """Each post counts as one request, and each answer has the headers of the limit."""
     left = [int(post(api, SENT).headers["RateLimit-Remaining"]) for _ in range(20)]
     assert left == list(range(19, -1, -1))
     answer = post(api, SENT)
@@ -94,9 +96,10 @@ def test_posts_count_as_requests(api: Api) -> None:
     assert answer.headers["Content-Type"].startswith("application/problem+json")
 
 
-def test_an_erasure_takes_the_feed_and_not_the_queue() -> None:
-    """What may be lost lies where an erasure removes it; events that wait lie elsewhere."""
-    for key in (feed._STREAM, f"{_KEY_PREFIX}/requests/1/7"):
+def test_an_erasure_removes_the_feed_and_not_the_queue() -> None:
+    """The keys of the feed and the limits match the pattern of an erasure; those of the queue do
+    not."""
+    for key in (feed._STREAM, f"{_KEY_PREFIX}:requests/1/7"):
         assert fnmatch(key, CACHE_KEYS)
     for key in (queue._WAITING, queue._REFUSED):
         assert not fnmatch(key, CACHE_KEYS)

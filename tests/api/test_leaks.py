@@ -1,8 +1,9 @@
-"""Nobody sees a byte of what is not his, whatever was asked before, with and without Redis.
+"""No member sees a byte of what is not visible to them, whatever was asked before, with and without
+Redis.
 
-Two members of different circles ask the same things in turn, so that every cache (the URL's
-question, memory, Redis) was last filled by the other one. Each answer is compared with that of an
-application in which nobody else ever asked anything.
+Two members of different groups send the same requests in turn, so that every cache (the fast path,
+memory, Redis) was last filled by the other. Each answer is compared with that of an application
+that only this member has used.
 """
 
 from __future__ import annotations
@@ -16,16 +17,25 @@ from httpx import Response
 from litestar.testing import TestClient
 
 from api.app import create_app
-from api.identity import Role
-from api.questions import Asked
+from api.auth import Role
+from api.query import Query
 from olap.settings import Secret
-from tests.api.fix_api import NOWHERE, Api, Caller, api_settings
-from tests.api.team import ALICE, DORA, EMIL, GARDEN, LONER, MARKS, NOBODY, TEAM
-from tests.api.team import NOWHERE as NO_ROOM
+from tests.api.fix_api import NO_REDIS, Api, Caller, api_settings, wait_for_key
+from tests.api.small_messenger import (
+    ALICE,
+    DORA,
+    EMIL,
+    GARDEN,
+    LONER,
+    MARKS,
+    TEAM,
+    UNKNOWN_CONVERSATION,
+    UNKNOWN_USER,
+)
 from tests.fix_pipeline import Pipeline
 
-# Every endpoint, bare, narrowed to one's own and to the other's, as JSON and as CSV.
-QUESTIONS = [
+# Every endpoint, without filters, with one's own ids and with the other's, as JSON and as CSV.
+REQUESTS = [
     "/dashboard",
     "/dashboard?days=30",
     "/messages",
@@ -55,141 +65,147 @@ QUESTIONS = [
 
 
 def shown(answer: Response) -> tuple[int, bytes, str | None]:
-    """All that an asker learns: status, bytes, and the digest of both."""
+    """Everything that a client learns: status, bytes, and their digest."""
     return answer.status_code, answer.content, answer.headers.get("etag")
 
 
 def leaks(caller: Caller, expected: dict[str, Any], marks: tuple[bytes, ...]) -> list[str]:
-    """The questions whose answer is not what it should be, or has another's mark in it."""
+    """The requests whose answer is wrong, or contains a mark of the other group."""
     found = []
-    for question in expected:
-        answer = caller.get(question)
-        if shown(answer) != expected[question] or any(mark in answer.content for mark in marks):
-            found.append(question)
+    for request in expected:
+        answer = caller.get(request)
+        if shown(answer) != expected[request] or any(mark in answer.content for mark in marks):
+            found.append(request)
     return found
 
 
-def suite(api: Api, expected: dict[int, dict[str, Any]]) -> dict[int, list[str]]:
-    """Both ask everything, twice, in turn, after an administrator did; what leaked to whom."""
-    for question in QUESTIONS:
-        api.admin().get(question)
+def leaks_of_both(api: Api, expected: dict[int, dict[str, Any]]) -> dict[int, list[str]]:
+    """The leaks to each of two members who send all requests twice, in turn, after an
+    administrator."""
+    for request in REQUESTS:
+        api.admin().get(request)
     found: dict[int, list[str]] = {ALICE: [], DORA: []}
-    for asker in (ALICE, DORA, ALICE, DORA):
-        other = DORA if asker == ALICE else ALICE
-        found[asker] += leaks(api.member(asker), expected[asker], MARKS[other])
+    for user in (ALICE, DORA, ALICE, DORA):
+        other = DORA if user == ALICE else ALICE
+        found[user] += leaks(api.member(user), expected[user], MARKS[other])
     return found
 
 
 @pytest.fixture(scope="module")
-def expected(team_site: Pipeline) -> dict[int, dict[str, Any]]:
-    """What each of the two is answered where nobody else ever asks."""
+def expected(small_site: Pipeline) -> dict[int, dict[str, Any]]:
+    """The answers to each member from an application that nobody else uses."""
     found = {}
     for user in (ALICE, DORA):
-        settings = api_settings(team_site)
+        settings = api_settings(small_site)
         with TestClient(create_app(settings)) as client:
             caller = Api(client, settings).member(user)
-            found[user] = {question: shown(caller.get(question)) for question in QUESTIONS}
+            found[user] = {request: shown(caller.get(request)) for request in REQUESTS}
     return found
 
 
 @pytest.mark.parametrize("with_redis", [True, False])
-def test_no_byte_of_one_is_in_the_others_answer(
+def test_no_answer_contains_a_byte_of_the_other_group(
     new_api: Callable[..., Api],
-    team_site: Pipeline,
+    small_site: Pipeline,
     valkey_url: str,
     expected: dict[int, dict[str, Any]],
     with_redis: bool,
 ) -> None:
-    """Every endpoint, every cache filled by the other: nothing of one comes to the other, and each
-    is answered as if he were alone; also by a second worker that has everything from Redis."""
-    url = Secret(valkey_url) if with_redis else NOWHERE
+    """On every endpoint, with every cache filled by the other member, each gets the answers that
+    they get alone, also from a second worker that has everything from Redis."""
+    url = Secret(valkey_url) if with_redis else NO_REDIS
     for _ in range(2 if with_redis else 1):
-        assert suite(new_api(team_site, redis_url=url), expected) == {ALICE: [], DORA: []}
-    # It would notice: the two do get answers, and different ones.
-    statuses = {question: expected[ALICE][question][0] for question in QUESTIONS}
+        assert leaks_of_both(new_api(small_site, redis_url=url), expected) == {ALICE: [], DORA: []}
+    # The comparison is not empty: both members get answers, and different ones.
+    statuses = {request: expected[ALICE][request][0] for request in REQUESTS}
     assert sum(status == 200 for status in statuses.values()) > 15
     assert expected[ALICE]["/dashboard"] != expected[DORA]["/dashboard"]
 
 
 @pytest.mark.parametrize("with_redis", [True, False])
-def test_a_key_without_the_scope_would_be_noticed(
+def test_the_comparison_detects_a_key_without_the_scope(
     new_api: Callable[..., Api],
-    team_site: Pipeline,
+    small_site: Pipeline,
     valkey_url: str,
     expected: dict[int, dict[str, Any]],
     with_redis: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The suite fails for a cache whose key does not say for whom the answer is."""
-    whole = Asked.__post_init__
+    """A cache key without the viewer makes the comparison fail."""
+    whole = Query.__post_init__
 
-    def without_scope(self: Asked) -> None:
+    def without_scope(self: Query) -> None:
         whole(self)
         parts = [p for p in self.key.split(":") if p != "site" and not p.startswith("viewer=")]
         object.__setattr__(self, "key", "broken:" + ":".join(parts))
 
-    monkeypatch.setattr(Asked, "__post_init__", without_scope)
-    url = Secret(valkey_url) if with_redis else NOWHERE
-    found = suite(new_api(team_site, redis_url=url), expected)
+    monkeypatch.setattr(Query, "__post_init__", without_scope)
+    url = Secret(valkey_url) if with_redis else NO_REDIS
+    found = leaks_of_both(new_api(small_site, redis_url=url), expected)
     assert "/dashboard" in found[ALICE] and "/dashboard" in found[DORA]
 
 
-def test_what_may_not_be_seen_looks_like_what_is_not_there(team_api: Api) -> None:
-    """Another's conversation and person get the bytes of those that do not exist."""
-    alice, admin = team_api.member(ALICE), team_api.admin()
+def test_what_is_not_visible_looks_like_what_does_not_exist(small_api: Api) -> None:
+    """Another group's conversation and person return the bytes of ids that do not exist."""
+    alice, admin = small_api.member(ALICE), small_api.admin()
     for hidden, missing in [
-        (f"/conversation/{GARDEN}", f"/conversation/{NO_ROOM}"),
-        (f"/user/{DORA}", f"/user/{NOBODY}"),
-        (f"/user/{LONER}", f"/user/{NOBODY}"),
-        (f"/messages?user_id_filter={DORA}", f"/messages?user_id_filter={NOBODY}"),
-        (f"/timeline?conversation_id={GARDEN}", f"/timeline?conversation_id={NO_ROOM}"),
-        (f"/top-senders?conversation_id={GARDEN}", f"/top-senders?conversation_id={NO_ROOM}"),
+        (f"/conversation/{GARDEN}", f"/conversation/{UNKNOWN_CONVERSATION}"),
+        (f"/user/{DORA}", f"/user/{UNKNOWN_USER}"),
+        (f"/user/{LONER}", f"/user/{UNKNOWN_USER}"),
+        (f"/messages?user_id_filter={DORA}", f"/messages?user_id_filter={UNKNOWN_USER}"),
+        (
+            f"/timeline?conversation_id={GARDEN}",
+            f"/timeline?conversation_id={UNKNOWN_CONVERSATION}",
+        ),
+        (
+            f"/top-senders?conversation_id={GARDEN}",
+            f"/top-senders?conversation_id={UNKNOWN_CONVERSATION}",
+        ),
     ]:
         refused, absent = alice.get(hidden), alice.get(missing)
         assert refused.status_code == absent.status_code == 404
         assert refused.content == absent.content == admin.get(missing).content
-        assert told(refused) == told(absent)
+        assert comparable(refused) == comparable(absent)
         assert admin.get(hidden).status_code == 200
 
 
-def told(answer: Response) -> dict[str, str]:
-    """The headers, without what differs between any two requests."""
+def comparable(answer: Response) -> dict[str, str]:
+    """The headers without those that differ between any two requests."""
     passing = {"x-cache", "x-request-id", "ratelimit-remaining", "ratelimit-reset"}
     return {name: value for name, value in answer.headers.items() if name not in passing}
 
 
-def test_oneself_always_exists(team_api: Api) -> None:
-    """A member without a conversation, and one the messenger has not told us of yet, get zeros."""
-    for user in (LONER, NOBODY):
-        found = team_api.member(user).get(f"/user/{user}")
+def test_a_member_exists_for_themselves(small_api: Api) -> None:
+    """A member without a conversation, and one whose row has not been extracted yet, get zeros."""
+    for user in (LONER, UNKNOWN_USER):
+        found = small_api.member(user).get(f"/user/{user}")
         assert found.status_code == 200
         assert (found.json()["user_id"], found.json()["messages_sent"]) == (user, 0)
-    assert team_api.admin().get(f"/user/{NOBODY}").status_code == 404
+    assert small_api.admin().get(f"/user/{UNKNOWN_USER}").status_code == 404
 
 
-def test_a_service_reads_nothing(team_api: Api) -> None:
-    """The role `service` gets 403 from every read."""
-    service = Caller(team_api.client, team_api.token(Role.SERVICE, "bot"))
-    assert {service.get(question).status_code for question in QUESTIONS} == {403}
+def test_a_service_reads_nothing(small_api: Api) -> None:
+    """The role `service` gets 403 from every endpoint that reads."""
+    service = Caller(small_api.client, small_api.token(Role.SERVICE, "bot"))
+    assert {service.get(request).status_code for request in REQUESTS} == {403}
 
 
-def test_an_answer_under_anothers_key_is_none(
-    new_api: Callable[..., Api], team_site: Pipeline, valkey_url: str
+def test_an_answer_under_another_key_is_ignored(
+    new_api: Callable[..., Api], small_site: Pipeline, valkey_url: str
 ) -> None:
-    """Whatever put Dora's answer under Alice's key in Redis, Alice is answered her own."""
+    """If Redis has Dora's answer under Alice's key, Alice gets her own."""
     url = Secret(valkey_url)
-    filled = new_api(team_site, redis_url=url)
+    filled = new_api(small_site, redis_url=url)
     right = {user: filled.member(user).get("/dashboard?days=23") for user in (ALICE, DORA)}
     with redis.Redis.from_url(valkey_url) as client:
         keys = {
-            user: one
+            user: wait_for_key(client, f"analytics:*:dashboard:*:viewer={user}:23d~*")
             for user in (ALICE, DORA)
-            for one in client.keys(f"analytics:*:viewer={user}:23d~*")
-            if not one.endswith(b":lead")
         }
-        stored = {user: client.get(key) for user, key in keys.items()}
-        assert set(stored) == {ALICE, DORA} and None not in stored.values()
-        client.set(keys[ALICE], stored[DORA])
-    answer = new_api(team_site, redis_url=url).member(ALICE).get("/dashboard?days=23")
+        dora = client.get(keys[DORA])
+        assert dora is not None
+        client.set(keys[ALICE], dora)
+        client.delete(keys[ALICE] + b":lead")  # no other process is computing it
+    answer = new_api(small_site, redis_url=url).member(ALICE).get("/dashboard?days=23")
     assert answer.headers["x-cache"] == "miss"
     assert answer.content == right[ALICE].content != right[DORA].content

@@ -1,4 +1,4 @@
-"""What may be asked: limits, windows and zones, and an error that names the parameter to blame."""
+"""Parameters: their limits, periods and zones, and errors that name the invalid parameter."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from api.problems import Problem
-from api.windows import Window, period
-from tests.api import team
+from api.query import Window, period
+from tests.api import small_messenger as messenger
 from tests.api.fix_api import Api
 from tests.fix_pipeline import Pipeline
 
@@ -24,9 +24,9 @@ def window(
     tz: str = "UTC",
     days_max: int = 365,
 ) -> Window:
-    """What is asked, in a generation through THROUGH."""
-    asked = period(days=days, start=start, end=end, tz=tz, default=7, days_max=days_max)
-    return asked.window(THROUGH)
+    """The window of these parameters in a generation with data through THROUGH."""
+    given = period(days=days, start=start, end=end, tz=tz, default=7, days_max=days_max)
+    return given.window(THROUGH)
 
 
 def utc(text: str) -> datetime:
@@ -35,12 +35,12 @@ def utc(text: str) -> datetime:
 
 
 @pytest.mark.parametrize(
-    ("asked", "since", "until"),
+    ("given", "since", "until"),
     [
         ({}, "2026-11-13T10:30", "2026-11-20T10:30"),
         ({"days": 1}, "2026-11-19T10:30", "2026-11-20T10:30"),
         ({"start": "2026-11-01T08:00:00+01:00"}, "2026-11-01T07:00", "2026-11-20T10:30"),
-        # A plus sign that nobody wrote as %2B has become a blank.
+        # A plus sign that was not written as %2B arrives as a blank.
         ({"start": "2026-11-01T08:00:00 01:00"}, "2026-11-01T07:00", "2026-11-20T10:30"),
         ({"start": "2026-11-01", "end": "2026-11-02"}, "2026-11-01T00:00", "2026-11-03T00:00"),
         (
@@ -49,7 +49,7 @@ def utc(text: str) -> datetime:
             "2026-11-03T05:00",  # the clock went back in between
         ),
         ({"end": "2026-11-10T00:00:00Z", "days": 2}, "2026-11-08T00:00", "2026-11-10T00:00"),
-        ({"end": "2026-12-24"}, "2026-11-13T10:30", "2026-11-20T10:30"),  # nothing lies after it
+        ({"end": "2026-12-24"}, "2026-11-13T10:30", "2026-11-20T10:30"),  # moved to data_through
         # The day begins at 1 o'clock where midnight is skipped (2018, Sao Paulo).
         (
             {"start": "2018-11-04", "end": "2018-11-04", "tz": "America/Sao_Paulo"},
@@ -59,13 +59,13 @@ def utc(text: str) -> datetime:
         ({"start": "2024-01-01", "end": "2024-12-31"}, "2024-01-01T00:00", "2025-01-01T00:00"),
     ],
 )
-def test_windows(asked: dict[str, str], since: str, until: str) -> None:
-    """Days count back from the end; dates are whole days of the zone, the last one included."""
-    assert window(**asked) == Window(utc(since), utc(until))  # type: ignore[arg-type]
+def test_windows(given: dict[str, str], since: str, until: str) -> None:
+    """Days count back from the end; dates are whole days of the zone, the end included."""
+    assert window(**given) == Window(utc(since), utc(until))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
-    ("asked", "blamed"),
+    ("given", "named"),
     [
         ({"days": 3, "start": "2026-11-01"}, "days"),
         ({"start": "2026-11-02", "end": "2026-11-01T00:00:00Z"}, "start"),
@@ -81,16 +81,17 @@ def test_windows(asked: dict[str, str], since: str, until: str) -> None:
         ({"tz": "utc"}, "tz"),
     ],
 )
-def test_a_window_that_is_none_names_its_parameter(asked: dict[str, str], blamed: str) -> None:
-    """A contradiction, a reversed, too long or future period, a strange time or zone: 400."""
+def test_an_invalid_period_names_its_parameter(given: dict[str, str], named: str) -> None:
+    """A contradictory, reversed, too long or future period, and an unknown time or zone return
+    400."""
     with pytest.raises(Problem) as caught:
-        window(**asked)  # type: ignore[arg-type]
+        window(**given)  # type: ignore[arg-type]
     assert caught.value.status_code == 400
-    assert caught.value.extra == {"parameter": blamed}
+    assert caught.value.extra == {"parameter": named}
 
 
 def test_one_period_has_one_key_however_it_is_written() -> None:
-    """An instant in another offset, or as the local midnight that it is, is the same question."""
+    """The same instant with another offset, or as a local midnight, is the same period."""
     written = [
         {"start": "2026-11-01T00:00:00+01:00", "tz": "UTC"},
         {"start": "2026-10-31T23:00:00Z", "tz": "UTC"},
@@ -101,7 +102,7 @@ def test_one_period_has_one_key_however_it_is_written() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "blamed"),
+    ("path", "named"),
     [
         ("/dashboard?days=0", "days"),
         ("/dashboard?days=91", "days"),
@@ -131,18 +132,18 @@ def test_one_period_has_one_key_however_it_is_written() -> None:
         ("/conversation/x", "conversation_id"),
     ],
 )
-def test_what_is_out_of_range_is_400_and_named(team_api: Api, path: str, blamed: str) -> None:
-    """Each limit and each form is checked, and the problem names the parameter and how it is."""
-    for caller in (team_api.admin(), team_api.member(team.ALICE)):
+def test_an_invalid_parameter_is_400_and_named(small_api: Api, path: str, named: str) -> None:
+    """Each limit and each format is validated, and the problem names the parameter."""
+    for caller in (small_api.admin(), small_api.member(messenger.ALICE)):
         found = caller.get(path)
         assert found.status_code == 400
         assert found.headers["content-type"] == "application/problem+json"
-        assert found.json()["parameter"] == blamed
-        assert found.json()["detail"].startswith(blamed)
+        assert found.json()["parameter"] == named
+        assert found.json()["detail"].startswith(named)
 
 
-def test_a_limit_is_not_off_by_one(team_api: Api) -> None:
-    """The largest values that are allowed are answered."""
+def test_the_largest_allowed_values_are_accepted(small_api: Api) -> None:
+    """The largest allowed value of each parameter is accepted."""
     for path in (
         "/dashboard?days=90",
         "/messages?days=365",
@@ -150,15 +151,15 @@ def test_a_limit_is_not_off_by_one(team_api: Api) -> None:
         "/top-senders?limit=100",
         "/top-conversations?limit=50",
     ):
-        assert team_api.admin().get(path).status_code == 200
+        assert small_api.admin().get(path).status_code == 200
 
 
 def test_computations_are_limited_and_cached_answers_are_not(
-    team_site: Pipeline, new_api: Callable[..., Api]
+    small_site: Pipeline, new_api: Callable[..., Api], stopped_limits: None
 ) -> None:
-    """Who has used up his computations gets 429 for what must be computed, with a time to come
-    back, and still gets what is kept; nobody else is concerned."""
-    api = new_api(team_site, compute_limit=2)
+    """A subject without computations left gets 429 with `Retry-After` for what must be computed,
+    and 200 for what is cached; other subjects are not affected."""
+    api = new_api(small_site, compute_limit=2)
     one = api.admin("one")
     assert [one.get("/engagement", days=days).status_code for days in (51, 52)] == [200, 200]
     refused = one.get("/engagement", days=53)
@@ -170,9 +171,9 @@ def test_computations_are_limited_and_cached_answers_are_not(
     assert one.get("/engagement", days=53).headers["x-cache"] == "hit"
 
 
-def test_bots_can_be_left_out(team_api: Api) -> None:
-    """`include_bots` is part of the question: both answers are kept side by side."""
-    with_bots = team_api.admin().get("/dashboard", include_bots="true")
-    without = team_api.admin().get("/dashboard", include_bots="false")
+def test_bots_can_be_left_out(small_api: Api) -> None:
+    """`include_bots` is part of the cache key: both answers are cached."""
+    with_bots = small_api.admin().get("/dashboard", include_bots="true")
+    without = small_api.admin().get("/dashboard", include_bots="false")
     assert with_bots.headers["etag"] != without.headers["etag"]
     assert timedelta(days=7).days == with_bots.json()["period_days"]

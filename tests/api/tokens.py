@@ -1,16 +1,16 @@
-"""Tokens for the applications of these tests, whose secret is that of `tests.tokens`."""
+"""Tokens signed with the secret of `tests.tokens`."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from api.identity import Role, make_token
+from api.auth import Role, make_token
 from olap.settings import Hidden, Settings
 from tests.tokens import SECRET
 
 
 def token(role: Role, subject: object) -> str:
-    """A token that is good for an hour."""
+    """A token that expires in an hour."""
     return make_token(
         Settings(jwt_secret=Hidden(SECRET)),
         subject=str(subject),

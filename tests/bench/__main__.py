@@ -1,4 +1,4 @@
-"""`python -m tests.bench`: make what is needed, measure, print the tables, write the JSON."""
+"""`python -m tests.bench`: prepare what is needed, measure, print the tables, write the JSON."""
 
 from __future__ import annotations
 
@@ -14,26 +14,28 @@ from olap.layout import Layout
 from tests.bench.api_times import measure_api
 from tests.bench.backfills import measure_backfills
 from tests.bench.changes import measure_cycles
-from tests.bench.dlt_peer import DltPeer
+from tests.bench.generated_lake import generated_lake
 from tests.bench.loads import Loads, measure_loads
 from tests.bench.machine import describe_machine
-from tests.bench.made_lake import made_lake
 from tests.bench.metric_times import measure_metrics
 from tests.bench.parts import Part, PartName
 from tests.bench.peer_times import measure_peers
+from tests.bench.peers import PeerMode, Peers
 from tests.bench.proofs import measure_proofs
 from tests.bench.report import read_report, report_text
 from tests.bench.source import Say, messengers, traffic_plan
 
 BUILD = Path(__file__).parents[2] / "build"
+PEERS = BUILD / "bench" / "venv"
 
-
-# A backfill and the larger sizes are asked for by name: they take long, and much disk.
+# A backfill and the larger sizes run only when named: they need much time and disk.
 BY_DEFAULT = tuple(name for name in PartName if name is not PartName.BACKFILL)
+# The peer that a part is compared with.
+PEER_OF = {PartName.LOADS: "dlt", PartName.PEERS: "chDB"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the bench; the process's exit code. A goal that was missed is no failure of it."""
+    """Run the bench and return the process's exit code; a missed goal is not a failure."""
     options = _parser().parse_args(arguments)
     output: Path = options.build / "bench.json"
     report = read_report(output)
@@ -46,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             cycles=options.cycles,
             times=options.times,
             seconds=options.seconds,
-            has_peers=options.peers,
+            peer_mode=options.peers,
             say=lambda line: print(line, file=sys.stderr, flush=True),
         ):
             report = report.with_part(part)
@@ -68,54 +70,52 @@ def measure(
     cycles: int,
     times: int,
     seconds: float,
-    has_peers: bool,
+    peer_mode: PeerMode,
     say: Say,
 ) -> Iterator[Part]:
-    """Take the figures of some parts, one part after the other.
+    """Measure some parts, one after the other.
 
     Args:
-        home: what is made, once or for this run, lies below.
+        home: the directory for everything that is generated.
         messages: of each messenger.
         rounds: how often each first load, backfill, verify and load of the API runs.
         cycles: how many cycles with changes, or generations published under load.
         times: how often each question is asked.
         seconds: how long each load of the API lasts.
-        has_peers: whether dlt and chDB are installed and measured.
-        say: told what is going on.
+        peer_mode: whether dlt and chDB are installed and measured.
+        say: receives lines about the progress.
 
     Raises:
         AnalyticsError: something that is measured failed, or what it needs cannot be made.
     """
-    with_peers = {PartName.LOADS, PartName.PEERS}.intersection(parts)
-    peer = DltPeer(home) if has_peers and with_peers else None
-    if peer is not None:
-        say("installing the peers, if need be")
-        peer.install()
+    peers = _peers(peer_mode, parts, say)
     data_dir, plan = home / "data", traffic_plan(messages)
     with messengers(home / "postgres", messages, say) as made:
 
         def described(name: PartName) -> Part:
+            is_missing = peers is None and name in PEER_OF
             return Part(
                 name=name,
                 messages=messages,
                 shape=made.shape,
                 measured_at=datetime.now(UTC),
                 machine=describe_machine(made.server_version),
+                missing_peer=PEER_OF[name] if is_missing else None,
             )
 
         def loads(name: str, url: str) -> Loads:
-            return measure_loads(name, url, data_dir, rounds=rounds, peer=peer, say=say)
+            return measure_loads(name, url, data_dir, rounds=rounds, peers=peers, say=say)
 
         for name in parts:
             if name is PartName.METRICS:
                 part = replace(described(name), shape=f"over {plan.days:,} days")
-                lake = made_lake(plan, home / f"lake_{messages}", say)
+                lake = generated_lake(plan, home / f"lake_{messages}", say)
                 yield replace(part, metrics=measure_metrics(Layout(lake).pointer, say, times=times))
                 continue
             if name is PartName.API:
                 part = replace(described(name), shape=f"over {plan.days:,} days")
-                asked_of_api = measure_api(
-                    made_lake(plan, home / f"lake_{messages}", say),
+                api = measure_api(
+                    generated_lake(plan, home / f"lake_{messages}", say),
                     home / f"api_{messages}",
                     say,
                     rounds=rounds,
@@ -123,7 +123,7 @@ def measure(
                     switches=cycles,
                     seconds=seconds,
                 )
-                yield replace(part, api=asked_of_api)
+                yield replace(part, api=api)
                 continue
             url = made.to_change() if name is PartName.CYCLES else made.everything()
             part = described(name)
@@ -137,11 +137,25 @@ def measure(
                 found = measure_cycles(url, data_dir, cycles=cycles, say=say)
                 yield replace(part, cycles=found)
             elif name is PartName.PEERS:
-                asked = measure_peers(url, data_dir, peer=peer, times=times, say=say)
-                yield replace(part, peers=asked)
+                compared = measure_peers(url, data_dir, peers=peers, times=times, say=say)
+                yield replace(part, peers=compared)
             else:
                 proofs = measure_proofs(url, data_dir, rounds=rounds, say=say)
                 yield replace(part, proofs=proofs)
+
+
+def _peers(mode: PeerMode, parts: Sequence[PartName], say: Say) -> Peers | None:
+    """The environment of the peers; None when it is not needed, not wanted or not installed."""
+    if mode is PeerMode.NONE or not set(PEER_OF).intersection(parts):
+        return None
+    peers = Peers(PEERS)
+    if mode is PeerMode.INSTALL:
+        say("installing the peers, unless they are installed")
+        peers.install()
+    elif not peers.is_installed:
+        say(f"the peers are not installed in {peers.directory}: measuring without them")
+        return None
+    return peers
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -158,21 +172,25 @@ def _parser() -> argparse.ArgumentParser:
         "--rounds",
         type=_count,
         default=3,
-        help="first loads, backfills, verifies, loads of the API",
+        help="first loads, backfills, verifies, loads of the API; default 3",
     )
     parser.add_argument(
         "--cycles",
         type=_count,
         default=5,
-        help="cycles with 10,000 changes, or publications under load",
+        help="cycles with 10,000 changes, or publications under load; default 5",
     )
     parser.add_argument("--times", type=_count, default=5, help="each question; default 5")
     parser.add_argument("--seconds", type=_count, default=5, help="each load of the API; default 5")
     parser.add_argument(
-        "--no-peers", dest="peers", action="store_false", help="do not install or run dlt and chDB"
+        "--peers",
+        type=PeerMode,
+        choices=list(PeerMode),
+        default=PeerMode.INSTALL,
+        help="dlt and chDB: install and measure them (default), measure them if installed, or none",
     )
     parser.add_argument(
-        "--build", type=Path, default=BUILD, help="where bench/ and bench.json are kept"
+        "--build", type=Path, default=BUILD, help="the directory for bench/ and bench.json"
     )
     return parser
 

@@ -1,6 +1,6 @@
-"""What was found of the API's speed, as records; and how single answers become percentiles.
+"""The records of the API's speed, and the percentiles of single responses.
 
-Nothing here asks anybody: `api_times` measures; `report` and `goals` read.
+`api_times` measures and makes these records; `report` and `goals` read them.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from http import HTTPStatus
 from math import ceil
 from statistics import median
 
-from tests.bench.askers import Answer, Throughput
-from tests.bench.crowd import Crowd
+from tests.bench.clients import Response, Throughput
+from tests.bench.workload import Workload
 
 _AROUND_SECONDS = 1.0
 
@@ -22,7 +22,7 @@ class CachedTime:
     """One round on one server.
 
     Attributes:
-        processor_us: of the server, for each answer; None where the system does not tell.
+        processor_us: of the server, for each response; None where the system does not report it.
     """
 
     throughput: Throughput
@@ -30,7 +30,7 @@ class CachedTime:
 
     @property
     def per_second(self) -> float:
-        """Answers a second."""
+        """Responses per second."""
         return self.throughput.requests / self.throughput.seconds
 
 
@@ -46,24 +46,24 @@ class CachedTimes:
 
     @property
     def beside_bare(self) -> float:
-        """Our answers a second as a share of the bare handler's, by medians."""
+        """The API's responses per second as a share of the bare handler's, by medians."""
         return per_second(self.ours) / per_second(self.bare)
 
     @property
     def beside_bare_by_processor(self) -> float | None:
-        """The same by what each answer took of a processor, which others' work disturbs less."""
+        """The same by processor time per response, which other programs disturb less."""
         ours, bare = processor_us(self.ours), processor_us(self.bare)
         return None if ours is None or bare is None else bare / ours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UncachedTimes:
-    """Dashboards that nobody had asked before.
+    """Dashboards that no cache holds.
 
     Attributes:
-        ms: until each was there, in the order they were asked.
-        processor_ms: of the server for each, of all processors together; None where the system
-            does not tell.
+        ms: the time of each, in order.
+        processor_ms: processor time of the server for each; None where the system does not report
+            it.
     """
 
     days: int
@@ -72,19 +72,20 @@ class UncachedTimes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CrowdTimes:
-    """Of some of the crowd's answers.
+class ResponseTimes:
+    """A group of responses under load.
 
     Attributes:
-        is_warmed: those the API computes before a generation answers, or all others.
-        is_around_switch: those asked in the second before and after a change alone.
+        is_warmed: whether the group has the paths that the API computes before a generation
+            answers, or all others.
+        is_around_switch: whether the group has only requests within a second of a change.
         hits: how many came from a cache; the others waited for a computation.
-        refused: how many were told 503 because it took too long; their times are among the others.
+        refused: how many were 503 because they took too long; the times include them.
     """
 
     is_warmed: bool
     is_around_switch: bool
-    answers: int
+    responses: int
     hits: int
     refused: int
     p50_ms: float
@@ -94,14 +95,13 @@ class CrowdTimes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Switches:
-    """The crowd's time.
+    """The load of many clients during changes of generation.
 
     Attributes:
-        switches: how many new generations it was answered from.
+        switches: how many new generations answered.
         publish_seconds: of each `python -m etl publish`.
-        per_second: answers, over all.
-        peak_bytes: the most memory that the worker has held since it began; None where the system
-            does not tell.
+        per_second: responses per second.
+        peak_bytes: peak memory of the worker; None where the system does not report it.
     """
 
     clients: int
@@ -110,17 +110,17 @@ class Switches:
     publish_seconds: tuple[float, ...]
     per_second: float
     generator_share: float
-    times: tuple[CrowdTimes, ...]
+    times: tuple[ResponseTimes, ...]
     peak_bytes: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiTimes:
-    """Everything."""
+    """The results of the part `api`."""
 
     cached: CachedTimes
     uncached: tuple[UncachedTimes, ...]
-    crowd: Switches
+    switches: Switches
 
 
 def per_second(times: Sequence[CachedTime]) -> float:
@@ -129,43 +129,43 @@ def per_second(times: Sequence[CachedTime]) -> float:
 
 
 def processor_us(times: Sequence[CachedTime]) -> float | None:
-    """The median of some rounds; None where the system does not tell."""
+    """The median of some rounds; None where the system does not report it."""
     taken = [time.processor_us for time in times if time.processor_us is not None]
     return median(taken) if taken else None
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The smallest value that so many percent of all do not exceed."""
+    """The smallest value that `percent` percent of the values do not exceed."""
     return sorted(values)[ceil(len(values) * percent / 100) - 1]
 
 
-def crowd_times(crowd: Crowd, answers: Sequence[Answer]) -> list[CrowdTimes]:
-    """The answers in four groups; one that is empty is left out."""
+def response_times(workload: Workload, responses: Sequence[Response]) -> list[ResponseTimes]:
+    """The responses in four groups, without empty groups."""
     arrived: dict[int, float] = {}
-    for answer in answers:
-        at = answer.begun + answer.ms / 1000
-        if answer.generation:
-            arrived[answer.generation] = min(at, arrived.get(answer.generation, at))
-    changes = sorted(arrived.values())[1:]  # the first generation was there from the beginning
+    for response in responses:
+        at = response.begun + response.ms / 1000
+        if response.generation:
+            arrived[response.generation] = min(at, arrived.get(response.generation, at))
+    changes = sorted(arrived.values())[1:]  # the first generation is not a change
 
-    def is_near(answer: Answer) -> bool:
-        return any(abs(answer.begun - change) <= _AROUND_SECONDS for change in changes)
+    def is_near(response: Response) -> bool:
+        return any(abs(response.begun - change) <= _AROUND_SECONDS for change in changes)
 
-    found: list[CrowdTimes] = []
+    found: list[ResponseTimes] = []
     for is_around_switch in (False, True):
-        near = [answer for answer in answers if is_near(answer)] if is_around_switch else answers
+        near = [r for r in responses if is_near(r)] if is_around_switch else responses
         for is_warmed in (True, False):
-            some = [answer for answer in near if crowd.is_warmed(answer.path) == is_warmed]
+            some = [r for r in near if workload.is_warmed(r.path) == is_warmed]
             if not some:
                 continue
-            ms = [answer.ms for answer in some]
+            ms = [response.ms for response in some]
             found.append(
-                CrowdTimes(
+                ResponseTimes(
                     is_warmed=is_warmed,
                     is_around_switch=is_around_switch,
-                    answers=len(some),
-                    hits=sum(answer.is_hit for answer in some),
-                    refused=sum(answer.status != HTTPStatus.OK for answer in some),
+                    responses=len(some),
+                    hits=sum(response.is_hit for response in some),
+                    refused=sum(response.status != HTTPStatus.OK for response in some),
                     p50_ms=percentile(ms, 50),
                     p99_ms=percentile(ms, 99),
                     worst_ms=max(ms),

@@ -1,16 +1,16 @@
-"""How fast one worker of the API is: from memory, uncached, and through changes of generation.
+"""How fast one worker of the API is: from memory, uncached, and during changes of generation.
 
-Everything is asked over HTTP of `python -m api` in a process of its own, with a token, its log,
-its numbers and its rate limits on; only the limits are raised, so that nobody is told to wait.
+All requests go over HTTP to `python -m api` in its own process, with a token, the log, the metrics
+and the rate limits of production; the process has limits that no client of the bench reaches.
 
-* A dashboard from memory stands beside a bare Litestar handler that returns the same bytes (`bare`)
-  behind the same server. The two are asked in turns.
-* An uncached dashboard is asked by one client while no Redis can be reached. Each ends at another
-  instant, so that no answer is used twice and no day is read whole from the rollups at both ends.
-* A crowd (`crowd`) asks through several publications, with a real Valkey. What is published is a
-  copy of the lake. Each client asks again at once, so most answers come from memory and the ones
-  that had to be computed hardly count in a percentile of all: the percentiles of those that were
-  asked in the second before and after a change stand beside it, and are what is judged.
+* A dashboard from memory is compared with a bare Litestar handler that returns the same bytes
+  (`bare`) behind the same server. The two are measured alternately.
+* One client requests uncached dashboards while Redis is unreachable. Each dashboard ends at a
+  different instant, so that no result is used twice and no window consists of whole days.
+* 64 clients (`workload`) send requests during several publications, with a real Valkey. The bench
+  publishes a copy of the lake. Each client sends its next request at once, so most responses come
+  from memory, and a percentile of all responses hardly contains the computed ones. The goals
+  therefore judge the responses to requests sent within a second of a change.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pathlib import Path
 
 import httpx
 
-from api.identity import Role
+from api.auth import Role
 from etl.sandbox.valkey import valkey_server
 from olap.errors import AnalyticsError
 from olap.layout import Layout
@@ -37,14 +37,14 @@ from tests.bench.api_figures import (
     CachedTimes,
     Switches,
     UncachedTimes,
-    crowd_times,
     percentile,
+    response_times,
 )
-from tests.bench.askers import WRK, Askers
-from tests.bench.crowd import CLIENTS, SEED, crowd_of, dashboard
+from tests.bench.clients import WRK, Clients
 from tests.bench.lake_copy import lake_copy
 from tests.bench.source import Say
 from tests.bench.stopwatch import run
+from tests.bench.workload import CLIENTS, SEED, dashboard, workload_for
 
 WINDOWS = (7, 30)
 _CACHED_CLIENTS, _CACHED_DAYS = 16, 7
@@ -56,23 +56,23 @@ _SWITCH_SECONDS = 300.0
 def measure_api(
     lake: Path, home: Path, say: Say, *, rounds: int, times: int, switches: int, seconds: float
 ) -> ApiTimes:
-    """Serve a lake and ask.
+    """Serve a lake and measure the three loads.
 
     Args:
-        lake: a `DATA_DIR`; it is read and never changed.
-        home: a copy of it, logs and Valkey lie below.
+        lake: a `DATA_DIR`; it is never changed.
+        home: the directory for a copy of it, the logs and Valkey.
         rounds: how often the cached dashboard and the bare handler are loaded.
-        times: eight times as many uncached dashboards are asked over each window.
-        switches: how many generations are published under the crowd's load.
-        seconds: how long a load lasts, and how long the crowd asks between two publications.
+        times: an eighth of the number of uncached dashboards over each window.
+        switches: how many generations are published under load.
+        seconds: how long a load lasts, and the time between two publications.
 
     Raises:
-        AnalyticsError: an answer was not 200, or what is measured failed.
+        AnalyticsError: a response was not 200, or a process failed.
     """
     home.mkdir(parents=True, exist_ok=True)
     bearer = token(Role.ADMIN, "bench")
     data_dir = lake_copy(lake, home / "data")
-    # Once before anything is measured: whoever made the lake, it is now of this version.
+    # An unmeasured publication, so that the copy is of the present version of the SQL.
     say(f"a copy of the lake was published in {_publish(data_dir):.1f} s")
     log = home / "api.log"
     log.unlink(missing_ok=True)
@@ -81,17 +81,17 @@ def measure_api(
         server(data_dir, log, **_environment(REDIS_URL=redis_url)) as api,
     ):
         cached = _cached(api, home, bearer, say, rounds=rounds, seconds=seconds)
-        crowd = _crowd(api, data_dir, bearer, say, switches=switches, seconds=seconds)
+        switched = _under_load(api, data_dir, bearer, say, switches=switches, seconds=seconds)
     with server(data_dir, log, **_environment()) as api:
         uncached = tuple(
             _uncached(api, data_dir, bearer, say, days=days, times=_UNCACHED_TIMES * times)
             for days in WINDOWS
         )
-    return ApiTimes(cached=cached, uncached=uncached, crowd=crowd)
+    return ApiTimes(cached=cached, uncached=uncached, switches=switched)
 
 
 def _environment(**variables: str) -> dict[str, str]:
-    """What is not said here is as a user would have it, but for limits that nobody reaches."""
+    """The settings of a worker: the defaults, except for the databases and the log level."""
     return {"DATABASE_URL": "", "EVENTS_DATABASE_URL": "", "LOG_LEVEL": "info", **variables}
 
 
@@ -99,7 +99,7 @@ def _cached(
     api: Server, home: Path, bearer: str, say: Say, *, rounds: int, seconds: float
 ) -> CachedTimes:
     path = dashboard(_CACHED_DAYS)
-    found = httpx.get(api.url + path, headers={"Authorization": f"Bearer {bearer}"}, timeout=60)
+    found = httpx.get(api.url + path, headers={"Authorization": f"Bearer {bearer}"}, timeout=300)
     body = found.raise_for_status().content
     file = home / "dashboard.json"
     file.write_bytes(body)
@@ -119,8 +119,8 @@ def _cached(
             )
     if any(time.throughput.hits not in (None, time.throughput.requests) for time in ours):
         raise AnalyticsError(
-            "some dashboards were not answered from memory, so this is no figure of cached ones",
-            hint="Is something else publishing into the bench's own copy?",
+            "some dashboards were not answered from memory, so the figure is not of cached ones",
+            hint="Check that nothing else publishes into the bench's copy of the lake.",
         )
     return CachedTimes(
         generator="Python" if WRK is None else "wrk",
@@ -133,7 +133,7 @@ def _cached(
 
 def _cached_time(one: Server, bearer: str, path: str, seconds: float) -> CachedTime:
     before = _processor_seconds(one)
-    throughput = Askers(one.port, bearer, _CACHED_CLIENTS).throughput(path, seconds)
+    throughput = Clients(one.port, bearer, _CACHED_CLIENTS).throughput(path, seconds)
     after = _processor_seconds(one)
     taken = None if before is None or after is None else after - before
     return CachedTime(
@@ -150,15 +150,15 @@ def _uncached(
     ends = (manifest.data_through - number * _STEP for number in range(1, times + 1))
     paths = [dashboard(days, f"{end:%Y-%m-%dT%H:%M:%SZ}") for end in ends]
     before = _processor_seconds(api)
-    with Askers(api.port, bearer, clients=1).asking(paths) as load:
+    with Clients(api.port, bearer, count=1).requesting(paths) as load:
         pass
     after = _processor_seconds(api)
-    if any(answer.is_hit for answer in load.answers):
+    if any(response.is_hit for response in load.responses):
         raise AnalyticsError(
-            "some dashboards had been asked before, so this is no figure of uncached ones",
-            hint="Two of the instants at which they end have the same key.",
+            "some dashboards came from a cache, so the figure is not of uncached ones",
+            hint="Two of the instants at which the dashboards end have the same cache key.",
         )
-    ms = tuple(answer.ms for answer in load.answers)
+    ms = tuple(response.ms for response in load.responses)
     say(
         f"uncached dashboard, {days} days, {times} times: p50 {percentile(ms, 50):.0f} ms, "
         f"p95 {percentile(ms, 95):.0f} ms"
@@ -169,34 +169,34 @@ def _uncached(
     )
 
 
-def _crowd(
+def _under_load(
     api: Server, data_dir: Path, bearer: str, say: Say, *, switches: int, seconds: float
 ) -> Switches:
-    crowd = crowd_of(api.url, bearer)
+    workload = workload_for(api.url, bearer)
     publish_seconds: list[float] = []
-    askers = Askers(api.port, bearer, CLIENTS)
-    # It has been there for a while: what is measured is a change of generation, not a cold start.
-    with Askers(api.port, bearer, clients=1).asking(crowd.paths):
+    clients = Clients(api.port, bearer, CLIENTS)
+    # Each path once, unmeasured: the load is to show a change of generation, not a cold start.
+    with Clients(api.port, bearer, count=1).requesting(workload.paths):
         pass
     good = (HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE)
-    with askers.asking(crowd.paths, weights=crowd.weights, seed=SEED, good=good) as load:
+    with clients.requesting(workload.paths, weights=workload.weights, seed=SEED, good=good) as load:
         time.sleep(seconds)
         for number in range(1, switches + 1):
             publish_seconds.append(_publish(data_dir))
             _wait_until_served(api, data_dir)
             say(f"generation {number} of {switches} was published in {publish_seconds[-1]:.1f} s")
             time.sleep(seconds)
-    found = tuple(crowd_times(crowd, load.answers))
+    found = tuple(response_times(workload, load.responses))
     for some in found:
         if some.is_around_switch:
-            who = "warmed" if some.is_warmed else "others"
-            say(f"crowd around a switch, {who}: p99 {some.p99_ms:.0f} ms of {some.answers:,}")
+            keys = "warmed keys" if some.is_warmed else "other keys"
+            say(f"around a switch, {keys}: p99 {some.p99_ms:.0f} ms of {some.responses:,}")
     return Switches(
         clients=CLIENTS,
-        keys=len(crowd.paths),
-        switches=len({answer.generation for answer in load.answers} - {0}) - 1,
+        keys=len(workload.paths),
+        switches=len({response.generation for response in load.responses} - {0}) - 1,
         publish_seconds=tuple(publish_seconds),
-        per_second=len(load.answers) / load.seconds,
+        per_second=len(load.responses) / load.seconds,
         generator_share=load.processor_seconds / load.seconds,
         times=found,
         peak_bytes=_peak_bytes(api),
@@ -204,7 +204,7 @@ def _crowd(
 
 
 def _publish(data_dir: Path) -> float:
-    """Publish the copy again; the seconds of the process."""
+    """Publish the copy again and return the seconds of the process."""
     environment = {
         "DATA_DIR": str(data_dir),
         "KEEP_GENERATIONS": "2",
@@ -219,19 +219,19 @@ def _wait_until_served(api: Server, data_dir: Path) -> None:
     assert manifest is not None
     deadline = time.monotonic() + _SWITCH_SECONDS
     while True:
-        ready = httpx.get(f"{api.url}/health/ready", timeout=60).json()
+        ready = httpx.get(f"{api.url}/health/ready", timeout=300).json()
         if ready["generation"] == manifest.generation:
             return
         if time.monotonic() > deadline:
             raise AnalyticsError(
                 f"generation {manifest.generation} is not served: {ready['refused']}",
-                hint=f"Look into {api.log}.",
+                hint=f"See {api.log}.",
             )
         time.sleep(0.2)
 
 
 def _peak_bytes(api: Server) -> int | None:
-    """The most resident memory that the process has held since it began (Linux only)."""
+    """The peak resident memory of the process (Linux only)."""
     try:
         status = Path(f"/proc/{api.process.pid}/status").read_text()
     except OSError:
@@ -241,11 +241,11 @@ def _peak_bytes(api: Server) -> int | None:
 
 
 def _processor_seconds(one: Server) -> float | None:
-    """The time of a processor that the process has taken (Linux only)."""
+    """The processor time of the process (Linux only)."""
     try:
         stat = Path(f"/proc/{one.process.pid}/stat").read_text()
     except OSError:
         return None
-    # The name, in brackets, is the second field and may hold anything; these are the 14th and 15th.
+    # Fields 14 and 15; the second field, the name in brackets, may contain any character.
     ticks = stat.rpartition(")")[2].split()[11:13]
     return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")

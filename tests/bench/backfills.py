@@ -1,6 +1,6 @@
-"""A backfill with two readers, from nothing to a published generation: its speed and its memory.
+"""The speed and memory of a backfill with two readers, from nothing to a published generation.
 
-The memory is to be the same whatever the size of the messenger, so it is measured at two sizes.
+The memory must not depend on the size of the messenger, so it is measured at two sizes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from tests.bench.source import Say
 
 
 def measure_backfills(url: str, data_dir: Path, *, rounds: int, say: Say) -> tuple[EtlRun, ...]:
-    """Backfill the messenger at `url` into an empty `data_dir`, again and again.
+    """Backfill the messenger at `url` into an empty `data_dir`, `rounds` times.
 
     Raises:
         AnalyticsError: a backfill failed.

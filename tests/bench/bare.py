@@ -1,8 +1,8 @@
-"""The reference that the API's speed is held against: Litestar answering bytes that it has.
+"""The reference for the API's speed: a Litestar handler that returns constant bytes.
 
 `python -m tests.bench.bare --port 8001` serves the bytes of the file `BARE_BODY` under the
-dashboard's path: one handler, no token, no log, no limit, nothing counted. The server is the API's
-own, with the same settings.
+dashboard's path: one handler, no token, no log, no limit, no metrics. The server and its settings
+are those of the API.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from api.app import PREFIX
 
 
 def app() -> Litestar:
-    """The application: one handler, and one to see that it is up."""
+    """The application: the handler, and a readiness probe."""
     body = Path(os.environ["BARE_BODY"]).read_bytes()
 
     @get(f"{PREFIX}/dashboard", media_type="application/json")
@@ -34,7 +34,7 @@ def app() -> Litestar:
 
 
 def main() -> int:
-    """Serve until told to stop."""
+    """Serve until the process receives a signal."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.bare")
     parser.add_argument("--port", type=int, required=True)
     serve("tests.bench.bare:app", port=parser.parse_args().port)

@@ -1,10 +1,10 @@
 """A cycle that finds 10,000 changed rows: 9,900 in the last two days, 100 in 20 older ones.
 
-A third of the recent changes are edits, a third are receipts of messages unread so far, the rest
-are new messages; a messenger too small for that many edits and receipts gets more new messages
-instead. The old changes are edits, five on each of 20 days. Every choice is made by a digest of
-the row's id and the number of the cycle, so each run changes the same rows. A deleted message is
-left alone, as a messenger does.
+A third of the recent changes are edits, a third are receipts of unread messages, the rest are
+new messages; a messenger too small for that many edits and receipts gets more new messages
+instead. The old changes are edits, five on each of 20 days. A digest of the row's id and the number
+of the cycle chooses the rows, so each run changes the same ones. Deleted messages stay unchanged,
+as in a messenger.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ _WRITE = """
 
 
 def measure_cycles(url: str, data_dir: Path, *, cycles: int, say: Say) -> tuple[EtlRun, ...]:
-    """Load the messenger at `url` into `data_dir`; then change it and run a cycle, again and again.
+    """Load the messenger at `url` into `data_dir`; then change it and run a cycle, `cycles` times.
 
     Raises:
         AnalyticsError: the load or a cycle failed.
@@ -96,7 +96,7 @@ def _measured(url: str, data_dir: Path, *, cycles: int, say: Say) -> Iterator[Et
 
 
 def make_changes(url: str, cycle: int) -> int:
-    """Change `CHANGES` rows of the messenger; returns how many it was.
+    """Change `CHANGES` rows of the messenger and return their number.
 
     Args:
         cycle: another number changes other rows.
@@ -106,7 +106,7 @@ def make_changes(url: str, cycle: int) -> int:
     with psycopg.connect(url, autocommit=True) as connection:
 
         def apply(statement: str, count: int, first_day: int, days: int) -> int:
-            """Run it on `count` messages of `days` days, the first so long before the end."""
+            """Run it on `count` messages of `days` days from `first_day` days before the end on."""
             since = UNTIL - first_day * day
             values = {
                 "count": count,

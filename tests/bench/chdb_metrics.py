@@ -1,9 +1,9 @@
-"""Asks chDB, which is ClickHouse in the process, the bench's questions.
+"""The bench's questions to chDB, which is ClickHouse in the process.
 
     build/bench/venv/bin/python tests/bench/chdb_metrics.py '{"files": …}'
 
-Runs in the peers' environment, never in the project's, and imports nothing of ours. `peer_times`
-starts it. Prints, for each question, the rows as JSON and the times in milliseconds.
+This script runs in the environment of the peers and imports nothing of the project. `peer_times`
+starts it. It prints the rows of each question as JSON and the times in milliseconds.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ _TABLES = {
         select * from file({file}, Parquet)
     """,
 }
-# A column that may be null cannot be what MergeTree sorts by, unless it is told to.
+# MergeTree does not sort by a nullable column, and Parquet columns are nullable by default.
 _SETTINGS = "settings schema_inference_make_columns_nullable = 'auto'"
 
 
 def main(order: dict[str, Any]) -> None:
-    """Load the files `order["files"]`, then ask `order["questions"]` so many `times` each.
+    """Load the files `order["files"]`, then ask each of `order["questions"]` `times` times.
 
     Args:
-        order: also `database` (a directory of its own) and `threads`.
+        order: also `database` (a new directory), `times` and `threads`.
     """
     with session.Session(order["database"]) as database:
         database.query("create database if not exists bench engine = Atomic")
@@ -51,11 +51,11 @@ def main(order: dict[str, Any]) -> None:
             quoted = "'" + file.replace("'", "\\'") + "'"
             database.query(f"{_TABLES[table].format(file=quoted)} {_SETTINGS}")
             database.query(f"optimize table {table} final")
-        answers = [_asked(database, question, order) for question in order["questions"]]
+        answers = [_answer(database, question, order) for question in order["questions"]]
     print(json.dumps(answers))
 
 
-def _asked(database: Any, question: dict[str, Any], order: dict[str, Any]) -> dict[str, Any]:
+def _answer(database: Any, question: dict[str, Any], order: dict[str, Any]) -> dict[str, Any]:
     statement = f"{question['sql']} settings max_threads = {order['threads']}"
     ms, text = [], ""
     for _ in range(order["times"]):

@@ -2,8 +2,8 @@
 
     build/bench/venv/bin/python tests/bench/dlt_load.py '{"url": …}'
 
-Runs in the peers' environment, never in the project's, and imports nothing of ours. `dlt_peer`
-starts it and says how the comparison is set up. Prints the seconds of each step as JSON.
+This script runs in the environment of the peers and imports nothing of the project. `dlt_peer`
+starts it and explains the comparison. It prints the seconds of each step as JSON.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def main(order: dict[str, Any]) -> None:
     """Load the views `order["views"]` of the schema `order["schema"]`.
 
     Args:
-        order: also `url` for SQLAlchemy, `connectorx_url`, and where to put the `database`
+        order: also `url` for SQLAlchemy, `connectorx_url`, and the paths of the `database`
             (a file) and the `pipelines` (a directory).
     """
     resources = [

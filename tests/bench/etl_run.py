@@ -1,4 +1,4 @@
-"""`python -m etl …` as a user starts it, measured, with what its canonical log line says."""
+"""Measure `python -m etl …` as a user starts it, with the figures of its canonical log line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class EtlRun:
     """One cycle in a process of its own.
 
     Attributes:
-        seconds: wall time of the process; `steps_ms` leave out its start and its end.
+        seconds: wall time of the process; `steps_ms` exclude its start and its end.
         peak_bytes: its peak memory.
         rows_read: by table.
         steps_ms: milliseconds by step, as logged.
@@ -34,7 +34,7 @@ class EtlRun:
 
     @property
     def read_ms(self) -> int:
-        """From connecting to the end of the source's transaction."""
+        """From the connection to the end of the source transaction."""
         return self.steps_ms["read"]
 
     @property
@@ -44,7 +44,7 @@ class EtlRun:
 
     @property
     def fold_and_publish_seconds(self) -> float:
-        """What is made of the rows once they are read."""
+        """The time of everything after the read."""
         return (self.fold_ms + self.publish_ms) / 1000
 
     @property
@@ -57,17 +57,17 @@ def etl_run(url: str, data_dir: Path, *command: str) -> EtlRun:
     """Run one cycle from the database `url` into `data_dir`.
 
     Args:
-        command: another one that ends with a cycle, and its options.
+        command: another command that ends with a cycle, and its options.
 
     Raises:
-        AnalyticsError: it failed, or published nothing.
+        AnalyticsError: the command failed, or published nothing.
     """
     finished = etl(url, data_dir, *(command or ("run",)))
     cycle = _canonical_line(finished.stderr)
     if not cycle["is_published"]:
         raise AnalyticsError(
-            "the cycle found nothing to publish, so there is nothing to compare",
-            hint="Run the bench again; if it happens again, its changes do not reach the source.",
+            "the cycle found nothing to publish, so it cannot be compared",
+            hint="Run the bench again; if this repeats, its changes do not reach the source.",
         )
     return EtlRun(
         seconds=finished.seconds,
@@ -83,7 +83,7 @@ def etl(url: str, data_dir: Path, *command: str) -> Run:
     """Run `python -m etl` with `command` on the database `url` and `data_dir`.
 
     Raises:
-        AnalyticsError: it failed.
+        AnalyticsError: the command failed.
     """
     environment = {
         "DATABASE_URL": url,

@@ -1,4 +1,4 @@
-"""What was promised, and at which size; at another size, or without its peer, not measured."""
+"""The goals, each at one size; at another size, or without its peer, a goal is not measured."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from statistics import median
 
 from tests.bench.api_figures import ApiTimes, percentile
-from tests.bench.asked import COUNTERS_AND_RANKINGS, EVERY_METRIC, Asker
 from tests.bench.loads import Loads
+from tests.bench.metric_calls import COUNTERS_AND_RANKINGS, EVERY_METRIC, Scope
 from tests.bench.parts import Part, PartName
 
 REACHED, MISSED, NOT_MEASURED = "reached", "missed", "not measured"
@@ -16,15 +16,15 @@ REACHED, MISSED, NOT_MEASURED = "reached", "missed", "not measured"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """One promise.
+    """One goal.
 
     Attributes:
         about: what is measured, for the table.
-        part: of the bench that it is about.
-        at_messages: the size it is stated at.
+        part: the part of the bench that measures it.
+        at_messages: the size at which it is judged.
         limit: the value to reach or to stay below, in `unit`.
         is_minimum: whether larger is better.
-        figures: takes the values, by messenger, out of the part; None when it was not measured.
+        figures: returns the values of a part, by messenger; None for one that was not measured.
     """
 
     about: str
@@ -38,7 +38,7 @@ class Goal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What became of a goal on one messenger; `measured` is null when it was not measured."""
+    """The result of a goal for one messenger; `measured` is null when it was not measured."""
 
     about: str
     messenger: str
@@ -55,19 +55,19 @@ def _of_loads(figure: Callable[[Loads], float | None]) -> Callable[[Part], dict[
 
 
 def _slowest(
-    asker: Asker, metrics: tuple[str, ...], at_days: Callable[[int], bool]
+    scope: Scope, metrics: tuple[str, ...], at_days: Callable[[int], bool]
 ) -> Callable[[Part], dict[str, float | None]]:
-    """The slowest question among those of one asker, by its words."""
+    """The slowest call of one scope, by its description."""
 
     def figures(part: Part) -> dict[str, float | None]:
         times = part.metrics.times if part.metrics else ()
         found = [
             time
             for time in times
-            if time.asker is asker and time.metric in metrics and at_days(time.days)
+            if time.scope is scope and time.metric in metrics and at_days(time.days)
         ]
         if not found:
-            return {asker: None}
+            return {scope: None}
         slowest = max(found, key=lambda time: time.median_ms)
         return {f"{slowest.about}, {slowest.days} days": slowest.median_ms}
 
@@ -76,7 +76,7 @@ def _slowest(
 
 def _of_metrics(
     about: str,
-    asker: Asker,
+    scope: Scope,
     limit: float,
     at_days: Callable[[int], bool],
     metrics: tuple[str, ...] = COUNTERS_AND_RANKINGS,
@@ -88,7 +88,7 @@ def _of_metrics(
         limit=limit,
         unit="ms",
         is_minimum=False,
-        figures=_slowest(asker, metrics, at_days),
+        figures=_slowest(scope, metrics, at_days),
     )
 
 
@@ -113,8 +113,8 @@ def _of_api(
 
 
 def _around_a_switch(api: ApiTimes, *, is_warmed: bool) -> dict[str, float | None]:
-    found = [t for t in api.crowd.times if t.is_around_switch and t.is_warmed == is_warmed]
-    return {f"{api.crowd.clients} clients": found[0].p99_ms if found else None}
+    found = [t for t in api.switches.times if t.is_around_switch and t.is_warmed == is_warmed]
+    return {f"{api.switches.clients} clients": found[0].p99_ms if found else None}
 
 
 def _in_gb(count: int | None) -> float | None:
@@ -175,26 +175,26 @@ GOALS = (
     ),
     _of_metrics(
         "administrator, counters and rankings to 30 days",
-        Asker.ADMINISTRATOR,
+        Scope.ADMINISTRATOR,
         60,
         lambda days: days <= 30,
     ),
     _of_metrics(
         "administrator, counters and rankings to 365 days",
-        Asker.ADMINISTRATOR,
+        Scope.ADMINISTRATOR,
         500,
         lambda days: days <= 365,
     ),
     _of_metrics(
         "administrator, timeline in any zone",
-        Asker.ADMINISTRATOR,
+        Scope.ADMINISTRATOR,
         60,
         lambda days: days <= 365,
         ("message_timeline",),
     ),
     *(
-        _of_metrics(f"{asker}, everything", asker, 60, lambda days: days <= 365, EVERY_METRIC)
-        for asker in (Asker.ONE_CONVERSATION, Asker.ONE_USER, Asker.MEMBER)
+        _of_metrics(f"{scope}, everything", scope, 60, lambda days: days <= 365, EVERY_METRIC)
+        for scope in (Scope.ONE_CONVERSATION, Scope.ONE_USER, Scope.MEMBER)
     ),
     _of_api(
         "cached dashboard beside a bare Litestar handler",
@@ -211,20 +211,20 @@ GOALS = (
         unit="ms",
     ),
     _of_api(
-        "through a change of generation, warmed keys, p99",
+        "during a change of generation, warmed keys, p99",
         lambda api: _around_a_switch(api, is_warmed=True),
         limit=500,
         unit="ms",
     ),
     _of_api(
-        "through a change of generation, other keys, p99",
+        "during a change of generation, other keys, p99",
         lambda api: _around_a_switch(api, is_warmed=False),
         limit=1500,
         unit="ms",
     ),
     _of_api(
         "peak memory of a worker of the API",
-        lambda api: {"after the crowd": _in_gb(api.crowd.peak_bytes)},
+        lambda api: {"after the load": _in_gb(api.switches.peak_bytes)},
         limit=1.0,
         unit="GB",
     ),
@@ -232,7 +232,7 @@ GOALS = (
 
 
 def judge(parts: Sequence[Part]) -> list[Verdict]:
-    """Every goal, held against the part that was measured at its size."""
+    """Judge every goal by the part that was measured at its size."""
     return [verdict for goal in GOALS for verdict in _verdicts(goal, parts)]
 
 

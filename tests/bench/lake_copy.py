@@ -1,4 +1,4 @@
-"""A copy of a lake, from which generations can be published: the lake itself stays as it is."""
+"""A copy of a lake from which generations can be published without changing the lake."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from olap.publish import current
 
 
 def lake_copy(lake: Path, directory: Path) -> Path:
-    """A `DATA_DIR` of its own with the newest generation of `lake`; replaces what was there.
+    """Make `directory` a `DATA_DIR` with the newest generation of `lake`; replace its content.
 
-    Files that are never written again (the generation, the lake's own) are links and take no room;
-    the warehouse, in which each publication writes, is copied.
+    Files that never change (the generation and the lake) become hard links and take no space; the
+    warehouse, which each publication changes, is copied.
     """
     shutil.rmtree(directory, ignore_errors=True)
     source, target = Layout(lake), Layout(directory)

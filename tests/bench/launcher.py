@@ -1,8 +1,8 @@
-"""Run a program and write down its wall time and peak memory: the script behind `stopwatch`.
+"""Run a program and record its wall time and peak memory: the script behind `stopwatch`.
 
     python -I -S launcher.py RESULT.json PROGRAM ARGUMENT…
 
-It imports nothing but the standard library and holds next to no memory; `stopwatch` says why.
+It imports the standard library alone and needs little memory; `stopwatch` explains why.
 """
 
 import json
@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 def main(result: str, *command: str) -> int:
-    """Run `command`, write what it took to the file `result`; non-zero when it failed."""
+    """Run `command` and write its figures to the file `result`; non-zero when it failed."""
     started = time.perf_counter()
     process = subprocess.Popen(command)
     _, status, usage = os.wait4(process.pid, 0)

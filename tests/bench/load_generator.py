@@ -1,14 +1,14 @@
-"""Ask an HTTP server from many connections and write down each answer: the script behind `crowd`.
+"""Send requests to an HTTP server from many connections and record each response.
 
     python -I -S load_generator.py
 
-An order comes on standard input as one line of JSON; it ends when every path of the order has been
-asked, or, for an order with weights, when standard input is closed. What was found goes to standard
-output as JSON.
+`clients` starts this script. It reads its order from standard input as one line of JSON. It ends
+when every path of the order has been requested or, for an order with weights, when standard input
+is closed. It writes the result to standard output as JSON.
 
-It imports nothing but the standard library and is one loop over sockets: it has to be several times
-faster than what it measures, and its own processor time stands in the result to show it. Each
-client has one connection and asks again as soon as it has its answer.
+The script uses the standard library alone and is one loop over sockets: it must be several times
+faster than the server that it measures, and its result contains its own processor time to show
+this. Each client has one connection and sends the next request as soon as it has a response.
 """
 
 import json
@@ -23,12 +23,12 @@ from typing import Any
 _DRAWN_AT_ONCE = 10_000
 _RECEIVED_AT_ONCE = 262_144
 
-# Its path, when it was asked (s), how long it took (ms), status, from a cache?, generation.
-Answer = tuple[int, float, float, int, bool, int]
+# The path, when it was requested (s), the time it took (ms), status, cache hit, generation.
+Response = tuple[int, float, float, int, bool, int]
 
 
 class Client:
-    """One connection, and the request that is under way on it."""
+    """One connection and its current request."""
 
     __slots__ = ("begun", "connection", "path", "received")
 
@@ -39,17 +39,17 @@ class Client:
         self.path = 0
         self.begun = 0.0
 
-    def ask(self, path: int, request: bytes) -> None:
-        """Send a request; it is short enough to go out at once."""
+    def send(self, path: int, request: bytes) -> None:
+        """Send a request, which fits into the socket's buffer."""
         self.path, self.received = path, b""
         self.begun = time.perf_counter()
         self.connection.sendall(request)
 
-    def answer(self) -> tuple[bytes, bytes] | None:
-        """Head (in lower case) and body, once both are there."""
+    def response(self) -> tuple[bytes, bytes] | None:
+        """Head (in lower case) and body; None while they are incomplete."""
         data = self.connection.recv(_RECEIVED_AT_ONCE)
         if not data:
-            raise ConnectionError(f"the server hung up in the middle of {self.received[:200]!r}")
+            raise ConnectionError(f"the server closed the connection after {self.received[:200]!r}")
         self.received += data
         head, blank, body = self.received.partition(b"\r\n\r\n")
         if not blank:
@@ -59,16 +59,16 @@ class Client:
 
 
 def main() -> None:
-    """Carry out the order."""
+    """Execute the order on standard input."""
     order: dict[str, Any] = json.loads(sys.stdin.readline())
     headers = f"Host: 127.0.0.1\r\nAuthorization: {order['authorization']}\r\n\r\n"
     requests = [f"GET {path} HTTP/1.1\r\n{headers}".encode() for path in order["paths"]]
     draws = _draws(len(requests), order["weights"], order["seed"])
     started, processor = time.perf_counter(), time.process_time()
     is_endless = order["weights"] is not None
-    answers = _all_answers(order["port"], order["clients"], requests, draws, is_endless)
+    responses = _all_responses(order["port"], order["clients"], requests, draws, is_endless)
     result = {
-        "answers": answers,
+        "responses": responses,
         "seconds": time.perf_counter() - started,
         "processor_seconds": time.process_time() - processor,
     }
@@ -76,7 +76,7 @@ def main() -> None:
 
 
 def _draws(count: int, weights: list[float] | None, seed: int) -> Iterator[int]:
-    """Which path comes next: each once, or by weight without end."""
+    """The indexes of the paths in order: each once, or drawn by weight without end."""
     if weights is None:
         yield from range(count)
         return
@@ -85,40 +85,40 @@ def _draws(count: int, weights: list[float] | None, seed: int) -> Iterator[int]:
         yield from draw.choices(range(count), weights, k=_DRAWN_AT_ONCE)
 
 
-def _all_answers(
+def _all_responses(
     port: int, clients: int, requests: list[bytes], draws: Iterator[int], is_endless: bool
-) -> list[Answer]:
-    answers: list[Answer] = []
+) -> list[Response]:
+    responses: list[Response] = []
     origin = time.perf_counter()
     with selectors.DefaultSelector() as selector:
         if is_endless:
             selector.register(sys.stdin, selectors.EVENT_READ)
-        asking = 0
+        active = 0
 
-        def ask(client: Client) -> int:
+        def send(client: Client) -> int:
             path = next(draws, None)
             if path is None:
                 selector.unregister(client.connection)
                 client.connection.close()
                 return -1
-            client.ask(path, requests[path])
+            client.send(path, requests[path])
             return 0
 
         for _ in range(clients):
             client = Client(port)
             selector.register(client.connection, selectors.EVENT_READ, client)
-            asking += 1 + ask(client)
-        while asking:
+            active += 1 + send(client)
+        while active:
             for key, _ in selector.select():
                 client = key.data
-                if client is None:  # the end of our standard input
-                    return answers
-                answer = client.answer()
-                if answer is None:
+                if client is None:  # standard input was closed
+                    return responses
+                response = client.response()
+                if response is None:
                     continue
                 ms = (time.perf_counter() - client.begun) * 1000
-                head, body = answer
-                answers.append(
+                head, body = response
+                responses.append(
                     (
                         client.path,
                         client.begun - origin,
@@ -128,8 +128,8 @@ def _all_answers(
                         _number_after(b'"generation":', body, missing=0),
                     )
                 )
-                asking += ask(client)
-    return answers
+                active += send(client)
+    return responses
 
 
 def _number_after(name: bytes, text: bytes, *, missing: int | None = None) -> int:

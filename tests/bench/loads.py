@@ -1,8 +1,8 @@
-"""A first load, from nothing to a published generation, beside COPY and dlt.
+"""A first load, from nothing to a published generation, compared with COPY and dlt.
 
-The unit of comparison is all rows of the six tables a second: a load cannot be taken apart into
-"the messages" and the rest once days, rollups and the copy are in it. Because goals are often
-read as "five million messages", the same is measured on a messenger that has no receipts and no
+The unit of comparison is all rows of the six tables per second: once days, rollups and the copy are
+part of it, the time of a load cannot be divided among the tables. Because goals are often
+understood as "five million messages", the bench also measures a messenger without receipts and
 events, where nearly all rows are messages.
 """
 
@@ -15,15 +15,16 @@ from statistics import median
 
 from olap.errors import AnalyticsError
 from olap.layout import Layout
-from tests.bench.dlt_peer import DltLoad, DltPeer
+from tests.bench.dlt_peer import DltLoad, dlt_load
 from tests.bench.etl_run import EtlRun, etl_run
+from tests.bench.peers import Peers
 from tests.bench.server_copy import ServerCopy, server_copy
 from tests.bench.source import Say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disk:
-    """Bytes on disk after a first load; `messages` of them belong to it."""
+    """Bytes on disk after a first load of `messages` messages."""
 
     messages: int
     lake_bytes: int
@@ -39,7 +40,7 @@ class Loads:
         name: which messenger.
         rows: by table; the same for all readers.
         ours, copies, dlt: one entry per round, in order; `dlt` is empty without peers.
-        disk: what the last of ours left.
+        disk: what the last load of the ETL left.
     """
 
     name: str
@@ -51,51 +52,54 @@ class Loads:
 
     @property
     def total_rows(self) -> int:
+        """The rows of all tables."""
         return sum(self.rows.values())
 
     @property
     def seconds(self) -> float:
-        """Ours, the median of the rounds; the next two likewise."""
+        """The time of the ETL, the median of the rounds."""
         return median(load.seconds for load in self.ours)
 
     @property
     def copy_seconds(self) -> float:
+        """The time of COPY, the median of the rounds."""
         return median(copy.seconds for copy in self.copies)
 
     @property
     def dlt_seconds(self) -> float | None:
+        """The time of dlt, the median of the rounds; None without peers."""
         return median(load.seconds for load in self.dlt) if self.dlt else None
 
     @property
     def speed_beside_copy(self) -> float:
-        """Our rows a second, as a share of the server's own."""
+        """The ETL's rows per second, as a share of COPY's."""
         return self.copy_seconds / self.seconds
 
     @property
     def speed_beside_dlt(self) -> float | None:
-        """How many times as many rows a second as dlt."""
+        """The ETL's rows per second, as a multiple of dlt's."""
         return self.dlt_seconds / self.seconds if self.dlt_seconds else None
 
     @property
     def peak_bytes(self) -> int:
-        """The most memory that any round of ours held."""
+        """The most memory that any round of the ETL held."""
         return max(load.peak_bytes for load in self.ours)
 
 
 def measure_loads(
-    name: str, url: str, data_dir: Path, *, rounds: int, peer: DltPeer | None, say: Say
+    name: str, url: str, data_dir: Path, *, rounds: int, peers: Peers | None, say: Say
 ) -> Loads:
-    """Load the messenger at `url` again and again; the last load stays in `data_dir`.
+    """Load the messenger at `url` `rounds` times; the last load stays in `data_dir`.
 
     Args:
-        rounds: how often COPY and ours run, in turns; dlt runs once, after the first of them.
-        peer: dlt, or None to leave it out.
+        rounds: how often COPY and the ETL run, alternately; dlt runs once, after the first round.
+        peers: the environment that has dlt, or None to leave dlt out.
 
     Raises:
         AnalyticsError: a load failed, or two readers did not find the same rows.
     """
     say(f"{name}: first loads")
-    rows = server_copy(url).rows  # not counted: it brings the pages into memory for all that follow
+    rows = server_copy(url).rows  # not measured: it reads the pages into memory for all that follow
     ours: list[EtlRun] = []
     copies: list[ServerCopy] = []
     dlt: list[DltLoad] = []
@@ -106,8 +110,8 @@ def measure_loads(
         ours.append(etl_run(url, data_dir))
         say(f"{name}: load {number} of {rounds}: {ours[-1].seconds:.1f} s")
         _require_same_rows("the ETL", ours[-1].rows_read, rows)
-        if peer is not None and not dlt:
-            dlt.append(peer.load(url))
+        if peers is not None and not dlt:
+            dlt.append(dlt_load(url, data_dir.parent, peers))
             say(f"{name}: dlt: {dlt[-1].seconds:.1f} s")
             _require_same_rows("dlt", dlt[-1].rows, rows)
     return Loads(

@@ -1,4 +1,4 @@
-"""On what the figures were taken: without that they say nothing."""
+"""The machine on which figures were measured; without it they mean nothing."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _PACKAGES = ("duckdb", "polars", "pyarrow", "adbc-driver-postgresql", "psycopg")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """The machine, the versions, and the settings that decide about speed.
+    """The machine, the versions, and the settings that affect speed.
 
     Attributes:
         cores: processors this process may use.
         memory_bytes: of the machine.
-        load_average: runnable processes in the minute before the bench: others' work.
+        load_average: runnable processes in the minute before the part: the load of other programs.
     """
 
     system: str
@@ -36,7 +36,7 @@ class Machine:
 
 
 def describe_machine(postgresql: str) -> Machine:
-    """This machine, now, and the server's version."""
+    """Describe this machine as it is now, with the version of PostgreSQL."""
     settings = Settings.from_env(os.environ)
     return Machine(
         system=f"{platform.system()} {platform.release()}",

@@ -1,7 +1,7 @@
-"""How long a generation takes to answer: no cache of ours between the question and the file.
+"""How long the metrics of a generation take, without any cache of the API.
 
-Each question is asked several times of one connection with two threads. The file's blocks are in
-memory after the first time, as they are in a server that is asked every few seconds.
+Each metric is called several times on one connection with two threads. After the first call the
+file's blocks are in memory, as they are in a server that answers every few seconds.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from statistics import median
 
 import duckdb
 
-from tests.bench.asked import Asked, Asker, questions, subjects_of
+from tests.bench.metric_calls import MetricCall, Scope, metric_calls, subjects_of
 from tests.bench.source import Say
 
 WINDOWS = (7, 30, 90, 365)
@@ -24,9 +24,9 @@ _THREADS = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricTime:
-    """One question's times, in milliseconds, in the order they were taken."""
+    """The times of one call, in milliseconds, in the order of measurement."""
 
-    asker: Asker
+    scope: Scope
     metric: str
     about: str
     days: int
@@ -34,15 +34,16 @@ class MetricTime:
 
     @property
     def median_ms(self) -> float:
+        """The median of all times."""
         return median(self.ms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricTimes:
-    """All questions of one generation.
+    """All calls on one generation.
 
     Attributes:
-        member_conversations: in how many the member takes part.
+        member_conversations: the number of the member's conversations.
         bytes: of the generation's file.
     """
 
@@ -54,10 +55,10 @@ class MetricTimes:
 def measure_metrics(
     published: Path, say: Say, *, times: int, windows: tuple[int, ...] = WINDOWS
 ) -> MetricTimes:
-    """Ask everything of the generation at `published`, so many times each."""
+    """Make every call on the generation at `published`, `times` times each."""
     with opened(published) as connection:
         subjects = subjects_of(connection)
-        found = tuple(_measured(connection, questions(subjects, windows), times, say))
+        found = tuple(_measured(connection, metric_calls(subjects, windows), times, say))
     return MetricTimes(
         member_conversations=subjects.member_conversations,
         bytes=published.stat().st_size,
@@ -67,33 +68,33 @@ def measure_metrics(
 
 @contextmanager
 def opened(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A generation as the API opens it, on as many cores as the bench states."""
+    """Open a generation as the API does, with the number of threads that the bench states."""
     with duckdb.connect(str(published), read_only=True, config={"threads": _THREADS}) as connection:
         yield connection
 
 
-def ask(connection: duckdb.DuckDBPyConnection, asked: Asked) -> list[tuple[object, ...]]:
-    """The answer's rows."""
-    named = ", ".join(f"{name} := ${name}" for name in asked.arguments)
-    statement = f"from metrics.{asked.metric}({named})"
-    return connection.execute(statement, dict(asked.arguments)).fetchall()
+def rows_of(connection: duckdb.DuckDBPyConnection, call: MetricCall) -> list[tuple[object, ...]]:
+    """Make a call and return its rows."""
+    named = ", ".join(f"{name} := ${name}" for name in call.arguments)
+    statement = f"from metrics.{call.metric}({named})"
+    return connection.execute(statement, dict(call.arguments)).fetchall()
 
 
 def _measured(
-    connection: duckdb.DuckDBPyConnection, all_asked: Iterable[Asked], times: int, say: Say
+    connection: duckdb.DuckDBPyConnection, calls: Iterable[MetricCall], times: int, say: Say
 ) -> Iterator[MetricTime]:
-    for asked in all_asked:
+    for call in calls:
         ms: list[float] = []
         for _ in range(times):
             started = time.perf_counter()
-            ask(connection, asked)
+            rows_of(connection, call)
             ms.append((time.perf_counter() - started) * 1000)
         found = MetricTime(
-            asker=asked.asker,
-            metric=asked.metric,
-            about=asked.about,
-            days=asked.days,
+            scope=call.scope,
+            metric=call.metric,
+            about=call.about,
+            days=call.days,
             ms=tuple(ms),
         )
-        say(f"{found.asker}, {found.about}, {found.days} days: {found.median_ms:.0f} ms")
+        say(f"{found.scope}, {found.about}, {found.days} days: {found.median_ms:.0f} ms")
         yield found

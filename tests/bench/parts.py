@@ -1,4 +1,4 @@
-"""The parts of the bench: each is measured by itself, at one size, and repeated by itself."""
+"""The parts of the bench: each is measured on its own, at one size."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.bench.proofs import Proofs
 
 
 class PartName(StrEnum):
-    """What can be asked for with `--only`."""
+    """The values of `--only`."""
 
     LOADS = "loads"
     BACKFILL = "backfill"
@@ -29,11 +29,12 @@ class PartName(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """What one part found at one size; only the field of its own name is filled.
+    """The results of one part at one size; only the fields of that part are filled.
 
     Attributes:
-        shape: what the messenger is like, in words.
+        shape: the messenger, in words.
         machine: as it was when the part began.
+        missing_peer: the peer that the part was measured without; None when there was none.
     """
 
     name: PartName
@@ -41,6 +42,7 @@ class Part:
     shape: str
     measured_at: datetime
     machine: Machine
+    missing_peer: str | None = None
     loads: tuple[Loads, ...] = ()
     backfills: tuple[EtlRun, ...] = ()
     cycles: tuple[EtlRun, ...] = ()

@@ -1,13 +1,13 @@
-"""The same questions in the SQL of PostgreSQL and of ClickHouse, written by hand for each.
+"""The same questions in the SQL of DuckDB, PostgreSQL and ClickHouse.
 
-A question is what an administrator asks over `[since, until)`. Each is written as somebody would
-who has that database alone: no macro, no parameter that may be null, the indexes and the sort order
-as they are. PostgreSQL has the messenger's own tables and indexes. chDB has the generation's slim
-facts and dimensions, integer keys included, in MergeTree tables ordered by time; so it has the
-keys, and not the rollups. `ours` selects the same columns from the metric: the three answers must
-be equal.
+A question is an administrator's, over `[since, until)`. The SQL for PostgreSQL and ClickHouse is
+written by hand, as a user of that database alone would write it: no macro, no parameter that may be
+null, the indexes and the sort order as they are. PostgreSQL has the messenger's own tables and
+indexes. chDB has the generation's keyed facts and dimensions in MergeTree tables ordered by time;
+it has the integer keys, but not the rollups. `ours` selects the same columns from the metric: the
+three answers must be equal.
 
-Values in the text: PostgreSQL `%(since)s`, chDB `{since:DateTime64(6)}`.
+Parameters are written `%(since)s` for PostgreSQL and `{since:DateTime64(6)}` for chDB.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerQuestion:
-    """One question in three languages; each gives the same rows in the same order."""
+    """One question in three dialects; each returns the same rows in the same order."""
 
     about: str
     ours: str
@@ -221,7 +221,9 @@ PEER_QUESTIONS = (
                 group by conversation_key
             ) as counted
             inner join conversations on counted.conversation_key = conversations.conversation_key
-            order by counted.messages desc, counted.people desc, conversations.conversation_id
+            order by
+                counted.messages desc, counted.people desc,
+                toString(conversations.conversation_id)  -- the type UUID has an order of its own
             limit 10
         """,
     ),

@@ -1,8 +1,9 @@
-"""The same questions asked of a generation, of PostgreSQL and of chDB, in one run.
+"""The same questions to a generation, to PostgreSQL and to chDB, in one run.
 
 All three have the same rows: the messenger in PostgreSQL, the generation that was read from it, and
-MergeTree tables made of the generation's facts. Whoever does not give the same answer is not timed:
-the bench stops. PostgreSQL is vacuumed and analyzed first, and has the sandbox's settings.
+MergeTree tables made from the generation's facts. The bench stops when two answers differ, because
+a time of a wrong answer means nothing. PostgreSQL is vacuumed and analyzed first, and has the
+settings of the sandbox.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ import psycopg
 
 from olap.errors import AnalyticsError
 from olap.manifest import naive_utc
-from tests.bench.asked import Subjects, subjects_of
-from tests.bench.dlt_peer import DltPeer
 from tests.bench.etl_run import etl_run
+from tests.bench.metric_calls import Subjects, subjects_of
 from tests.bench.metric_times import opened
 from tests.bench.peer_questions import PEER_QUESTIONS, PeerQuestion
+from tests.bench.peers import Peers
 from tests.bench.source import UNTIL, Say
 from tests.bench.stopwatch import run
 
@@ -41,7 +42,7 @@ Rows = list[tuple[Any, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerTime:
-    """One question over one window; every time in milliseconds, none from chDB without peers."""
+    """One question over one window, in milliseconds; `chdb_ms` is null without peers."""
 
     about: str
     days: int
@@ -51,23 +52,23 @@ class PeerTime:
 
     @property
     def beside_postgresql(self) -> float:
-        """How many times as long PostgreSQL takes, by medians."""
+        """PostgreSQL's time as a multiple of ours, by medians."""
         return median(self.postgresql_ms) / median(self.our_ms)
 
     @property
     def beside_chdb(self) -> float | None:
-        """How many times as long chDB takes, by medians."""
+        """chDB's time as a multiple of ours, by medians; None without peers."""
         return median(self.chdb_ms) / median(self.our_ms) if self.chdb_ms else None
 
 
 def measure_peers(
-    url: str, data_dir: Path, *, peer: DltPeer | None, times: int, say: Say
+    url: str, data_dir: Path, *, peers: Peers | None, times: int, say: Say
 ) -> tuple[PeerTime, ...]:
-    """Read the messenger at `url` into `data_dir`, and ask all of them.
+    """Read the messenger at `url` into `data_dir`, and ask each engine every question.
 
     Args:
-        peer: the environment that has chDB; without it PostgreSQL is asked alone.
-        times: how often each question is asked of each.
+        peers: the environment that has chDB; without it PostgreSQL is the only reference.
+        times: how often each question is asked of each engine.
 
     Raises:
         AnalyticsError: a program failed, or two answers differ.
@@ -78,7 +79,7 @@ def measure_peers(
         subjects = replace(subjects_of(published), until=naive_utc(UNTIL))
         asked = [(question, days) for days in WINDOWS for question in PEER_QUESTIONS]
         chdb = iter(
-            _chdb(published, subjects, asked, data_dir / "chdb", peer, times) if peer else ()
+            _chdb(published, subjects, asked, data_dir / "chdb", peers, times) if peers else ()
         )
         with psycopg.connect(url, autocommit=True) as source:
             source.execute("vacuum (analyze)")
@@ -146,7 +147,7 @@ def _chdb(
     subjects: Subjects,
     asked: Sequence[tuple[PeerQuestion, int]],
     home: Path,
-    peer: DltPeer,
+    peers: Peers,
     times: int,
 ) -> list[tuple[Rows, tuple[float, ...]]]:
     home.mkdir(parents=True)
@@ -167,7 +168,7 @@ def _chdb(
         ],
     }
     script = Path(__file__).with_name("chdb_metrics.py")
-    finished = run([peer.python, "-P", script, json.dumps(order)], {"TZ": "UTC"})
+    finished = run([peers.python, "-P", script, json.dumps(order)], {"TZ": "UTC"})
     answers = json.loads(finished.stdout.splitlines()[-1])
     shutil.rmtree(home)
     return [([tuple(row) for row in a["rows"]], tuple(a["ms"])) for a in answers]
@@ -195,8 +196,8 @@ def _require_same(who: str, question: PeerQuestion, days: int, ours: Rows, their
         tuple(map(_comparable, row)) for row in theirs
     ]:
         raise AnalyticsError(
-            f"{who} answers {question.about} over {days} days otherwise:\n{ours}\n{theirs}",
-            hint="One of the two is wrong; neither is timed before that is known.",
+            f"{who} answers {question.about} over {days} days differently:\n{ours}\n{theirs}",
+            hint="One of the two is wrong; correct it before comparing times.",
         )
 
 

@@ -1,4 +1,4 @@
-"""What the bench found: one record, as JSON for machines and as tables for people."""
+"""The results of the bench: one record, as JSON for programs and as tables for people."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from tests.bench.parts import Part, PartName
 from tests.bench.peer_times import PeerTime
 from tests.bench.proofs import Proofs
 
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speeds:
-    """The comparison of one messenger's first loads: medians, in all rows a second.
+    """The comparison of one messenger's first loads: medians, in rows of all tables per second.
 
     Attributes:
-        beside_copy: our rows a second as a share of COPY's.
-        beside_dlt: how many times dlt's they are; null without dlt.
+        beside_copy: the ETL's rows per second as a share of COPY's.
+        beside_dlt: the same as a multiple of dlt's; null without dlt.
     """
 
     messenger: str
@@ -49,7 +49,7 @@ class Speeds:
 
     @classmethod
     def of(cls, loads: Loads) -> Speeds:
-        """Taken from all rounds."""
+        """Compare the medians of all rounds."""
         rows, dlt = loads.total_rows, loads.dlt_seconds
         return cls(
             messenger=loads.name,
@@ -65,7 +65,7 @@ class Speeds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CycleTimes:
-    """Medians over the cycles, each figure by itself, in milliseconds.
+    """The median of each figure over the cycles, in milliseconds.
 
     Attributes:
         fold_ms: day files, dimensions, facts, rollups and the commit.
@@ -83,7 +83,7 @@ class CycleTimes:
 
     @classmethod
     def of(cls, cycles: Sequence[EtlRun]) -> CycleTimes:
-        """Taken from all cycles."""
+        """Take the medians of some cycles."""
         return cls(
             changes=CHANGES,
             cycles=len(cycles),
@@ -98,7 +98,7 @@ class CycleTimes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Everything `build/bench.json` holds: the verdicts, then every single run behind them."""
+    """The content of `build/bench.json`: the verdicts, then every single run behind them."""
 
     format: int
     verdicts: tuple[Verdict, ...]
@@ -106,11 +106,11 @@ class Report:
 
     @classmethod
     def of(cls, parts: Sequence[Part]) -> Report:
-        """The parts, judged."""
+        """Judge the parts."""
         return cls(format=FORMAT, verdicts=tuple(judge(parts)), parts=tuple(parts))
 
     def with_part(self, part: Part) -> Report:
-        """The same with `part` in the place of what its like found at the same size before."""
+        """The report with `part` in the place of an earlier part of the same name and size."""
         others = [p for p in self.parts if (p.name, p.messages) != (part.name, part.messages)]
         order = list(PartName)
         return Report.of(
@@ -118,12 +118,12 @@ class Report:
         )
 
     def to_json(self) -> bytes:
-        """Indented, for people as well."""
+        """The indented JSON text."""
         return msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n"
 
 
 def read_report(path: Path) -> Report:
-    """What earlier runs have found; nothing where there is none, or one of another format."""
+    """The report of earlier runs; an empty one if there is none, or only one of another format."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Report)
     except (OSError, msgspec.DecodeError):
@@ -131,19 +131,20 @@ def read_report(path: Path) -> Report:
 
 
 def report_text(report: Report) -> str:
-    """The report as tables."""
+    """The report as tables for people."""
     parts = [text for part in report.parts for text in (_head(part), *_part_texts(part))]
     return "\n\n".join([*parts, _goals_text(report.verdicts)])
 
 
 def _head(part: Part) -> str:
     machine = part.machine
+    missing = f"; {part.missing_peer} {NOT_MEASURED}" if part.missing_peer else ""
     return (
         f"## {part.name}: {part.messages:,} messages {part.shape}\n"
         f"{part.measured_at:%Y-%m-%d %H:%M} UTC; {machine.cores} cores ({machine.processor}), "
         f"{machine.memory_bytes / 1e9:.1f} GB, load {machine.load_average}; "
         f"Python {machine.python}, DuckDB {machine.packages['duckdb']}, "
-        f"PostgreSQL {machine.postgresql}"
+        f"PostgreSQL {machine.postgresql}{missing}"
     )
 
 
@@ -163,13 +164,13 @@ def _part_texts(part: Part) -> list[str]:
         texts.append(_peers_text(part.peers))
     if part.api:
         texts += [_cached_text(part.api.cached), _uncached_text(part.api.uncached)]
-        texts.append(_crowd_text(part.api.crowd))
+        texts.append(_switches_text(part.api.switches))
     return texts
 
 
 def _loads_text(loads: Loads, speeds: Speeds) -> str:
     rows = [("First load: " + loads.name, "s", "rows/s", "peak MB")]
-    rows.append(("COPY to nowhere", *_speed(loads.copy_seconds, speeds.copy_rows_per_second), ""))
+    rows.append(("COPY to /dev/null", *_speed(loads.copy_seconds, speeds.copy_rows_per_second), ""))
     peak = f"{loads.peak_bytes / 1e6:,.0f}"
     rows.append(("python -m etl run", *_speed(loads.seconds, speeds.our_rows_per_second), peak))
     if loads.dlt_seconds is None or speeds.dlt_rows_per_second is None:
@@ -226,15 +227,15 @@ def _metrics_text(found: MetricTimes) -> str:
     windows = sorted({time.days for time in found.times if time.days})
     head = f"Uncached, median of {len(found.times[0].ms)}, ms, over days:"
     rows = [(head, *(f"{days}" for days in windows))]
-    asked = {(time.asker, time.about): None for time in found.times}
-    for asker, about in asked:
-        ms = {t.days: t.median_ms for t in found.times if (t.asker, t.about) == (asker, about)}
-        # A question without a window is about all time: its figure stands in the last column.
+    calls = {(time.scope, time.about): None for time in found.times}
+    for scope, about in calls:
+        ms = {t.days: t.median_ms for t in found.times if (t.scope, t.about) == (scope, about)}
+        # A call without a window is about all time: its figure is in the last column.
         cells = [ms.get(days) for days in windows[:-1]] + [ms.get(windows[-1], ms.get(0))]
-        rows.append((f"{asker}: {about}", *("" if c is None else f"{c:,.0f}" for c in cells)))
+        rows.append((f"{scope}: {about}", *("" if c is None else f"{c:,.0f}" for c in cells)))
     return (
-        f"{_table(rows)}\nthe member takes part in {found.member_conversations:,} conversations; "
-        f"the generation has {found.bytes / 1e9:.1f} GB"
+        f"{_table(rows)}\nthe member is in {found.member_conversations:,} conversations; "
+        f"the generation takes {found.bytes / 1e9:.1f} GB"
     )
 
 
@@ -250,7 +251,7 @@ def _peers_text(times: Sequence[PeerTime]) -> str:
 def _cached_text(cached: CachedTimes) -> str:
     head = f"Cached dashboard, median of {len(cached.ours)}"
     rows: list[tuple[str, ...]] = [
-        (head, "a second", "server, us each", "load generator's share of a core")
+        (head, "per second", "server, us each", "load generator's share of a core")
     ]
     for who, times in (("bare Litestar handler", cached.bare), ("API with a token", cached.ours)):
         us = processor_us(times)
@@ -274,30 +275,30 @@ def _uncached_text(uncached: Sequence[UncachedTimes]) -> str:
         each = NOT_MEASURED if some.processor_ms is None else f"{some.processor_ms:,.0f}"
         cells = (f"{len(some.ms)}", *(f"{ms:,.0f}" for ms in figures), each)
         rows.append((f"{some.days} days", *cells))
-    return f"{_table(rows)}\nserver: what each took of all processors together, ms"
+    return f"{_table(rows)}\nserver: processor time of each, ms"
 
 
-def _crowd_text(crowd: Switches) -> str:
+def _switches_text(found: Switches) -> str:
     rows: list[tuple[str, ...]] = [
-        (f"{crowd.clients} clients", "answers", "waited", "503", "p50, ms", "p99", "worst")
+        (f"{found.clients} clients", "responses", "waited", "503", "p50, ms", "p99", "worst")
     ]
-    for some in crowd.times:
+    for some in found.times:
         when = "around a switch" if some.is_around_switch else "all the time"
         rows.append(
             (
                 f"{when}, {'warmed keys' if some.is_warmed else 'other keys'}",
-                f"{some.answers:,}",
-                f"{some.answers - some.hits:,}",
+                f"{some.responses:,}",
+                f"{some.responses - some.hits:,}",
                 f"{some.refused:,}",
                 *(f"{ms:,.1f}" for ms in (some.p50_ms, some.p99_ms, some.worst_ms)),
             )
         )
-    memory = "" if crowd.peak_bytes is None else f"; peak memory {crowd.peak_bytes / 1e6:,.0f} MB"
+    memory = "" if found.peak_bytes is None else f"; peak memory {found.peak_bytes / 1e6:,.0f} MB"
     return (
-        f"{_table(rows)}\nwaited: for a computation, their own or one under way\n"
-        f"{crowd.keys} keys, {crowd.switches} switches, each published in "
-        f"{median(crowd.publish_seconds):.1f} s; {crowd.per_second:,.0f} answers a second, load "
-        f"generator {crowd.generator_share:.2f} of a core{memory}"
+        f"{_table(rows)}\nwaited: for a computation, their own or a running one\n"
+        f"{found.keys} keys, {found.switches} switches, each published in "
+        f"{median(found.publish_seconds):.1f} s; {found.per_second:,.0f} responses per second, "
+        f"load generator {found.generator_share:.2f} of a core{memory}"
     )
 
 

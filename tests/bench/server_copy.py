@@ -1,9 +1,7 @@
-"""The reference that no reader can beat: the server's own COPY of the same SELECTs.
+"""The upper limit for any reader: the server's own COPY of the SELECTs of the ETL.
 
-`COPY (…) TO '/dev/null' (FORMAT binary)` makes the server do all it has to do for a reader (scan,
-join, text length, binary rows) and throws the rows away: no socket, no client. The statements
-are those of `sql/source/messenger`, word for word, with an empty `analytics.watermark`, as a first
-load has it.
+`COPY (…) TO '/dev/null' (FORMAT binary)` makes the server do everything that it does for a reader
+(scan, join, text length, binary rows) and discards the rows: no socket, no client.
 """
 
 from __future__ import annotations
@@ -13,10 +11,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from etl.source import MAPPING
-from olap import sqlfiles
-from olap.days import EVERY_DAY, NO_DAY
-from olap.tables import TABLE_NAMES
+from tests.bench.source_selects import prepare, selects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,22 +23,17 @@ class ServerCopy:
 
     @property
     def seconds(self) -> float:
-        """All tables together."""
+        """The time of all tables together."""
         return sum(self.table_seconds.values())
 
 
 def server_copy(url: str) -> ServerCopy:
-    """COPY every table to nowhere; `url` must belong to a superuser."""
+    """COPY every table to `/dev/null`; the role of `url` must be a superuser."""
     rows: dict[str, int] = {}
     seconds: dict[str, float] = {}
     with psycopg.connect(url, autocommit=True) as connection:
-        whole = ("", NO_DAY.to_multirange(), EVERY_DAY.to_multirange(), "{}")
-        for name, value in zip(
-            ("watermark", "days", "coverage", "lost_messages"), whole, strict=True
-        ):
-            connection.execute("select set_config(%s, %s, false)", (f"analytics.{name}", value))
-        for table in TABLE_NAMES:
-            select = sqlfiles.text(f"{MAPPING}/{table}")
+        prepare(connection)
+        for table, select in selects().items():
             statement = f"copy (\n{select}\n) to '/dev/null' (format binary)"
             started = time.perf_counter()
             rows[table] = connection.execute(statement.encode()).rowcount

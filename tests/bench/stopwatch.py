@@ -1,9 +1,8 @@
-"""Run a program and take its wall time and its peak memory.
+"""Run a program and measure its wall time and its peak memory.
 
-The program is started by a small Python process that does nothing else (`launcher.py`). Linux
-counts what a process held before `exec` towards the program it becomes, so a program started
-from here directly would show at least the memory that the bench itself, with the data generator
-in it, has ever held.
+A small Python process that does nothing else (`launcher.py`) starts the program. Linux counts the
+memory of a process before `exec` towards the program that it becomes, so a program started directly
+would show at least the peak memory of the bench itself, including its data generator.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ PROJECT = Path(__file__).parents[2]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A program that ran to its end.
+    """The measurements of a finished program.
 
     Attributes:
         seconds: wall time from its start to its exit.
-        peak_bytes: the most resident memory it held at once, or one of its own children did.
+        peak_bytes: peak resident memory of the program, or of one of its children if larger.
     """
 
     seconds: float
@@ -39,15 +38,15 @@ class Run:
 
 
 def run(command: Sequence[str | Path], environment: Mapping[str, str]) -> Run:
-    """Run `command` in the project's root and measure it.
+    """Run `command` in the project's root directory and measure it.
 
     Args:
-        environment: variables to set beside those of this process.
+        environment: variables to set in addition to those of this process.
 
     Raises:
-        AnalyticsError: it failed; with the end of what it wrote.
+        AnalyticsError: the command failed; the message contains the end of its output.
     """
-    os.sync()  # so that it does not wait for what an earlier run wrote
+    os.sync()  # so that the program does not wait for the writes of an earlier run
     with tempfile.TemporaryDirectory(prefix="bench-") as directory:
         result = Path(directory) / "result.json"
         finished = subprocess.run(
@@ -62,7 +61,7 @@ def run(command: Sequence[str | Path], environment: Mapping[str, str]) -> Run:
             tail = "\n".join((finished.stdout + finished.stderr).splitlines()[-15:])
             raise AnalyticsError(
                 f"`{' '.join(map(str, command))}` failed:\n{tail}",
-                hint="Run it by itself to find out why.",
+                hint="Run the command alone to find the cause.",
             )
         figures = json.loads(result.read_text())
     return Run(

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from olap.catalog import metrics
 from olap.warehouse import Warehouse
+from tests.effort import examples
 from tests.metrics import oracle
 from tests.metrics.filled import expected, filled_with
 from tests.metrics.random_worlds import PARAMETERS, arguments, worlds
@@ -23,7 +24,7 @@ def questions(draw: st.DrawFn) -> tuple[oracle.World, list[tuple[str, dict[str, 
     ]
 
 
-@settings(max_examples=30, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=examples(30), phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(asked=questions())
 def test_every_metric_is_the_oracles(
     asked: tuple[oracle.World, list[tuple[str, dict[str, Any]]]], empty_warehouse: Warehouse

@@ -10,6 +10,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from olap.warehouse import Warehouse
+from tests.effort import examples
 from tests.metrics import oracle
 from tests.metrics.filled import filled_with
 from tests.metrics.random_worlds import PARAMETERS, PEOPLE, ROOMS, arguments, worlds
@@ -72,7 +73,7 @@ def scopes(
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
 
 
-@settings(max_examples=10, phases=PHASES)
+@settings(max_examples=examples(10), phases=PHASES)
 @given(scope=scopes())
 def test_data_elsewhere_change_nothing(scope: Any, empty_warehouse: Warehouse) -> None:
     """Removing everything outside a viewer's conversations changes no row that they see."""
@@ -88,7 +89,7 @@ def test_data_elsewhere_change_nothing(scope: Any, empty_warehouse: Warehouse) -
             assert answer == other, (metric, asked)
 
 
-@settings(max_examples=10, phases=PHASES)
+@settings(max_examples=examples(10), phases=PHASES)
 @given(scope=scopes())
 def test_hidden_equals_unknown(scope: Any, empty_warehouse: Warehouse) -> None:
     """A hidden conversation or user returns the same as an unknown id."""

@@ -1,6 +1,6 @@
--- events: writes those of a JSON array ($1) that are not there yet; the API's only write.
+-- events: inserts the events of a JSON array ($1) that do not exist yet; the only statement with which the API writes.
 -- grain: one row per event that is new
--- The order of the ids keeps two writers that repeat the same events from waiting for each other.
+-- Writers that insert the same events do not deadlock, because each inserts them in the order of their ids.
 insert into analytics_events (id, event_type, user_id, conversation_id, metadata, created_at)
 select
     id,

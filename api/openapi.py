@@ -1,0 +1,155 @@
+"""The OpenAPI document: what Litestar derives from the code, and what it cannot know.
+
+The endpoints' descriptions are the headers of the metrics' SQL files, through the catalog, so the
+document, the file that an analyst opens and the numbers agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from litestar import Router
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import (
+    Components,
+    OpenAPIHeader,
+    OpenAPIMediaType,
+    OpenAPIResponse,
+    OpenAPIType,
+    Operation,
+    Schema,
+    SecurityScheme,
+    Tag,
+)
+
+from api.auth import PUBLIC
+from api.pages import DocsPlugin
+from api.problems import MEDIA_TYPE as PROBLEM_JSON
+from api.problems import ProblemDocument
+from api.query import Endpoint
+from olap.catalog import metrics
+
+TITLE: Final = "Messenger analytics"
+VERSION: Final = "1.0.0"
+_BEARER = "bearer"
+
+_ABOUT = """Exact numbers about a messenger, from published generations of its data.
+
+Every answer comes from one **generation** and contains its number (`generation`) and the end of its
+data (`data_through`). A period is half-open, `[since, until)`, in UTC. It ends at `data_through` by
+default, and nothing later is ever counted. An administrator sees the whole site. A member sees what
+their own conversations show, and gets 404 for everything else, as for what does not exist.
+
+`ETag` and `If-None-Match` save sending the same bytes again. `X-Cache` shows where an answer came
+from.
+"""
+
+_HEADERS: Final = {
+    "ETag": "a digest of the query and the answer; send it back in `If-None-Match`",
+    "X-Cache": "hit (from a cache), miss (computed), or bypass (computed while Redis was away)",
+    "X-Request-ID": "the request's id in the log; the client's own if it sent one",
+    "RateLimit-Limit": "requests per minute",
+    "RateLimit-Remaining": "how many of them are left",
+    "RateLimit-Reset": "seconds until the limit is full again",
+}
+_PROBLEMS: Final = {
+    400: "A parameter cannot be used; `parameter` names it.",
+    401: "There is no token, or it is not valid.",
+    403: "The token's role does not allow this.",
+    404: "It does not exist, or you may not see it.",
+    410: "The pinned generation cannot be read any more.",
+    413: "The body is too large.",
+    429: "Too many requests, or too many computed answers; see `Retry-After`.",
+    503: "It is not possible now, or took too long; see `Retry-After`.",
+}
+EXPOSED_HEADERS: Final = (*_HEADERS, "Retry-After")
+
+
+def description_of(endpoint: Endpoint) -> str:
+    """The definitions of the metrics that an endpoint shows, from their SQL files."""
+    by_macro = {metric.macro: metric for metric in metrics()}
+    return "\n\n".join(
+        f"**{metric.macro}**: {metric.definition} Grain: {metric.grain}. Scope: {metric.scope}. "
+        f"{metric.rules}"
+        for metric in (by_macro[macro] for macro in endpoint.shown)
+    )
+
+
+@dataclass
+class Read(Operation):
+    """A GET that answers from a generation: adds our headers, and 304."""
+
+    def __post_init__(self) -> None:
+        assert self.responses is not None
+        headers = {
+            name: OpenAPIHeader(schema=Schema(type=OpenAPIType.STRING), description=about)
+            for name, about in _HEADERS.items()
+        }
+        answer = self.responses["200"]
+        assert isinstance(answer, OpenAPIResponse)
+        answer.headers = dict(headers)
+        self.responses["304"] = OpenAPIResponse(
+            description="The answer that `If-None-Match` names has not changed.",
+            headers=dict(headers),
+        )
+        self.security = [{_BEARER: []}]
+
+
+@dataclass
+class ReadRows(Read):
+    """The same for an answer that is rows: adds CSV."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        assert self.responses is not None
+        answer = self.responses["200"]
+        assert isinstance(answer, OpenAPIResponse)
+        assert answer.content is not None
+        answer.content["text/csv"] = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))
+
+
+def problems_of(
+    *statuses: int, meanings: Mapping[int, str] | None = None
+) -> dict[int, ResponseSpec]:
+    """The problems that an endpoint may return.
+
+    Args:
+        meanings: descriptions in place of the general ones.
+    """
+    descriptions = {**_PROBLEMS, **(meanings or {})}
+    return {
+        status: ResponseSpec(
+            data_container=ProblemDocument,
+            description=descriptions[status],
+            media_type=PROBLEM_JSON,
+            generate_examples=False,
+        )
+        for status in statuses
+    }
+
+
+def config() -> OpenAPIConfig:
+    """The head of the document, and where it and its page are served."""
+    return OpenAPIConfig(
+        title=TITLE,
+        version=VERSION,
+        description=_ABOUT,
+        openapi_router=Router(
+            "/docs", route_handlers=[], opt={PUBLIC: True}, include_in_schema=False
+        ),
+        components=Components(
+            security_schemes={
+                _BEARER: SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")
+            }
+        ),
+        tags=[
+            Tag("analytics", "Numbers about messages, people and conversations."),
+            Tag("events", "What happened in the messenger."),
+            Tag("operation", "For operators."),
+        ],
+        render_plugins=[DocsPlugin(), JsonRenderPlugin(path="/openapi.json")],
+    )

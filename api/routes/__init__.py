@@ -1,1 +1,0 @@
-"""The endpoints: thin controllers that say what a request asks and hand it to the desk."""

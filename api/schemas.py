@@ -1,0 +1,172 @@
+"""The parts that answers are made of, and how answers become bytes.
+
+Names, order and JSON types are those of the requirement; our own fields come after them. Times are
+RFC 3339 with `Z`. Numbers with decimals keep them (83.0, not 83). The answers themselves are beside
+their endpoints in `endpoints`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from olap.reader import Rows
+
+UserId = int
+ConversationId = UUID
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Decimals = Annotated[float, msgspec.Meta(ge=0)]
+
+T = TypeVar("T")
+
+
+class Format(StrEnum):
+    """The format of an answer."""
+
+    JSON = "json"
+    CSV = "csv"
+
+    @property
+    def media_type(self) -> str:
+        """The value of `Content-Type`."""
+        return "application/json" if self is Format.JSON else "text/csv; charset=utf-8"
+
+
+class TypeDistribution(msgspec.Struct, kw_only=True):
+    """Percent of all messages, by type."""
+
+    text: Decimals
+    image: Decimals
+    file: Decimals
+    system: Decimals
+    other: Decimals
+
+
+class MessageStats(msgspec.Struct, kw_only=True):
+    """The number of messages in all and by type, of their senders, and their average length."""
+
+    total_messages: Count
+    text_messages: Count
+    image_messages: Count
+    file_messages: Count
+    system_messages: Count
+    unique_senders: Count
+    avg_message_length: Decimals
+    message_type_distribution: TypeDistribution
+    other_messages: Count
+
+
+class EngagementMetrics(msgspec.Struct, kw_only=True):
+    """The share of people who wrote."""
+
+    total_users: Count
+    active_users: Count
+    engaged_users: Count
+    engagement_rate: Decimals
+    deep_engagement_rate: Decimals
+
+
+class ActiveUsersNow(msgspec.Struct, kw_only=True):
+    """The number of people who were active in the hours before `timestamp`."""
+
+    period_hours: int
+    active_users: Count
+    timestamp: datetime
+
+
+class Sender(msgspec.Struct, kw_only=True):
+    """A person who wrote; without a name if they are deleted or the viewer may not see them."""
+
+    user_id: UserId
+    username: str | None
+    message_count: Count
+
+
+class Bucket(msgspec.Struct, kw_only=True):
+    """One bucket of a timeline, named by its first instant."""
+
+    timestamp: datetime
+    count: Count
+    is_partial: bool
+
+
+class EventCount(msgspec.Struct, kw_only=True):
+    """The number of events of one type."""
+
+    event_type: str
+    count: Count
+
+
+class EventBucket(msgspec.Struct, kw_only=True):
+    """The number of events of one type in one bucket."""
+
+    timestamp: datetime
+    event_type: str
+    count: Count
+    is_partial: bool
+
+
+class LivelyConversation(msgspec.Struct, kw_only=True):
+    """A conversation and its activity."""
+
+    conversation_id: ConversationId
+    type: str | None
+    title: str | None
+    message_count: Count
+    participant_count: Count
+    messages_per_day: Decimals
+
+
+def plain(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of DuckDB in JSON's types: aware times, and decimals as numbers with decimals."""
+    return {name: _plain(value) for name, value in row.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=UTC)
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, dict):
+        return plain(value)
+    return value
+
+
+def structs(kind: type[T], rows: Rows) -> list[T]:
+    """Each row of DuckDB as a struct of this kind."""
+    return [msgspec.convert(plain(row), kind) for row in rows]
+
+
+to_json = msgspec.json.Encoder().encode
+
+
+def to_csv(kind: type[msgspec.Struct], rows: Sequence[msgspec.Struct]) -> bytes:
+    """Rows as CSV (RFC 4180) with a header, also when there are no rows.
+
+    A spreadsheet takes a text that begins with `=`, `+`, `-` or `@` for a formula, and names and
+    titles are written by users: such a text is prefixed with an apostrophe.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    names = [field.name for field in msgspec.structs.fields(kind)]
+    writer.writerow(names)
+    writer.writerows([_cell(getattr(row, name)) for name in names] for row in rows)
+    return text.getvalue().encode()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return msgspec.to_builtins(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return f"'{value}"
+    return value

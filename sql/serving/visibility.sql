@@ -1,0 +1,17 @@
+-- A digest of what a viewer sees: the participants who are present in the viewer's conversations.
+-- Two generations with the same digest show the viewer the same conversations and people.
+select
+    md5(
+        coalesce(
+            string_agg(
+                concat(conversations.conversation_id, ' ', users.user_id, ' ', users.deleted_at is not null), ','
+                order by conversations.conversation_id, users.user_id
+            ),
+            ''
+        )
+    ) as visibility
+from (select conversation_key from core.conversations_of($viewer)) as visible
+inner join core.conversations as conversations on visible.conversation_key = conversations.conversation_key
+inner join core.participants as participants on visible.conversation_key = participants.conversation_key
+inner join core.users as users on participants.user_key = users.user_key
+where core.is_present(participants.joined_at, participants.left_at, core.data_through());
