@@ -8,7 +8,7 @@ from uuid import UUID
 
 from tests.fix_pipeline import TIME_ZERO
 from tests.metrics.filled import Filled
-from tests.metrics.random_worlds import PARAMETERS, arguments_of
+from tests.metrics.random_worlds import PARAMETERS, distinct_arguments
 
 ZERO = TIME_ZERO.replace(tzinfo=None)
 WINDOWS = (
@@ -35,8 +35,8 @@ def questions(filled: Filled) -> list[tuple[str, dict[str, Any]]]:
     ]
     mandatory = {"for_user": person, "for_conversation": rooms[0]}
     return [
-        (metric, arguments_of(metric, window | variant, mandatory))
+        (metric, arguments)
         for metric in PARAMETERS
         for window in WINDOWS
-        for variant in variants
+        for arguments in distinct_arguments(metric, window, variants, mandatory)
     ]

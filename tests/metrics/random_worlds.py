@@ -252,6 +252,18 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
 }
 
 
+def distinct_arguments(
+    metric: str, window: dict[str, Any], variants: list[dict[str, Any]], mandatory: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """The arguments of a metric over a period in each variant; equal ones only once."""
+    found: list[dict[str, Any]] = []
+    for variant in variants:
+        arguments = arguments_of(metric, window | variant, mandatory)
+        if arguments not in found:
+            found.append(arguments)
+    return found
+
+
 def arguments_of(
     metric: str, asked: dict[str, Any], mandatory: dict[str, Any] | None = None
 ) -> dict[str, Any]:

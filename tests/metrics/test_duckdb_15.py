@@ -15,7 +15,7 @@ import duckdb
 
 from tests.fix_pipeline import Pipeline
 from tests.metrics.filled import Filled, literal
-from tests.metrics.question_grid import WINDOWS, questions
+from tests.metrics.question_grid import questions
 from tests.metrics.random_worlds import PARAMETERS
 
 CLI = Path(sys.executable).with_name("duckdb")
@@ -71,4 +71,4 @@ def test_duckdb_15_answers_the_same(busy: Pipeline, tmp_path: Path) -> None:
             found[-1] = rows
     for question, rows, answer in zip(asked, found, expected, strict=True):
         assert rows == answer, question
-    assert len(found) == len(PARAMETERS) * len(WINDOWS) * 6
+    assert {metric for metric, _ in asked} == set(PARAMETERS)
