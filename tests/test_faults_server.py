@@ -25,6 +25,8 @@ from tests.fix_proxy import Proxy, Then
 from tests.world import World
 
 STALL_SECONDS = 1
+# Where the server must answer in this time before it is silent.
+PATIENT_SECONDS = 3
 ROWS = 12_000  # of about 95 bytes
 
 NewProxy = Callable[[str], Proxy]
@@ -53,13 +55,13 @@ def far(pipeline: Pipeline, new_proxy: NewProxy) -> tuple[Pipeline, Proxy]:
 
 
 @contextmanager
-def impatient(pipeline: Pipeline) -> Iterator[None]:
+def impatient(pipeline: Pipeline, seconds: int = STALL_SECONDS) -> Iterator[None]:
     """Shorten the time of silence after which a server is asked, during the block.
 
     Only the cycle that must meet a silence runs in it, so that a slow machine changes no other one.
     """
     settings = pipeline.settings
-    pipeline.settings = replace(settings, stall_seconds=STALL_SECONDS)
+    pipeline.settings = replace(settings, stall_seconds=seconds)
     try:
         yield
     finally:
@@ -118,15 +120,15 @@ def test_lost_packets_are_distinguished_from_a_long_query(
 
 
 @pytest.fixture
-def slow_users(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Delays the first row of the users by a number of seconds."""
+def slow_users(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Makes the SELECT of the users call a function before its first row."""
     text = sqlfiles.text
 
-    def slow(seconds: int) -> None:
+    def slow(call: str) -> None:
         def slowed(name: str) -> str:
             if name != "source/messenger/users":
                 return text(name)
-            return f"select * from ({text(name)}) t where (select pg_sleep({seconds})) is not null"
+            return f"select * from ({text(name)}) t where (select {call}) is not null"
 
         monkeypatch.setattr("olap.sqlfiles.text", slowed)
 
@@ -136,17 +138,28 @@ def slow_users(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 def test_a_long_query_at_work_is_waited_for(
     far: tuple[Pipeline, Proxy],
     database: str,
-    slow_users: Callable[[int], None],
-    capsys: pytest.CaptureFixture[str],
+    slow_users: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A query that needs longer than the limit for its first row is not a hang."""
+    """A query that needs longer than the limit for its first row is not a hang.
+
+    It waits for a lock until the cycle has reported that the server works.
+    """
     pipeline, _ = far
+    slow_users("pg_advisory_lock(1)")
     with World(database) as world:
         world.user(1)
-    slow_users(4)
-    with impatient(pipeline):
-        assert pipeline.cycle().manifest.tables["users"].rows == 1
-    assert "source.works" in capsys.readouterr().out
+        world.execute("select pg_advisory_lock(1)")
+        reported: list[str] = []
+
+        def report(event: str, **values: object) -> None:
+            reported.append(event)
+            world.execute("select pg_advisory_unlock(1)")
+
+        monkeypatch.setattr("etl.watchdog.log.info", report)
+        with impatient(pipeline, PATIENT_SECONDS):
+            assert pipeline.cycle().manifest.tables["users"].rows == 1
+    assert set(reported) == {"source.works"}
 
 
 @pytest.fixture
@@ -167,7 +180,7 @@ def own_server() -> Iterator[tuple[str, int]]:
 def test_a_stopped_server_with_open_sockets_is_an_error(
     own_server: tuple[str, int],
     new_pipeline: Callable[[str], Pipeline],
-    slow_users: Callable[[int], None],
+    slow_users: Callable[[str], None],
 ) -> None:
     """After SIGSTOP during a query no socket reports anything, and the cycle ends nevertheless."""
     url, postmaster = own_server
@@ -175,12 +188,15 @@ def test_a_stopped_server_with_open_sockets_is_an_error(
     pipeline.cycle()
     with World(url) as world:
         world.user(1)
-    slow_users(600)
+    slow_users("pg_sleep(600)")
     stopped: list[int] = []
     stopper = threading.Thread(target=_stop_while_it_reads, args=(url, postmaster, stopped))
     stopper.start()
     try:
-        with impatient(pipeline), pytest.raises(SourceSilentError, match="second connection"):
+        with (
+            impatient(pipeline, PATIENT_SECONDS),
+            pytest.raises(SourceSilentError, match="second connection"),
+        ):
             pipeline.cycle()
     finally:
         stopper.join()
@@ -188,7 +204,7 @@ def test_a_stopped_server_with_open_sockets_is_an_error(
             with suppress(ProcessLookupError):  # the session has ended
                 os.kill(pid, signal.SIGCONT)
     assert pipeline.manifest().generation == 1
-    slow_users(0)
+    slow_users("true")
     assert pipeline.cycle().manifest.tables["users"].rows == 1
 
 
