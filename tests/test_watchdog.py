@@ -111,13 +111,13 @@ def test_run_every_continues_in_a_new_process_image(
 ) -> None:
     """The cycle after a silence runs under the same process id, without the dead connection."""
     with started("run", "--every", "1", env=variables) as process:
-        read_until(process.stdout, "batch 1")
+        read_until(process.stdout, "generation 1:")
         proxy.after(3_000, Then.STALL)
         read_until(process.stdout, "nothing came for")
         stalled = _sockets(process)
         proxy.restore()
         read_until(process.stdout, "process.replaced")
-        read_until(process.stdout, "batch 2")
+        read_until(process.stdout, "generation 1:")
         assert process.poll() is None
         assert stalled and not stalled & _sockets(process)
 
