@@ -23,7 +23,6 @@ whatever the size of the table.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -34,6 +33,16 @@ import adbc_driver_manager as adbc
 import adbc_driver_postgresql.dbapi as adbc_postgresql
 import pyarrow as pa
 
+from etl.forms import (
+    form_of_rows,
+    schema_of,
+    select,
+    select_name,
+    source_tables,
+    statement,
+    without_zone,
+    without_zones,
+)
 from etl.watchdog import Watchdog, with_time_limits
 from olap import sqlfiles
 from olap.backfill_chunks import BlockRange
@@ -41,13 +50,11 @@ from olap.days import EVERY_DAY, NO_DAY, DaySet
 from olap.errors import SourceError, SourceSilentError
 from olap.manifest import SourceIdentity, utc
 from olap.settings import Secret
-from olap.tables import FACTS, MESSAGES, TABLES, Dimension, Fact, Table, Type
+from olap.tables import FACTS, TABLES, Dimension, Fact, Table, Type
 
 T = TypeVar("T")
 
 APPLICATION_NAME = "messenger-analytics"
-MAPPING = "source/messenger"
-FORMS = "source/forms"
 
 # What to do about an error of PostgreSQL, by its SQLSTATE.
 _HINTS = {
@@ -141,38 +148,6 @@ class Window:
 ALL_ROWS = Window(watermark=None)
 
 
-def statement(form: str, table: Table) -> str:
-    """One of `sql/source/forms` over the table's SELECT: both are whole statements.
-
-    The SELECT is the common table expression `mapped`; a fact about messages also sees the SELECT
-    of the messages, as `messages_mapped`. The form's identifiers are adapted to the table.
-    """
-    ctes = {"mapped": _select(table)}
-    if isinstance(table, Fact) and table.is_about_message:
-        ctes["messages_mapped"] = _select(MESSAGES)
-    clamped = sqlfiles.text("source/clamped_time").partition("\nselect\n")[2]
-    columns = ",\n".join(
-        f"{clamped.replace('event_time', name)} as {name}" if name in table.times else name
-        for name in table.columns
-    )
-    selects = ",\n".join(f"{name} as not materialized (\n{text})" for name, text in ctes.items())
-    types = ",\n".join(f"pg_typeof(mapped.{name})::text as {name}" for name in table.columns)
-    text = table.adapt(sqlfiles.text(form))
-    text = re.sub("(fact|dimension)_columns", columns, text).replace("mapped.table_types", types)
-    return f"with {selects}\n{text}"
-
-
-def source_tables(table: Table) -> tuple[str, ...]:
-    """The source tables in the `reads:` line of a SELECT; the first one has the rows' places."""
-    found = re.search(r"^-- reads: (.+)$", _select(table), re.MULTILINE)
-    assert found is not None, table.name
-    return tuple(name.strip() for name in found[1].split(","))
-
-
-def _select(table: Table) -> str:
-    return sqlfiles.text(f"{MAPPING}/{table.name}")
-
-
 class SourceTransaction:
     """An open reading transaction; every method sees the same snapshot.
 
@@ -200,16 +175,16 @@ class SourceTransaction:
             SourceError: the table cannot be read.
         """
         if not self.relations[table.name].is_available:
-            return pa.RecordBatchReader.from_batches(_schema(table), [])
+            return pa.RecordBatchReader.from_batches(schema_of(table), [])
         self._set(window)
-        return self._stream(f"{FORMS}/{_form_of_rows(table)}", table)
+        return self._stream(form_of_rows(table), table)
 
     def range_rows(self, planned: BlockRange, coverage: DaySet) -> pa.RecordBatchReader:
         """The rows of a range of blocks, whatever their version, as a stream."""
         table = next(fact for fact in FACTS if fact.name == planned.table)
         places = (f"({planned.first_block},0)", f"({planned.until_block},0)")
         self._set(Window(watermark=None, coverage=coverage), places)
-        return self._stream(f"{FORMS}/fact_range", table)
+        return self._stream("fact_range", table)
 
     def export_snapshot(self) -> str:
         """A name by which `open_source` sees the same snapshot while this transaction lasts."""
@@ -217,14 +192,14 @@ class SourceTransaction:
 
     def keys(self, dimension: Dimension) -> pa.RecordBatchReader:
         """The ids of all rows of a dimension, as a stream."""
-        return self._stream(f"{FORMS}/dimension_keys", dimension)
+        return self._stream("dimension_keys", dimension)
 
     def counts(self, table: Table) -> dict[date | None, int]:
         """How many rows a table has by UTC day; a dimension has one count, under None."""
         if not self.relations[table.name].is_available:
             return {}
         self._set(ALL_ROWS)
-        form = f"{FORMS}/{'fact' if isinstance(table, Fact) else 'dimension'}_counts"
+        form = "fact_counts" if isinstance(table, Fact) else "dimension_counts"
         rows = self._ask(f"{form} of {table.name}", statement(form, table))
         return {row["day"] and row["day"].date(): row["row_count"] for row in rows}
 
@@ -258,7 +233,7 @@ class SourceTransaction:
 
     def _read_relations(self) -> Mapping[str, Relation]:
         entries = [
-            {"table_name": table.name, "source_name": name, "statement": _select(table)}
+            {"table_name": table.name, "source_name": name, "statement": select(table)}
             for table in TABLES
             for name in source_tables(table)
         ]
@@ -277,8 +252,8 @@ class SourceTransaction:
         Raises:
             SourceError: it does, or the source lacks a column; the error names each.
         """
-        name = f"{MAPPING}/{table.name}"
-        found = self._ask(name, statement(f"{FORMS}/types", table))[0]
+        name = select_name(table)
+        found = self._ask(name, statement("types", table))[0]
         wrong = [
             f"{table.name}.{column} is {found[column]}, not {declared}"
             for column, declared in table.columns.items()
@@ -300,13 +275,13 @@ class SourceTransaction:
         return self._call(name, lambda: _rows(self._connection, text, parameters))
 
     def _stream(self, form: str, table: Table) -> pa.RecordBatchReader:
-        name, stream = f"{MAPPING}/{table.name}", _Stream(self._connection)
+        name, stream = select_name(table), _Stream(self._connection)
         schema = self._call(name, lambda: stream.open(statement(form, table)))
 
         def batches() -> Iterator[pa.RecordBatch]:
             try:
                 while (batch := self._call(name, stream.next)) is not None:
-                    yield _without_zones(batch)
+                    yield without_zones(batch)
             except SourceError as error:
                 self.failure = error
                 raise
@@ -314,7 +289,7 @@ class SourceTransaction:
                 with suppress(SourceError):
                     self._call(name, stream.close)
 
-        return pa.RecordBatchReader.from_batches(_without_zone(schema), batches())
+        return pa.RecordBatchReader.from_batches(without_zone(schema), batches())
 
     def _call(self, name: str, work: Callable[[], T]) -> T:
         with source_errors(self._url, f"reading {name} from PostgreSQL failed"):
@@ -460,12 +435,6 @@ def _tables_to_lock(connection: adbc_postgresql.Connection) -> list[str]:
     return sorted(required | existing)
 
 
-def _form_of_rows(table: Table) -> str:
-    if not isinstance(table, Fact):
-        return "dimension_rows"
-    return "message_fact_rows" if table.is_about_message else "fact_rows"
-
-
 def _relation(table: Table, rows: Sequence[Mapping[str, Any]]) -> Relation:
     """The identity of the source tables that `table` is read from.
 
@@ -490,47 +459,9 @@ def _relation(table: Table, rows: Sequence[Mapping[str, Any]]) -> Relation:
     return Relation(
         relation=first["relation"],
         columns=first["columns"] or "",
-        heap_blocks=tuple(map(int, first["heap_blocks"].split(","))),
+        # A partitioned table without partitions has no heap.
+        heap_blocks=tuple(map(int, (first["heap_blocks"] or "0").split(","))),
     )
-
-
-# What the driver returns for each type; a uuid is an extension of 16 bytes.
-_ARROW_TYPES: Mapping[Type, pa.DataType] = {
-    Type.BIGINT: pa.int64(),
-    Type.INTEGER: pa.int32(),
-    Type.BOOLEAN: pa.bool_(),
-    Type.TEXT: pa.string(),
-    Type.UUID: pa.uuid(),
-    Type.TIME: pa.timestamp("us", "UTC"),
-}
-
-
-def _schema(table: Table) -> pa.Schema:
-    """The columns of a staged table, times without a zone."""
-    fields = [pa.field(name, _ARROW_TYPES[type_]) for name, type_ in table.columns.items()]
-    return _without_zone(pa.schema([*fields, pa.field("is_new", pa.bool_())]))
-
-
-def _without_zone(schema: pa.Schema) -> pa.Schema:
-    return pa.schema(
-        [field.with_type(pa.timestamp("us")) if _has_zone(field) else field for field in schema]
-    )
-
-
-def _without_zones(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The batch with its times in UTC without a zone, which is what a TIMESTAMP is here.
-
-    The bytes are the same; truncating a TIMESTAMP is 5 to 20 times faster in DuckDB.
-    """
-    columns = [
-        column.view(pa.timestamp("us")) if _has_zone(field) else column
-        for field, column in zip(batch.schema, batch.columns, strict=True)
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=_without_zone(batch.schema))
-
-
-def _has_zone(field: pa.Field[Any]) -> bool:
-    return pa.types.is_timestamp(field.type) and field.type.tz is not None
 
 
 def _rows(

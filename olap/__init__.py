@@ -1,22 +1,36 @@
-"""The warehouse side: the lake, the warehouse and the generations made from them.
+"""The warehouse side: the lake, the warehouse, and the generations published from them.
 
     PostgreSQL ──cycle──► lake ──fold──► warehouse ──publish──► generations/analytics-000123.duckdb
                 (etl/)    Parquet,       private,                read-only, for everybody
                           immutable      one writer
 
-The words, everywhere the same:
+One word per thing, the same everywhere:
 
-* **batch**: all rows one cycle read, under one snapshot, so a consistent cut across all tables.
-* **lake**: immutable Parquet files, one per fact and UTC day, and one per dimension and change.
-* **warehouse**: dimensions, keyed facts, rollups and the ledger in one private DuckDB file.
-* **generation**: a published, numbered, read-only copy of the warehouse with its views.
-* **watermark**: the xid from which the next cycle reads on.
-* **data_through**: the source's clock at the snapshot; *as seen at*, not *complete to*.
+* **source**: the messenger's PostgreSQL; it is only read.
+* **snapshot**: what one transaction at the source sees.
+* **watermark**: the xid (xmin) from which the next cycle reads a table.
+* **cycle**: one run: extract, fold, reconcile, publish, collect.
+* **batch**: all rows that one cycle reads under one snapshot.
+* **extract**: the reading of a batch into **staging**, DuckDB in memory.
+* **coverage**: the UTC days that are kept.
+* **backfill chunk**: the rows of one block range of an unfinished backfill.
+* **lake**: immutable Parquet files: a **day file** per fact and UTC day, a file per dimension.
+* **fold**: a staged batch becomes new day files and one warehouse commit.
+* **warehouse**: dimensions, keyed facts, rollups and the **ledger**, in one private DuckDB file.
+* **manifest**: the ledger as one JSON record.
+* **generation**: a published, numbered, read-only copy of the warehouse with the metrics.
+* **fact**, **dimension**, **rollup**: what happens, who or what it concerns, counts by day.
+* **key**: the integer for an id; a **placeholder** is a dimension row that has nothing else.
+* **metric**: one versioned table macro of `sql/metrics`, on the **macros** of `sql/macros`.
+* **proof**: whole days, read again and compared with the lake row by row.
+* **reconcile**, **repair**, **rebuild**: read what differs again; replace it; derive the warehouse
+  from the lake.
+* **data_through**: the source's clock at the snapshot: *as seen at*, not *complete to*.
 
-`olap` imports neither `etl` nor `api`; these two never import each other. They meet in the data:
-a new generation is all that the API has to notice.
+`olap` imports neither `etl` nor `api`, and these two do not import each other. They meet in the
+data: a new generation is all that the API notices.
 
-Read in this order: `tables`, `manifest`, `lake`, `fold`, `warehouse`, `ledger`, `publish`; then
-`catalog` (what the numbers mean), `proofs` and `agreement` (are they right?), `damage`,
-`recovery` and `heal` (when a file is not what it was), `chunks` (an unfinished backfill).
+Read in this order: `tables`, `manifest`, `extract`, `lake`, `fold`, `warehouse`, `ledger`,
+`publish`; then `catalog` (what the numbers mean), `proofs` (are they right?), `recovery` (what
+happens when a file is damaged) and `backfill_chunks`.
 """

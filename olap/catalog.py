@@ -8,8 +8,8 @@ header as the comment of both, and lists every version in `metrics.catalog`.
 
 A version never changes its meaning. Its **fingerprint** is a digest of the macro and of every macro
 of `sql/macros` that it uses, directly or not; spacing, case and comments do not count. The file
-`sql/README.md` has the fingerprints, and a test fails when it is stale: whoever changes a macro
-either shows that every number stays the same, or adds the next version and publishes both.
+`sql/README.md` has the fingerprints, and a test fails when it is stale: a change of a macro
+either keeps every number, or is a new version that is published beside the old one.
 """
 
 from __future__ import annotations

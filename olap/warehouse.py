@@ -1,13 +1,13 @@
 """The warehouse: the private DuckDB file in which a batch becomes durable.
 
-One process writes to it, below the lock of its `DATA_DIR`. It holds dimensions, keyed facts,
-rollups and the ledger, and can be rebuilt from the lake alone; so when the SQL that makes it
-changes, it is not migrated but rebuilt. It has no primary keys and no indexes: replaying them
-after a crash has broken files, and uniqueness comes from the merge (see `sql/checks`).
+One process writes to it, under the lock of its `DATA_DIR`. It holds dimensions, keyed facts,
+rollups and the ledger, and can be rebuilt from the lake alone. When the SQL that shapes its tables
+changes, it is rebuilt, not migrated. It has no primary keys and no indexes, because replaying them
+after a crash has broken files; uniqueness comes from the merge (see `sql/checks`).
 
-The file is attached to an in-memory DuckDB as `warehouse`, beside `staging`, the scratch of the
-running cycle, which spills to `DATA_DIR/staging` when it outgrows the memory limit.
-`STORAGE_VERSION 'v1.5.0'` lets analysts open its copies with DuckDB 1.5.
+The file is attached to an in-memory DuckDB as `warehouse`, beside the `staging` of the running
+cycle, which spills to `DATA_DIR/staging` beyond the memory limit. The storage version lets
+analysts open its copies with DuckDB 1.5.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def views_fingerprint() -> str:
 
 
 class Warehouse(Staging):
-    """An open warehouse with its scratch space; made by `open_warehouse`."""
+    """An open warehouse with its staging space; see `open_warehouse`."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
         super().__init__(connection)
@@ -91,23 +91,23 @@ class Warehouse(Staging):
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All of the block is committed at its end, or none of it."""
+        """Commit the whole block at its end, or nothing of it."""
         self.connection.begin()
         try:
             yield
         except BaseException:
-            # After a fatal error (a full disk at COMMIT) nothing is left to roll back.
+            # After a fatal error (a full disk at COMMIT) there is nothing to roll back.
             with suppress(duckdb.Error):
                 self.connection.rollback()
             raise
         self.connection.commit()
 
     def checkpoint(self) -> None:
-        """Move everything from the write-ahead log into the file: only then is a copy whole."""
+        """Move the write-ahead log into the file: only then is a copy complete."""
         self.connection.execute("force checkpoint warehouse")
 
     def recreate(self) -> None:
-        """Throw the tables away and make them empty, by this version's SQL."""
+        """Replace the file by one with empty tables."""
         self.connection.execute("use staging")
         self.connection.execute("detach warehouse")
         for path in (self.layout.warehouse, self.layout.warehouse.with_suffix(".duckdb.wal")):
@@ -126,7 +126,7 @@ class Warehouse(Staging):
             self.run("ledger/set_views_fingerprint", fingerprint=fingerprint)
 
     def is_bloated(self) -> bool:
-        """Whether the file has grown past what its rows took when it was last written anew."""
+        """Whether the file is larger than its rows needed when it was last rewritten."""
         fresh_bytes, fresh_rows = self.fresh_size()
         size = self.layout.warehouse.stat().st_size
         if not fresh_rows or size < REWRITE_BYTES_MIN:
@@ -134,11 +134,11 @@ class Warehouse(Staging):
         return size > REWRITE_ABOVE * fresh_bytes * max(1.0, self._rows() / fresh_rows)
 
     def rewrite(self) -> None:
-        """Write the file anew, without the holes that deleted rows left in it.
+        """Rewrite the file without the space of deleted rows.
 
-        A crash leaves the old file or the new one, never half of each.
+        A crash leaves the old file or the new one, never a mix.
         """
-        # No log may outlive the file it belongs to: it would be replayed on the new one.
+        # Otherwise the old log would be replayed on the new file.
         self.checkpoint()
         draft = self.layout.staging / "rewritten.duckdb"
         draft.unlink(missing_ok=True)
@@ -156,7 +156,7 @@ class Warehouse(Staging):
         self.remember_fresh_size()
 
     def remember_fresh_size(self) -> None:
-        """Note the file's size and rows as those of a file without holes."""
+        """Record size and rows as those of a file without the space of deleted rows."""
         self.checkpoint()
         self.run(
             "ledger/set_fresh_size",
@@ -173,7 +173,7 @@ class Warehouse(Staging):
         return sum(rows for table, rows in counts.items() if table in FACT_NAMES)
 
     def fresh_size(self) -> tuple[int, int]:
-        """Bytes and fact rows of the file when it was last written anew; zeros before that."""
+        """Bytes and fact rows of the file when it was last rewritten; zeros before that."""
         states = self.records("ledger/read_state")
         return (states[0]["fresh_bytes"], states[0]["fresh_rows"]) if states else (0, 0)
 
@@ -202,25 +202,25 @@ def attach(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> None
 
 @contextmanager
 def open_warehouse(layout: Layout, *, memory_limit: str, threads: int) -> Iterator[Warehouse]:
-    """Open, and if need be create, the warehouse; scratch space is emptied before and after.
+    """Open the warehouse, create it if necessary, and empty staging before and after.
 
     The caller holds the lock of `layout`.
 
     Raises:
         WarehouseDamagedError: the file or its log is damaged, found at once or in the block.
-        WarehouseError: the file cannot be opened for another reason: somebody else has it open.
+        WarehouseError: another process has the file open.
     """
     clear_staging(layout)
     try:
-        with damage_told_apart(layout), _opened(layout, memory_limit, threads) as warehouse:
+        with damage_distinguished(layout), _opened(layout, memory_limit, threads) as warehouse:
             yield warehouse
     finally:
         clear_staging(layout)
 
 
 @contextmanager
-def damage_told_apart(layout: Layout) -> Iterator[None]:
-    """Tell damage of the warehouse from every other error: a lock, a full disk, a defect of ours.
+def damage_distinguished(layout: Layout) -> Iterator[None]:
+    """Distinguish damage of the warehouse from other errors: a lock, a full disk, a bug.
 
     Raises:
         WarehouseDamagedError: its file or its log is damaged.
@@ -234,7 +234,7 @@ def damage_told_apart(layout: Layout) -> Iterator[None]:
             raise
         raise WarehouseDamagedError(
             f"the warehouse {layout.warehouse} is damaged: {said}",
-            hint="Run a cycle, or `make rebuild`: it is made anew from the lake.",
+            hint="Run a cycle, or `make rebuild`: both rebuild it from the lake.",
         ) from error
 
 
@@ -250,7 +250,7 @@ def _opened(layout: Layout, memory_limit: str, threads: int) -> Iterator[Warehou
                 raise
             raise WarehouseError(
                 f"the warehouse {layout.warehouse} is in use: {error}",
-                hint="Close whatever has it open; analysts open analytics.duckdb instead.",
+                hint="Close the program that has it open; analysts open analytics.duckdb.",
             ) from error
         connection.execute("use warehouse")
         warehouse = Warehouse(connection, layout)
@@ -260,7 +260,7 @@ def _opened(layout: Layout, memory_limit: str, threads: int) -> Iterator[Warehou
 
 
 def clear_staging(layout: Layout) -> None:
-    """Empty the scratch directory: whatever an earlier cycle left there was never committed."""
+    """Empty the staging directory: what an earlier cycle left there was not committed."""
     shutil.rmtree(layout.staging, ignore_errors=True)
     layout.staging.mkdir(parents=True, exist_ok=True)
 
@@ -273,7 +273,7 @@ def _has_schema(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 def _create_schema(warehouse: Warehouse) -> None:
-    """Make the empty tables, and fill in the time zones."""
+    """Create the empty tables, and fill in the time zones."""
     zones = pl.DataFrame(
         [(s.tz, s.from_utc, s.to_utc, s.offset_minutes) for s in timezones.spans()],
         schema={

@@ -51,14 +51,16 @@ def pytest_configure() -> None:
         tempfile.tempdir = None
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Run the tests that share a fixture of their module on one worker."""
+    assert isinstance(item, pytest.Function)
+    definitions = item._fixtureinfo.name2fixturedefs.values()
+    if any(found.scope == "module" for one in definitions for found in one):
+        item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start slow tests first, and run tests that share a fixture of their module on one worker."""
-    for item in items:
-        assert isinstance(item, pytest.Function)
-        definitions = item._fixtureinfo.name2fixturedefs.values()
-        scopes = {found.scope for one in definitions for found in one}
-        if "module" in scopes:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+    """Start the slow tests first, because they take longest."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 

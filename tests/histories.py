@@ -44,6 +44,7 @@ USERS = 5
 ROOMS = 7
 TABLES = (
     "message_read_receipts",
+    "message_reactions",
     "analytics_events",
     "conversation_participants",
     "messages",
@@ -66,6 +67,7 @@ def _one(table: str, keys: str) -> str:
 _MESSAGE = _one("messages", "id")
 _READ_MESSAGE = _one("messages where id in (select message_id from message_read_receipts)", "id")
 _RECEIPT = _one("message_read_receipts", "message_id, user_id")
+_REACTION = _one("message_reactions", "message_id, user_id, emoji")
 _EVENT = _one("analytics_events", "id")
 _USER = _one("users", "id")
 _AUTHOR = _one("users where id in (select sender_id from messages)", "id")
@@ -94,6 +96,9 @@ ROW_ACTIONS = {
     f"(message_id, user_id, read_at) select {_UUID}, %(user)s, %(time)s "
     "from generate_series(%(new)s::int + 8, %(new)s::int + 40) n "
     "on conflict do nothing",
+    "reactions": "insert into message_reactions (message_id, user_id, emoji, created_at) "
+    "select id, %(new)s, chr(128512 + %(row)s), created_at + interval '2 hours' from messages "
+    "order by id desc limit 9",
     "message after its receipts": "insert into messages "
     "(id, conversation_id, sender_id, content, created_at) "
     "select distinct message_id, %(room)s, %(user)s::int, 'hello', %(time)s "
@@ -124,6 +129,9 @@ ROW_ACTIONS = {
     f"interval '3 days' where {_EVENT}",
     "hard-deleted message": f"delete from messages where {_MESSAGE}",
     "hard-deleted receipt": f"delete from message_read_receipts where {_RECEIPT}",
+    "changed reaction time": "update message_reactions set created_at = created_at - "
+    f"interval '3 days' where {_REACTION}",
+    "reaction taken back": f"delete from message_reactions where {_REACTION}",
     "hard-deleted event": f"delete from analytics_events where {_EVENT}",
     "renamed user": f"update users set username = 'renamed ' || %(new)s where {_USER}",
     "hard-deleted user": f"delete from users where {_AUTHOR}",
@@ -174,6 +182,7 @@ NULLABLE = {
     "conversations": ("title", "text"),
 }
 RETYPED = {
+    "message_reactions": "emoji",
     "analytics_events": "event_type",
     "conversation_participants": "role",
     "messages": "message_type",
@@ -480,7 +489,7 @@ class History:
 
 @contextmanager
 def dumps_inside_snapshots() -> Iterator[Dump]:
-    """Dump the six tables in the snapshot of each source transaction; the last dump stays."""
+    """Dump the tables in the snapshot of each source transaction; the last dump stays."""
     dump = Dump()
 
     @contextmanager

@@ -163,7 +163,7 @@ def test_discarding_leaves_nothing(layout: Layout) -> None:
 
 
 def test_a_damaged_plan_is_named(layout: Layout) -> None:
-    """A plan that cannot be read stops the backfill and says how to begin anew."""
+    """A plan that cannot be read stops the backfill; the error tells how to start again."""
     write_plan(layout, a_plan())
     (layout.backfill / "plan.json").write_bytes(b'{"days": 3}')
     with pytest.raises(BackfillError, match=r"plan\.json.*is damaged") as caught:

@@ -244,7 +244,7 @@ def a_part(name: PartName, *, messages: int = 5_000_000, seconds: float = 1.0) -
     return Part(
         name=name,
         messages=messages,
-        shape="made up",
+        shape="sample",
         measured_at=UNTIL + timedelta(seconds=seconds),
         machine=describe_machine("18.4"),
     )
@@ -399,7 +399,7 @@ def first_loads(
     )
     peer = DltLoad(seconds=100.0, peak_bytes=1, rows=rows, step_seconds={})
     return Loads(
-        name="made up",
+        name="sample",
         rows=rows,
         ours=(ours,),
         copies=(ServerCopy(rows=rows, table_seconds={"messages": 10.0}),),

@@ -296,17 +296,30 @@ def test_another_database_than_last_time_is_refused(
     assert "0 messages on 0 days" in accepted.output
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_run_every_after_its_cycle(
     number: int, database: str, tmp_path: Path
 ) -> None:
-    """`run --every` repeats until Ctrl-C, SIGTERM or SIGHUP, ends its cycle and exits with 0."""
+    """`run --every` repeats until Ctrl-C or SIGTERM, ends its cycle and exits with 0."""
     with started("run", "--every", "1", env=environment(tmp_path, database)) as process:
         read_until(process.stdout, "batch=1")
         process.send_signal(number)
         output, _ = process.communicate()
     assert process.returncode == 0, output
     assert output.rstrip().endswith("stopped")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_lets_the_running_cycle_end(number: signal.Signals) -> None:
+    """Ctrl-C, SIGTERM and a closed terminal set an event; before that nothing is left changed."""
+    before = signal.getsignal(number)
+    with command_line._stop_event() as stop:
+        pass
+    assert not stop.is_set() and signal.getsignal(number) is before
+    with command_line._interruptible(), command_line._stop_event() as stop:
+        signal.raise_signal(number)
+        assert stop.is_set()
+    assert signal.getsignal(number) is before
 
 
 def test_only_the_first_signal_counts() -> None:

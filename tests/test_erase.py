@@ -153,7 +153,7 @@ def test_an_erasure_that_was_killed_before_its_commit_makes_no_two_people_of_one
 def test_an_erasure_that_was_killed_after_its_commit_holds(
     pipeline: Pipeline, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Cycles after such a kill already mask the id, and so does the lake when read anew."""
+    """Cycles after such a kill already mask the id, and so does a lake that is read again."""
     monkeypatch.setattr(Erasures, "finish", lambda *_: None)
     erased(pipeline)
     monkeypatch.undo()

@@ -63,4 +63,4 @@ def test_every_generation_after_live_traffic_is_exact(
             done += live.tick(now)
         pipeline.cycle()
         assert_exact(pipeline)
-    assert {deed for deed in ACTIONS if not done[deed]} == set()
+    assert {action for action in ACTIONS if not done[action]} == set()

@@ -190,7 +190,7 @@ def test_a_statement_timeout_of_the_role_is_named(pipeline: Pipeline, reader: st
 
 
 def test_a_second_etl_beside_the_first_is_refused(run: Run, home: Path) -> None:
-    """While somebody writes to the DATA_DIR the CLI ends with 1 and names the process."""
+    """While another process writes to the DATA_DIR, the CLI ends with 1 and names the process."""
     with Layout(home / "data").locked():
         finished = run("run")
     assert finished.code == 1

@@ -58,7 +58,7 @@ def test_another_cluster_stops() -> None:
 
 @pytest.mark.parametrize("database", ["16384 other", "16385 messenger"])
 def test_another_database_of_the_cluster_stops(database: str) -> None:
-    """Another name or another oid in the same cluster is another database: it was made anew."""
+    """Another name or another oid in the same cluster is another database: it was recreated."""
     error = stopped(a_snapshot(identity=an_identity(database=database)))
     assert error.message.startswith(f"DATABASE_URL names another database: {database} of cluster")
     assert "correct DATABASE_URL" in error.hint
@@ -104,7 +104,7 @@ def test_a_swapped_table_is_read_whole() -> None:
 
 
 def test_changed_columns_are_read_whole() -> None:
-    """A column made anew has values that no row version tells of: the table is read whole."""
+    """A recreated column has values that no row version announces: the table is read whole."""
     found = watermark_to_read_from(a_table_state(), a_relation(columns="9 id bigint"), a_snapshot())
     assert found == (None, "columns changed")
 

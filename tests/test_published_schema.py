@@ -29,6 +29,7 @@ VIEWS = {
         "deleted_at",
     ],
     "read_receipts": ["read_at", "conversation_id", "user_id", "message_created_at"],
+    "reactions": ["created_at", "conversation_id", "user_id", "emoji", "message_created_at"],
     "events": ["created_at", "event_type", "conversation_id", "user_id"],
     "users": ["user_id", "username", "is_bot", "created_at", "deleted_at"],
     "conversations": ["conversation_id", "type", "title", "created_at"],

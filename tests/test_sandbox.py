@@ -47,11 +47,12 @@ def home() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Path]:
-    """The directory of a stopped server, for tests that stop it again."""
+    """The directory of a stopped server, for tests that stop it again; too long for a socket."""
     with tempfile.TemporaryDirectory(prefix="test-sandbox-") as directory:
-        with postgres_server(Path(directory), version=POSTGRES_VERSION):
+        home = Path(directory, "x" * 150)
+        with postgres_server(home, version=POSTGRES_VERSION):
             pass
-        yield Path(directory)
+        yield home
 
 
 def python(code: str, *arguments: str, **options: object) -> subprocess.Popen[str]:
@@ -140,14 +141,14 @@ def test_databases_are_created_and_dropped(postgres_url: str) -> None:
 
 
 @own_server
-def test_data_are_kept_when_the_last_user_stops_the_server(home: Path) -> None:
+def test_data_are_kept_when_the_last_user_stops_the_server(cluster: Path) -> None:
     """The last user stops the server; the next start finds the data and one set of settings."""
-    with postgres_server(home, version=POSTGRES_VERSION) as server:
+    with postgres_server(cluster, version=POSTGRES_VERSION) as server:
         create_database(server.url(), "kept")
-    assert not running(home)
-    with postgres_server(home, version=POSTGRES_VERSION) as server:
+    assert not running(cluster)
+    with postgres_server(cluster, version=POSTGRES_VERSION) as server:
         assert database_exists(server.url(), "kept")
-        configuration = (home / "data" / "postgresql.conf").read_text()
+        configuration = (cluster / "data" / "postgresql.conf").read_text()
         assert configuration.count("\nwal_level = logical") == 1
 
 
@@ -224,17 +225,18 @@ def test_ctrl_c_does_not_reach_the_server(cluster: Path) -> None:
 
 
 @own_server
-@pytest.mark.parametrize("name", ["x" * 150, 'it\'s, a "strange" näme %41'])
-def test_any_path_works(home: Path, name: str) -> None:
+def test_any_path_works(home: Path, cluster: Path) -> None:
     """Both servers run below paths that are too long or odd for a socket, and remove theirs."""
-    with postgres_server(home / name / "pg", version=POSTGRES_VERSION) as server:
-        assert answer(server.url()) == 42
-        sockets = server.socket_directory
-    with valkey_server(home / name / "valkey") as url:
-        assert ping(url) == b"+PONG\r\n"
-    assert not sockets.is_relative_to(home)
-    assert not sockets.exists()
-    assert not Path(url.removeprefix("unix://")).exists()
+    odd = home / 'it\'s, a "strange" näme %41'
+    for postgres, valkey in ((odd / "pg", odd / "valkey"), (cluster, cluster / "valkey")):
+        with postgres_server(postgres, version=POSTGRES_VERSION) as server:
+            assert answer(server.url()) == 42
+            sockets = server.socket_directory
+        with valkey_server(valkey) as url:
+            assert ping(url) == b"+PONG\r\n"
+        assert not sockets.is_relative_to(postgres)
+        assert not sockets.exists()
+        assert not Path(url.removeprefix("unix://")).exists()
 
 
 @own_server
@@ -319,20 +321,19 @@ def test_valkey_fixture_is_a_server(valkey_url: str) -> None:
 
 
 @own_server
-def test_killed_servers_leave_no_sockets(home: Path) -> None:
+def test_killed_servers_leave_no_sockets(cluster: Path) -> None:
     """The next start removes the temporary socket directories of servers that were killed."""
-    directory = home / ("x" * 150)
-    with postgres_server(directory, version=POSTGRES_VERSION) as server:
+    with postgres_server(cluster, version=POSTGRES_VERSION) as server:
         stale = [server.socket_directory]
-        kill(postmaster_pid(directory))
+        kill(postmaster_pid(cluster))
         await_true(lambda: not connects(server.socket_directory))
-    stale.append(socket_directory(directory, "valkey.sock"))
-    (directory / "valkey").mkdir()
-    (directory / "valkey" / "socket").write_text(f"{stale[1]}/valkey.sock")
+    stale.append(socket_directory(cluster, "valkey.sock"))
+    (cluster / "valkey").mkdir(exist_ok=True)
+    (cluster / "valkey" / "socket").write_text(f"{stale[1]}/valkey.sock")
     assert all(sockets.exists() for sockets in stale)
-    with postgres_server(directory, version=POSTGRES_VERSION) as server:
+    with postgres_server(cluster, version=POSTGRES_VERSION) as server:
         assert answer(server.url()) == 42
-    with valkey_server(directory / "valkey") as url:
+    with valkey_server(cluster / "valkey") as url:
         assert ping(url) == b"+PONG\r\n"
     assert not any(sockets.exists() for sockets in stale)
 

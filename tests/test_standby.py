@@ -226,6 +226,6 @@ def test_a_role_that_may_not_see_replicas_is_an_error(replicated: Replicated) ->
     with psycopg.connect(replicated.primary, autocommit=True) as connection:
         connection.execute("drop role if exists blind")
         connection.execute("create role blind login")
-    with pytest.raises(SourceError, match="may not see how far 1 replicas are") as caught:
+    with pytest.raises(SourceError, match="may not see the position of 1 replicas") as caught:
         replica_lag_bytes(Secret(make_conninfo(replicated.primary, user="blind")))
     assert "pg_read_all_stats" in caught.value.hint

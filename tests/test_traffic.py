@@ -358,7 +358,7 @@ def test_schema_after_a_load_is_schema_sql(
     plain = catalogue(empty_database)
     assert catalogue(loaded[0]) == plain
     kinds = [row[0] for row in plain]
-    assert (kinds.count("column"), kinds.count("index")) == (31, 9)
+    assert (kinds.count("column"), kinds.count("index")) == (35, 10)
 
 
 def test_loaded_tables_are_vacuumed_and_analysed(loaded: tuple[str, Counts, list[int]]) -> None:
@@ -368,7 +368,7 @@ def test_loaded_tables_are_vacuumed_and_analysed(loaded: tuple[str, Counts, list
             "select relname, relallvisible = relpages, reltuples::bigint from pg_class"
             " where relnamespace = 'public'::regnamespace and relkind = 'r'"
         ).fetchall()
-    assert {name: tuples for name, _, tuples in found} == loaded[1].rows
+    assert {name: tuples for name, _, tuples in found if name in TABLES} == loaded[1].rows
     assert all(visible for _, visible, _ in found)
 
 

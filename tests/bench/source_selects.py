@@ -11,7 +11,8 @@ from typing import Any
 
 import psycopg
 
-from etl.source import ALL_ROWS, FORMS, _form_of_rows, statement
+from etl.forms import form_of_rows, statement
+from etl.source import ALL_ROWS
 from olap import sqlfiles
 from olap.tables import TABLES
 
@@ -20,7 +21,7 @@ _NO_PLACES = ("", "")
 
 def selects() -> dict[str, str]:
     """The statement of each table of the messenger, by the table's name."""
-    return {table.name: statement(f"{FORMS}/{_form_of_rows(table)}", table) for table in TABLES}
+    return {table.name: statement(form_of_rows(table), table) for table in TABLES}
 
 
 def settings() -> dict[str, str]:

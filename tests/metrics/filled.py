@@ -70,7 +70,8 @@ def _fill(connection: duckdb.DuckDBPyConnection, world: World) -> None:
     rooms = {c.id: (c.type, c.title, c.created_at, True) for c in world.conversations}
     # Ids that are only mentioned get a placeholder.
     people = {m.sender_id for m in world.messages} | {e.user_id for e in world.events}
-    people |= {r.user_id for r in world.receipts} | {p.user_id for p in world.participants}
+    people |= {r.user_id for r in world.receipts} | {r.user_id for r in world.reactions}
+    people |= {p.user_id for p in world.participants}
     places = {m.conversation_id for m in world.messages} | {e.conversation_id for e in world.events}
     places |= {p.conversation_id for p in world.participants}
     user_keys = {user: key for key, user in enumerate(_all(users, people), 1)}
@@ -120,6 +121,22 @@ def _fill(connection: duckdb.DuckDBPyConnection, world: World) -> None:
                 messages[r.message_id].created_at if r.message_id in messages else None,
             )
             for r in world.receipts
+        ],
+    )
+    _insert(
+        connection,
+        "reactions",
+        [
+            (
+                r.created_at,
+                room_keys[messages[r.message_id].conversation_id]
+                if r.message_id in messages
+                else None,
+                user_keys[r.user_id],
+                r.emoji,
+                messages[r.message_id].created_at if r.message_id in messages else None,
+            )
+            for r in world.reactions
         ],
     )
     _insert(

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import psycopg
 import pytest
 
 from etl.sandbox import chitchat, traffic
@@ -27,10 +28,7 @@ def empty_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wareho
 @pytest.fixture(scope="session")
 def busy(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     """Generated traffic of 5,000 messages, read by one cycle."""
-    plan = traffic.TrafficPlan(messages=5_000, until=TIME_ZERO)
-    with _read_once(
-        "busy", lambda url: traffic.load(url, plan), postgres_url, tmp_path_factory
-    ) as pipeline:
+    with _read_once("busy", _load_traffic, postgres_url, tmp_path_factory) as pipeline:
         yield pipeline
 
 
@@ -41,6 +39,25 @@ def chats(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         "chats", lambda url: chitchat.load(url, TIME_ZERO), postgres_url, tmp_path_factory
     ) as pipeline:
         yield pipeline
+
+
+def _load_traffic(url: str) -> None:
+    """Generated traffic; some people who read a message react to it."""
+    traffic.load(url, traffic.TrafficPlan(messages=5_000, until=TIME_ZERO))
+    with psycopg.connect(url) as source:
+        source.execute(
+            """
+            insert into message_reactions (message_id, user_id, emoji, created_at)
+            select
+                message_id, user_id,
+                (array['👍', '❤', ':party-parrot:'])[1 + abs(hashint8(user_id)) %% 3],
+                read_at + interval '1 minute'
+            from message_read_receipts
+            where abs(hashtext(message_id::text || user_id)) %% 5 = 0
+                and read_at + interval '1 minute' < %s
+            """,
+            [TIME_ZERO],
+        )
 
 
 @contextmanager

@@ -81,6 +81,16 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Reaction:
+    """`message_id` can be the id of no message."""
+
+    message_id: int
+    user_id: int
+    emoji: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     created_at: datetime
     event_type: str
@@ -98,6 +108,7 @@ class World:
     participants: list[Participant] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
     receipts: list[Receipt] = field(default_factory=list)
+    reactions: list[Reaction] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
 
 
@@ -153,6 +164,25 @@ class Visibility:
             if since <= r.read_at < until
             and self.sees_room(self.rooms_of_messages.get(r.message_id))
             and self.counts(r.user_id)
+        ]
+
+    def reactions(
+        self,
+        since: datetime,
+        until: datetime,
+        for_conversation: UUID | None,
+        for_user: int | None,
+    ) -> list[Reaction]:
+        """Given in [since, until), whatever became of the message, visible, asked for."""
+        rooms = self.rooms_of_messages
+        return [
+            r
+            for r in self.world.reactions
+            if since <= r.created_at < until
+            and self.sees_room(rooms.get(r.message_id))
+            and self.counts(r.user_id)
+            and for_conversation in (None, rooms.get(r.message_id))
+            and (for_user is None or (r.user_id == for_user and self.sees_person(for_user)))
         ]
 
     def events(self, since: datetime, until: datetime) -> list[Event]:
@@ -426,6 +456,27 @@ def top_conversations(
             "messages_per_day": ratio(len(rooms[room]), days_asked(since, until), "0.01"),
         }
         for room in sorted(rooms, key=order)[:top_n]
+    ]
+
+
+def top_reactions(
+    world: World,
+    *,
+    since: datetime,
+    until: datetime | None = None,
+    for_conversation: UUID | None = None,
+    for_user: int | None = None,
+    top_n: int = 10,
+    visible_to: int | None = None,
+    include_bots: bool = True,
+) -> list[Row]:
+    visible, until = Visibility(world, visible_to, include_bots), until or world.data_through
+    found = visible.reactions(since, until, for_conversation, for_user)
+    people = {r.emoji: {other.user_id for other in found if other.emoji == r.emoji} for r in found}
+    counts = Counter(r.emoji for r in found)
+    return [
+        {"emoji": emoji, "reaction_count": counts[emoji], "people_count": len(people[emoji])}
+        for emoji in sorted(counts, key=lambda e: (-counts[e], -len(people[e]), e))[:top_n]
     ]
 
 

@@ -6,7 +6,8 @@ A query takes `since`, `until` (not null), a viewer, and the parameters of its m
 from __future__ import annotations
 
 # What a viewer sees. `present`, `room`: membership at data_through; `m`: messages that count; `w`:
-# messages that a person wrote; `r`: receipts; `e`: events.
+# messages that a person wrote; `r`: receipts; `k`: reactions; `e`:
+# events.
 SEEN = """
 with now as (select %(data_through)s::timestamptz as t),
 present as (
@@ -41,6 +42,20 @@ r as (
     where read_at >= %(since)s and read_at < %(until)s
         and (%(visible_to)s::bigint is null or y.conversation_id in (select id from room))
         and not exists (select from bot where bot.id = user_id)
+),
+k as (
+    select x.* from message_reactions x left join messages y on y.id = x.message_id
+    where x.created_at >= %(since)s and x.created_at < %(until)s
+        and (%(visible_to)s::bigint is null or y.conversation_id in (select id from room))
+        and (%(for_conversation)s::uuid is null or y.conversation_id = %(for_conversation)s)
+        and (
+            %(for_user)s::bigint is null
+            or (
+                x.user_id = %(for_user)s
+                and (%(visible_to)s::bigint is null or x.user_id in (select id from person))
+            )
+        )
+        and not exists (select from bot where bot.id = x.user_id)
 ),
 e as (
     select * from analytics_events
@@ -179,6 +194,9 @@ QUERIES = {
                 else message_count end desc,
             message_count desc, participant_count desc, conversation_id
         limit %(top_n)s""",
+    "top_reactions": """
+        select emoji, count(*) as reaction_count, count(distinct user_id) as people_count
+        from k group by 1 order by 2 desc, 3 desc, emoji collate "C" limit %(top_n)s""",
     "event_counts": """
         select event_type, count(*) as count from e group by 1
         order by 2 desc, event_type collate "C" """,

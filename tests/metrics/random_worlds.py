@@ -19,6 +19,7 @@ from tests.metrics.oracle import (
     Event,
     Message,
     Participant,
+    Reaction,
     Receipt,
     User,
     World,
@@ -178,7 +179,20 @@ def worlds(draw: st.DrawFn) -> tuple[World, list[datetime]]:
             max_size=20,
         )
     )
-    return replace(world, receipts=receipts), pool
+    reactions = draw(
+        st.lists(
+            st.builds(
+                Reaction,
+                message_id=known | known | st.integers(100, 103),
+                user_id=people,
+                emoji=st.sampled_from(("👍", "👎", ":party-parrot:")),
+                created_at=instants,
+            ),
+            unique_by=lambda reaction: (reaction.message_id, reaction.user_id, reaction.emoji),
+            max_size=12,
+        )
+    )
+    return replace(world, receipts=receipts, reactions=reactions), pool
 
 
 @st.composite
@@ -232,6 +246,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "engagement": (*_WINDOW, "engaged_from", *_ASKER),
     "conversation_stats": ("for_conversation", "until", *_ASKER),
     "top_conversations": (*_WINDOW, "top_n", "sort_by", *_ASKER),
+    "top_reactions": (*_WINDOW, "for_conversation", "for_user", "top_n", *_ASKER),
     "event_counts": (*_WINDOW, *_ASKER),
     "event_timeline": (*_WINDOW, "every", "tz", *_ASKER),
 }

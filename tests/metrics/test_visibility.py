@@ -41,6 +41,7 @@ def without_the_rest(world: oracle.World, viewer: int) -> oracle.World:
         participants=[p for p in world.participants if p.conversation_id in rooms],
         messages=messages,
         receipts=[r for r in world.receipts if r.message_id in kept],
+        reactions=[r for r in world.reactions if r.message_id in kept],
         events=[
             e
             for e in world.events
