@@ -202,11 +202,11 @@ class Settings:
     )  # fmt: skip
     threads: int = _setting(
         Program.PIPELINE, "DUCKDB_THREADS", _whole(1, 256), 2, "`2`",
-        "threads of DuckDB during a cycle",
+        "threads of DuckDB, in a cycle and in each worker of the API",
     )  # fmt: skip
     redis_url: Secret = _setting(
         Program.API, "REDIS_URL", Secret, Secret("redis://localhost:6379/0"), "from the next three",
-        "Redis or Valkey for the cache and the rate limits",
+        "Redis or Valkey for the cache, the rate limits and the recent events",
     )  # fmt: skip
     cache_ttl_seconds: int = _setting(
         Program.API, "CACHE_TTL_SECONDS", _whole(1, _DAY_SECONDS), 300, "`300`",
