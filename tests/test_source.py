@@ -15,10 +15,12 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from etl.extract import stage_stream
+from etl.forms import source_tables, statement
 from etl.source import ALL_ROWS, SourceTransaction, Window, open_source
+from olap import sqlfiles
 from olap.errors import SourceError
 from olap.settings import Secret
-from olap.tables import MESSAGES, TABLES, Table
+from olap.tables import FACTS, MESSAGES, TABLES, Fact, Table
 from olap.warehouse import Warehouse
 from tests.fix_pipeline import Pipeline
 from tests.world import World, at, uuid
@@ -350,3 +352,15 @@ def _wait_until_blocked(connection: psycopg.Connection) -> None:
             return
         time.sleep(0.01)
     raise AssertionError("nobody waits for a lock")
+
+
+@pytest.mark.parametrize("fact", FACTS, ids=lambda fact: fact.name)
+def test_a_range_of_blocks_reads_only_these_blocks(database: str, fact: Fact) -> None:
+    """The plan of a range scans its places, and looks messages up one by one, at any size."""
+    window = (*ALL_ROWS.settings, "(0,0)", "(512,0)")
+    with psycopg.connect(database, cursor_factory=psycopg.RawCursor) as connection:
+        connection.execute(sqlfiles.text("source/set_window").encode(), window)
+        rows = connection.execute(f"explain {statement('fact_range', fact)}".encode()).fetchall()
+    plan = "\n".join(row[0] for row in rows)
+    assert f"Tid Range Scan on {source_tables(fact)[0]}" in plan
+    assert "Seq Scan" not in plan and "Hash" not in plan and "Merge" not in plan
