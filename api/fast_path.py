@@ -5,8 +5,9 @@ subject and URL; from then on such a request costs two dictionary lookups, and n
 parsed. Whether the answer is still valid is not kept but checked each time: its key begins with the
 generation that serves at this moment.
 
-It takes a third of the processor time that the same answer takes through Litestar's routing: 33 µs
-instead of 100 µs, measured without the HTTP server. Authentication and rate limits come before it.
+It takes a third of the processor time that the same answer takes through Litestar's routing: 30 µs
+instead of 95 µs, and with the HTTP server 200 µs instead of 275 µs. Authentication and rate limits
+come before it.
 """
 
 from __future__ import annotations
