@@ -15,8 +15,9 @@ from typing import Any
 
 from api.generations import Generation
 from api.problems import Problem, unavailable
+from olap.errors import StatementInterruptedError
 from olap.log import get_logger
-from olap.reader import Reader, Rows, Statement, StatementInterruptedError, metric_statement
+from olap.reader import Reader, Rows, Statement, metric_statement
 
 log = get_logger(__name__)
 

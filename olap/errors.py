@@ -136,6 +136,14 @@ class PublishError(AnalyticsError):
     """A generation cannot be made, or disagrees with the ledger."""
 
 
+class GenerationUnreadableError(AnalyticsError):
+    """A published file cannot be opened or read."""
+
+
+class StatementInterruptedError(AnalyticsError):
+    """A query was interrupted before it had a result."""
+
+
 class SandboxError(AnalyticsError):
     """The development servers cannot be started or filled."""
 

@@ -20,17 +20,9 @@ from typing import Any
 import duckdb
 
 from olap import sqlfiles
-from olap.errors import AnalyticsError
+from olap.errors import GenerationUnreadableError, StatementInterruptedError
 
 Rows = list[dict[str, Any]]
-
-
-class StatementInterruptedError(AnalyticsError):
-    """A query was interrupted before it had a result."""
-
-
-class GenerationUnreadableError(AnalyticsError):
-    """A published file cannot be opened or read."""
 
 
 class Reader:

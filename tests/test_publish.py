@@ -223,7 +223,7 @@ def test_a_generation_that_does_not_add_up_is_not_published(
         with duckdb.connect(str(pipeline.layout.warehouse)) as connection:
             connection.execute("insert into core.messages (created_at) values (now()::timestamp)")
         world.message(2, created_at=at(days=-3))
-        with pytest.raises(PublishError, match="does not hold what the ledger says"):
+        with pytest.raises(PublishError, match="does not match the ledger"):
             pipeline.cycle()
     assert pipeline.manifest().generation == 1
     assert pipeline.generations() == [1]

@@ -21,8 +21,9 @@ from api.generations import Generation, Generations
 from api.query import Query
 from api.service import AnalyticsService
 from etl.sandbox.postgres import create_database, drop_database
+from olap.errors import GenerationUnreadableError
 from olap.layout import Layout
-from olap.reader import GenerationUnreadableError, Reader
+from olap.reader import Reader
 from olap.settings import Secret, Settings
 from tests.api import small_messenger as messenger
 from tests.api.fix_api import Api
