@@ -204,7 +204,7 @@ def test_a_warehouse_that_is_open_elsewhere_is_kept(filled: Pipeline) -> None:
         pytest.raises(WarehouseError, match=r"in use: .*PID \d+") as caught,
     ):
         filled.cycle()
-    assert "Close whatever" in caught.value.hint
+    assert "Close the program" in caught.value.hint
     assert filled.layout.warehouse.stat().st_ino == before.st_ino
     assert filled.manifest().generation == 2
     filled.cycle()
