@@ -174,7 +174,8 @@ class _BatchReader:
     def _read_fact(self, table: Fact, watermark: int | None) -> TableExtract:
         started, tally = time.perf_counter(), Tally(self._erasures)
         lost = frozenset(d for name, d in self._plan.lost if name == table.name and d is not None)
-        whole, prove = self._days_to_read_whole(table, lost), self._days_to_prove(table)
+        whole = self._days_to_read_whole(table, lost)
+        prove = self._days_to_prove(table) - whole  # what is read whole is equal afterwards
         if watermark is None:
             whole = prove = NO_DAY
         window = Window(
@@ -184,7 +185,7 @@ class _BatchReader:
             gone_messages=self._gone_messages,
         )
         self._stage(table, window, tally)
-        found = self._prove(table, prove) if prove else ()
+        found = self._prove(table, prove, lost) if prove else ()
         if self._plan.repair:
             whole |= prove
         refused = self._refused_rows(table, whole) if whole else 0
@@ -221,14 +222,23 @@ class _BatchReader:
         stream = tally.count(self._source.rows(table, window))
         stage_stream(self._warehouse, self._source, "tables/stage", stream, table)
 
-    def _prove(self, table: Dimension | Fact, days: DaySet) -> tuple[Difference, ...]:
-        """Compare what is staged of these days with the lake; keep only news if not to repair."""
+    def _prove(
+        self, table: Dimension | Fact, days: DaySet, lost: frozenset[date] = frozenset()
+    ) -> tuple[Difference, ...]:
+        """Compare the staged rows of these days with the lake.
+
+        Without a repair, only new rows stay staged, and the rows of lost days.
+        """
         assert self._before is not None
         if isinstance(table, Fact) and table.is_about_message:
             self._warehouse.run("facts/mark_new", table)
         found = differences(self._warehouse, table, days, self._files(table.name, days))
-        if not self._plan.repair:
-            self._warehouse.run("tables/keep_new", table)
+        if self._plan.repair:
+            return found
+        if isinstance(table, Fact):
+            self._warehouse.run("facts/keep_new", table, days=sorted(lost))
+        else:
+            self._warehouse.run("dimensions/keep_new", table)
         return found
 
     def _find_changed_messages(self, table: Fact, whole: DaySet) -> None:

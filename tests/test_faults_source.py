@@ -194,7 +194,7 @@ def test_a_second_etl_beside_the_first_is_refused(run: Run, home: Path) -> None:
     with Layout(home / "data").locked():
         finished = run("run")
     assert finished.code == 1
-    assert "another ETL (pid" in finished.errors and "Wait for it" in finished.errors
+    assert "another ETL (pid" in finished.errors and "Wait until it ends" in finished.errors
 
 
 def test_an_older_copy_of_the_same_cluster_is_refused(pipeline: Pipeline) -> None:

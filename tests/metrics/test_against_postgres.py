@@ -20,7 +20,6 @@ import pytest
 from psycopg.rows import dict_row
 
 from etl.sandbox.packages import package_directory
-from tests.effort import examples
 from tests.fix_pipeline import TIME_ZERO, Pipeline
 from tests.metrics.filled import Filled, expected
 from tests.metrics.oracle import Row
@@ -88,7 +87,7 @@ def both(busy: Pipeline) -> Iterator[Both]:
         yield found
 
 
-QUESTIONS = examples(8)
+QUESTIONS = 8
 ZONES = ("UTC", "Europe/Berlin", "America/St_Johns", "Pacific/Chatham", "Africa/Cairo")
 ZERO = TIME_ZERO.replace(tzinfo=None)
 WINDOWS = {

@@ -1,3 +1,3 @@
 -- Removes the staged rows that were read for a proof only, so that the fold changes nothing that differs.
-delete from staging.fact
+delete from staging.dimension
 where not is_new;
