@@ -102,7 +102,8 @@ class Layout:
             for directory in directories:
                 try:
                     directory.mkdir(parents=True, exist_ok=True)
-                except FileExistsError:
+                except (FileExistsError, FileNotFoundError):
+                    # The second one comes from a file system without directories, such as /proc.
                     raise NotADirectoryError(
                         errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(directory)
                     ) from None

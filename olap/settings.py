@@ -108,6 +108,8 @@ def _setting(
 
 def _whole(minimum: int, maximum: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
+        if re.fullmatch(r"[+-]?\d{1,18}", text, re.ASCII) is None:
+            raise ValueError("must be a whole number")
         value = int(text)
         if not minimum <= value <= maximum:
             raise ValueError(f"must be between {minimum} and {maximum}")

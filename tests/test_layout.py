@@ -127,6 +127,14 @@ def test_a_data_dir_at_a_file_is_refused(tmp_path: Path, below: str) -> None:
     assert (tmp_path / "data").read_text() == "a file"
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc")
+def test_a_data_dir_where_no_directory_can_be_created_is_refused() -> None:
+    """A DATA_DIR in a file system without directories of its own is refused with a hint."""
+    with pytest.raises(AnalyticsError, match="cannot be used: ") as caught:
+        Layout(Path("/proc/messenger-analytics")).create()
+    assert "Point DATA_DIR at a directory" in caught.value.hint
+
+
 def test_names_sort_by_number(layout: Layout) -> None:
     """Paths match the module's docstring; numbers are padded so that names sort."""
     assert layout.generation(123) == layout.root / "generations/analytics-000123.duckdb"

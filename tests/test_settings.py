@@ -109,8 +109,8 @@ READ = [
 REFUSED = [
     ("ETL_INTERVAL_SECONDS", "0", "must be between 1 and 86400"),
     ("ETL_INTERVAL_SECONDS", "86401", "must be between 1 and 86400"),
-    ("ETL_INTERVAL_SECONDS", "five", "invalid literal"),
-    ("ETL_INTERVAL_SECONDS", "1.5", "invalid literal"),
+    ("ETL_INTERVAL_SECONDS", "five", "must be a whole number"),
+    ("ETL_INTERVAL_SECONDS", "1.5", "must be a whole number"),
     ("DEMO_INTERVAL_SECONDS", "0", "must be between 1 and 86400"),
     ("ETL_LOCK_TIMEOUT_SECONDS", "0", "must be between 1 and 3600"),
     ("ETL_STALL_SECONDS", "0", "must be between 1 and 3600"),
