@@ -151,9 +151,7 @@ def test_run_prints_what_was_read_and_the_generation(database: str, tmp_path: Pa
     assert {"read", "days", "facts", "rollups", "commit", "publish"} <= set(line["step_ms"])
 
 
-def test_a_terminal_gets_short_lines_and_the_log_goes_to_a_file(
-    database: str, tmp_path: Path
-) -> None:
+def test_a_terminal_gets_short_lines_and_the_log_goes_to_a_file(database: str, home: Path) -> None:
     """On a terminal of 80 columns no line is longer, and the path of the log is printed once."""
     with World(database) as world:
         world.message()
@@ -161,7 +159,7 @@ def test_a_terminal_gets_short_lines_and_the_log_goes_to_a_file(
     process = subprocess.Popen(
         [sys.executable, "-m", "etl", "run"],
         cwd=ROOT,
-        env=environment(tmp_path, database) | {"TERM": "xterm", "COLUMNS": "80"},
+        env=environment(home, database) | {"TERM": "xterm", "COLUMNS": "80"},
         stdout=end,
         stderr=end,
     )
@@ -174,11 +172,11 @@ def test_a_terminal_gets_short_lines_and_the_log_goes_to_a_file(
             break
     os.close(terminal)
     assert process.wait() == 0
-    lines = output.decode().replace(str(tmp_path), "build").splitlines()
+    lines = output.decode().replace(str(home), "build").splitlines()
     assert [line for line in lines if len(line) > 80] == []
     assert [line for line in lines if "batch=" in line] == []
     assert [line for line in lines if "etl.log" in line] == ["Log: build/etl.log"]
-    assert (tmp_path / "etl.log").read_text().count(" cycle ") == 1
+    assert (home / "etl.log").read_text().count(" cycle ") == 1
 
 
 def test_status_exits_with_its_level(run: Run, database: str) -> None:

@@ -175,9 +175,9 @@ def test_the_list_of_erased_people_is_private(pipeline: Pipeline, world: World) 
 
 
 def test_something_left_is_said(pipeline: Pipeline, world: World) -> None:
-    """Where a file of somebody's still holds the name, the command fails and names the file."""
+    """Where a file of somebody's still contains the name, the command fails and names the file."""
     (pipeline.layout.root / "notes.txt").write_text(f"ask {NAME}")
-    with pytest.raises(ErasureError, match=r"notes\.txt still holds"):
+    with pytest.raises(ErasureError, match=r"notes\.txt still contains"):
         erased(pipeline)
 
 

@@ -203,6 +203,7 @@ def test_the_manifest_beside_a_generation_says_what_is_in_it(pipeline: Pipeline)
         "messages": 1,
         "read_receipts": 1,
         "events": 0,
+        "reactions": 0,
     }
     for file in manifest.files:
         path = pipeline.layout.lake / file.path
@@ -259,6 +260,7 @@ def test_duckdb_1_5_opens_a_generation_and_its_views_answer(
         world.message(1, content="text")
         world.receipt(1)
         world.event(1)
+        world.reaction(1)
         pipeline.cycle()
     copy = tmp_path / "laptop.duckdb"
     copy.write_bytes(pipeline.published.read_bytes())
