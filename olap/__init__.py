@@ -14,17 +14,16 @@ One word per thing, the same everywhere:
 * **extract**: the reading of a batch into **staging**, DuckDB in memory.
 * **coverage**: the UTC days that are kept.
 * **backfill chunk**: the rows of one block range of an unfinished backfill.
-* **lake**: immutable Parquet files: a **day file** per fact and UTC day, a file per dimension.
+* **lake**: immutable Parquet files: a day file per fact and UTC day, a file per dimension.
 * **fold**: a staged batch becomes new day files and one warehouse commit.
 * **warehouse**: dimensions, keyed facts, rollups and the **ledger**, in one private DuckDB file.
 * **manifest**: the ledger as one JSON record.
 * **generation**: a published, numbered, read-only copy of the warehouse with the metrics.
 * **fact**, **dimension**, **rollup**: what happens, who or what it concerns, counts by day.
 * **key**: the integer for an id; a **placeholder** is a dimension row that has nothing else.
-* **metric**: one versioned table macro of `sql/metrics`, on the **macros** of `sql/macros`.
+* **metric**: one versioned table macro of `sql/metrics`, which uses those of `sql/macros`.
 * **proof**: whole days, read again and compared with the lake row by row.
-* **reconcile**, **repair**, **rebuild**: read what differs again; replace it; derive the warehouse
-  from the lake.
+* **reconcile**: read again what differs from the source, and replace it (a **repair**).
 * **data_through**: the source's clock at the snapshot: *as seen at*, not *complete to*.
 
 `olap` imports neither `etl` nor `api`, and these two do not import each other. They meet in the
