@@ -6,11 +6,13 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 import polars as pl
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from tests.effort import FAST
@@ -36,6 +38,13 @@ settings.register_profile(
 )
 settings.register_profile(FAST, settings.get_profile("project"))
 settings.load_profile("project")
+
+
+@pytest.fixture(autouse=True)
+def default_logging() -> Iterator[None]:
+    """Undo a test's configuration of the log: its stream is closed after the test."""
+    yield
+    structlog.reset_defaults()
 
 
 def pytest_configure() -> None:

@@ -20,7 +20,6 @@ from typing import IO
 
 import duckdb
 import pytest
-import structlog
 
 from etl import __main__ as command_line
 from etl.sandbox import demo
@@ -69,7 +68,7 @@ def run(
     home: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> Iterator[Run]:
+) -> Run:
     """Run a command in this process, on a fresh database unless a variable names another."""
 
     def run(*arguments: str, **variables: str) -> Finished:
@@ -77,8 +76,7 @@ def run(
         code = command_line.main(arguments)
         return Finished(code, *capsys.readouterr())
 
-    yield run
-    structlog.reset_defaults()
+    return run
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-import structlog
 
 from etl.backfill import Progress
 from etl.report import LINE_SECONDS, show, shown_progress
@@ -75,14 +74,11 @@ def test_a_terminal_gets_wrapped_sentences_and_whole_tables() -> None:
 def test_a_log_file_is_created_by_its_first_line(tmp_path: Path) -> None:
     """A command that logs nothing leaves no file; lines are appended."""
     file = LogFile(tmp_path / "new" / "etl.log")
-    try:
-        log.configure("json", file=file)
-        assert not file.path.exists()
-        for event in ("one", "two"):
-            log.get_logger("test").info(event)
-            file.close()
-    finally:
-        structlog.reset_defaults()
+    log.configure("json", file=file)
+    assert not file.path.exists()
+    for event in ("one", "two"):
+        log.get_logger("test").info(event)
+        file.close()
     assert [f'"event": "{event}"' in line for event, line in lines(file.path)] == [True, True]
 
 

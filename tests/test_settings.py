@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -375,12 +374,9 @@ def test_drivers_messages_are_redacted(given: str, message: str, expected: str) 
 def test_a_log_line_hides_the_password(log_format: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """A logged secret, alone or within settings, shows no password in either format."""
     secret = Secret(f"postgresql://u:{PASSWORD}@h/d")
-    try:
-        log.configure(log_format)
-        log.get_logger("test").info("started", url=secret, all=Settings(database_url=secret))
-        line = capsys.readouterr().err
-    finally:
-        structlog.reset_defaults()
+    log.configure(log_format)
+    log.get_logger("test").info("started", url=secret, all=Settings(database_url=secret))
+    line = capsys.readouterr().err
     assert "postgresql://u:***@h/d" in line
     assert PASSWORD not in line
 
