@@ -13,6 +13,7 @@ import pytest
 from etl.source import SourceTransaction, Window
 from olap.days import DayRange, days_of
 from olap.errors import RepairRefusedError, VerifyError
+from olap.extract import Difference
 from olap.proofs import due
 from olap.tables import Table
 from tests import contents
@@ -121,6 +122,32 @@ def test_a_hard_delete_is_named_and_left_without_repair(
     assert rows == [(0, 1)]
     assert not found.is_settled
     assert contents.of_views(pipeline.published) != contents.of_source(pipeline.url)
+
+
+@pytest.mark.parametrize("days", [3, 40], ids=["a day with a file", "a new day"])
+def test_a_missed_row_is_named_and_read_by_a_repair(
+    days: int, pipeline: Pipeline, world: World
+) -> None:
+    """A row that a cycle missed is a difference of its day, whether or not the day has a file."""
+    world.message(500, created_at=at(days=-days))
+    pretend_to_have_read(pipeline)
+    difference = Difference("messages", at(days=-days).date(), missing_rows=1, extra_rows=0)
+    assert pipeline.verify().reconciled.differences == (difference,)
+    assert pipeline.manifest().tables["messages"].rows == 7
+    found = pipeline.verify(repair=True)
+    assert found.reconciled.differences == (difference,) and found.is_repaired
+    assert pipeline.manifest().tables["messages"].rows == 8
+
+
+def test_receipts_of_a_message_that_just_changed_are_no_difference(
+    pipeline: Pipeline, world: World
+) -> None:
+    """A message that moves before a verification changes its receipts, but not silently."""
+    world.execute("update messages set conversation_id = %s where id = %s", uuid(9), uuid(3))
+    found = pipeline.verify().reconciled
+    assert found.differences == () and found.is_settled
+    expected = contents.of_source(pipeline.url)
+    assert contents.differences(contents.of_views(pipeline.published), expected) == {}
 
 
 def test_a_difference_is_named_and_left_without_repair(pipeline: Pipeline, world: World) -> None:
