@@ -67,7 +67,7 @@ WORKERS_OF_TESTS = $(if $(TEST_DATABASE_URL),0,2)
 test: setup  ## run the whole test suite against real PostgreSQL and Valkey
 	$(RUN) -m pytest -n $(WORKERS_OF_TESTS)
 
-test-fast: setup  ## run the tests that stop no server, kill no process and run no bench
+test-fast: setup  ## run the tests without servers that stop, kills, damage, real chats, bench
 	$(RUN) -m pytest -n $(WORKERS_OF_TESTS) -m "not slow" --hypothesis-profile=fast
 
 torture: setup  ## play long random histories and check every generation (MINUTES=30 SEED=)

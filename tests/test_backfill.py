@@ -33,6 +33,8 @@ from tests.fix_pipeline import Pipeline
 from tests.test_incremental import Deed, deeds
 from tests.world import World, at, uuid
 
+pytestmark = pytest.mark.slow
+
 Show = Callable[[Progress], None]
 MESSAGES, LONG_TEXT = 24, "x" * 150
 FACT_TABLES = ("messages", "message_read_receipts", "analytics_events")

@@ -18,6 +18,8 @@ from etl.sandbox.packages import package_directory
 from etl.sandbox.postgres import create_database, drop_database
 from olap.errors import SandboxError
 
+pytestmark = pytest.mark.slow
+
 UNTIL = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 
 installed = pytest.mark.skipif(

@@ -344,6 +344,7 @@ def test_run_every_continues_after_a_failed_cycle(database: str, tmp_path: Path)
         read_until(process.stdout, "batch=2")
 
 
+@pytest.mark.slow
 def test_without_a_database_the_sandbox_is_read(home: Path) -> None:
     """`run` fills and reads the sandbox and stops its servers; `make clean` may remove the data."""
     with started("run", env=environment(home)) as process:
@@ -379,6 +380,7 @@ def test_data_of_a_real_database_are_not_marked_as_the_sandboxs(run: Run, home: 
     assert not marker.exists()
 
 
+@pytest.mark.slow
 def test_the_demo_works_as_printed_and_leaves_nothing(home: Path) -> None:
     """The printed commands work in a shell. Killed, the demo takes the API with it, and the next
     demo works. Ctrl-C stops every process and removes the tokens."""

@@ -7,10 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from etl.sandbox import chitchat, traffic
 from etl.sandbox.live import ACTIONS, LiveTraffic
 from tests import contents
 from tests.fix_pipeline import TIME_ZERO, Pipeline
+
+pytestmark = pytest.mark.slow
 
 
 def assert_exact(pipeline: Pipeline) -> None:

@@ -13,6 +13,8 @@ from tests import contents
 from tests.fix_pipeline import Pipeline
 from tests.world import World
 
+pytestmark = pytest.mark.slow
+
 YEARS = timedelta(days=3 * 365)
 
 

@@ -26,6 +26,8 @@ from tests.fix_pipeline import Pipeline
 from tests.fix_postgres import copy_database
 from tests.world import World, at
 
+pytestmark = pytest.mark.slow
+
 NOBODY_LISTENS = "postgresql://nobody@127.0.0.1:1/nowhere"
 Damage = Callable[[Path], None]
 

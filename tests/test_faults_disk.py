@@ -20,6 +20,8 @@ from tests import contents
 from tests.fix_pipeline import Pipeline
 from tests.world import World, at
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 MEGABYTE = 1024 * 1024
 

@@ -24,6 +24,8 @@ from tests.fix_pipeline import Pipeline
 from tests.fix_proxy import Proxy, Then
 from tests.world import World
 
+pytestmark = pytest.mark.slow
+
 STALL_SECONDS = 1
 # Where the server must answer in this time before it is silent.
 PATIENT_SECONDS = 3

@@ -7,10 +7,13 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.histories import EXPECTED, History, HistoryMachine
+
+pytestmark = pytest.mark.slow
 
 
 def test_every_generation_equals_a_dump_inside_its_snapshot(

@@ -16,6 +16,8 @@ from etl.sandbox.load import TABLES
 from etl.sandbox.postgres import create_database, drop_database
 from etl.sandbox.traffic import TrafficPlan, load
 
+pytestmark = pytest.mark.slow
+
 UNTIL = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TICKS = 60
 SECOND = timedelta(seconds=1)

@@ -52,6 +52,7 @@ print(opened, len(seen), seen[-1])
 """
 
 
+@pytest.mark.slow
 def test_readers_never_err_while_a_hundred_generations_are_published(
     pipeline: Pipeline, tmp_path: Path
 ) -> None:
@@ -171,6 +172,7 @@ def test_what_root_writes_into_a_generation_is_not_in_the_next(pipeline: Pipelin
     assert "graffiti" not in contents.of_everything(pipeline.published)
 
 
+@pytest.mark.slow
 def test_when_nothing_changed_a_generation_is_published_every_quarter_of_an_hour(
     pipeline: Pipeline,
 ) -> None:

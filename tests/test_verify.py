@@ -93,6 +93,7 @@ SILENT_DELETES = {
 }
 
 
+@pytest.mark.slow
 def test_every_silent_edit_is_found_and_repaired(pipeline: Pipeline, world: World) -> None:
     """An edit of any column that is kept is found by reading the days again, and repaired."""
     missed, left = [], []
@@ -223,6 +224,7 @@ DAMAGES = {
 }
 
 
+@pytest.mark.slow
 def test_a_warehouse_that_differs_from_the_lake_is_rebuilt(
     pipeline: Pipeline, world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:

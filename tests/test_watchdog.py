@@ -22,6 +22,8 @@ from tests.fix_proxy import Proxy, Then
 from tests.test_cli import environment, read_until, started
 from tests.world import World
 
+pytestmark = pytest.mark.slow
+
 WAITING = "select pid from pg_stat_activity where wait_event_type = 'Lock' and datname = %s"
 
 

@@ -21,6 +21,8 @@ from tests.api.tokens import token
 from tests.fix_pipeline import Pipeline
 from tests.world import World
 
+pytestmark = pytest.mark.slow
+
 READERS = 4
 DASHBOARDS = 400
 GENERATIONS = 4

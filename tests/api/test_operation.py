@@ -30,6 +30,8 @@ from tests.api.servers import ROOT, Server, server
 from tests.api.tokens import token
 from tests.fix_pipeline import Pipeline
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def running(small_site: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:

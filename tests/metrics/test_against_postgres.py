@@ -26,6 +26,8 @@ from tests.metrics.oracle import Row
 from tests.metrics.postgres_queries import MEMBERS, QUERIES, SEEN
 from tests.metrics.random_worlds import PARAMETERS, arguments_of, distinct_arguments
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True, slots=True)
 class Both:

@@ -12,11 +12,14 @@ from typing import Any
 from uuid import UUID
 
 import duckdb
+import pytest
 
 from tests.fix_pipeline import Pipeline
 from tests.metrics.filled import Filled, literal
 from tests.metrics.question_grid import questions
 from tests.metrics.random_worlds import PARAMETERS
+
+pytestmark = pytest.mark.slow
 
 CLI = Path(sys.executable).with_name("duckdb")
 
