@@ -55,7 +55,7 @@ class AnalyticsService:
         self._visibilities: dict[tuple[Id, str], str] = {}
 
     def cached(self, query: Query) -> Entry | None:
-        """The answer from memory, if nothing must be waited for to know that it is valid."""
+        """The answer from memory, if it is known to be valid without waiting."""
         generation = self._generations.peek()
         if generation is None or self._is_too_old(generation, query.viewer):
             return None

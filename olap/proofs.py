@@ -1,6 +1,6 @@
 """Proofs: does this side hold what the source holds, and the warehouse what the lake holds?
 
-Three comparisons answer that, each of rows and not of sums.
+Three comparisons answer that.
 
 * **Lake and source.** Days are read whole, in the scan and under the snapshot that a batch is read
   with, and compared row by row with their day files (`differences`). Rows that are new since the

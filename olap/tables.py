@@ -11,8 +11,8 @@ these identifiers by the declared ones. Values are always bound. (DuckDB binds t
 that is read, `query_table($name)`, but neither a column nor the target of CREATE, INSERT or DELETE;
 one mechanism for all three is simpler than two.)
 
-To add a fact: an entry in `FACTS`, the SELECT in `sql/source/messenger`, the keyed shape in
-`sql/facts/keyed`, the view in `sql/views`; `olap/README.md` shows it.
+To add a fact: an entry in `FACTS`, the SELECT in `sql/source/messenger`, the table in `sql/schema`,
+its keyed rows in `sql/facts/keyed`, the view in `sql/views`; `olap/README.md` shows it.
 
 Ids are opaque: no code orders them, splits ranges by them or uses one as a cursor.
 """
