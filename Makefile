@@ -10,7 +10,6 @@ export SANDBOX_DATA := $(DATA)
 ifeq ($(DATA),chitchat)
 export DATA_DIR ?= data/chitchat
 endif
-DATA_DIR ?= data
 
 .DEFAULT_GOAL := help
 .PHONY: help setup etl backfill serve demo shell status verify check catalog rebuild test test-fast torture lint format bench lock clean
@@ -43,8 +42,8 @@ demo: setup  ## run a live sandbox, cycles and the API, until Ctrl-C
 	@exec $(RUN) -m etl demo
 
 shell: setup  ## open the published file in DuckDB, read-only
-	@test -e $(DATA_DIR)/analytics.duckdb || { echo "Nothing is published yet: run make etl."; exit 1; }
-	@exec $(VENV)/bin/duckdb -readonly $(DATA_DIR)/analytics.duckdb
+	@test -e "$${DATA_DIR:-data}/analytics.duckdb" || { echo "Nothing is published yet: run make etl."; exit 1; }
+	@exec $(VENV)/bin/duckdb -readonly "$${DATA_DIR:-data}/analytics.duckdb"
 
 status: setup  ## show how fresh and healthy the data are
 	@$(RUN) -m etl status

@@ -12,7 +12,7 @@ made of `DATA_DIR`, and disk blocks that have not been overwritten yet, are out 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -29,10 +29,11 @@ from olap.errors import ErasureError
 from olap.lake import mask_day, write_dimension
 from olap.layout import Layout, write_durably
 from olap.manifest import LakeFile, Manifest
+from olap.paths import literal, open_read_only, pattern
 from olap.publish import collect, generation_numbers, publish
 from olap.recovery import damage_named, recover
 from olap.settings import Settings
-from olap.tables import DIMENSIONS, FACTS, PERSON_COLUMNS
+from olap.tables import DIMENSIONS, FACTS, PERSON_COLUMNS, Fact
 from olap.warehouse import Warehouse, open_warehouse
 
 CACHE_KEYS = "analytics:*"
@@ -123,7 +124,7 @@ def _names(warehouse: Warehouse, manifest: Manifest, user_id: int) -> set[str]:
     """Every name of the person here: the present one and those in older lake files."""
     layout = warehouse.layout
     found = [row[0] for row in warehouse.run("erasure/names", user_id=user_id)]
-    files = sorted(str(path) for path in (layout.lake / "users").glob("*.parquet"))
+    files = sorted((layout.lake / "users").glob("*.parquet"))
     if files:
         rows = warehouse.run("erasure/names_in_lake", user_id=user_id, files=files)
         found += [row[0] for row in rows]
@@ -137,11 +138,8 @@ def _mask(warehouse: Warehouse, before: Manifest, user_id: int, pseudonym: int) 
     replaced: list[tuple[str, date | None]] = []
     files: list[LakeFile] = []
     for fact in FACTS:
-        known = {str(root / f.path): f for f in before.files if f.table == fact.name}
-        if not known:
-            continue
-        rows = warehouse.run("facts/mentions", fact, files=list(known), user_id=user_id)
-        for (path,) in rows:
+        known = {root / f.path: f for f in before.files if f.table == fact.name}
+        for path in _mentioning(warehouse, fact, list(known), user_id):
             old = known[path]
             files.append(mask_day(warehouse, fact, old, number, user_id, pseudonym))
             replaced.append((old.table, old.day))
@@ -181,14 +179,21 @@ def _forget_chunks(warehouse: Warehouse, user_id: int) -> int:
         return 0
     forgotten = 0
     for fact in FACTS:
-        names = {path: Path(path).stem for path in chunks.files(fact.name)}
-        if not names:
-            continue
-        rows = warehouse.run("facts/mentions", fact, files=list(names), user_id=user_id)
-        for (path,) in rows:
-            forget_chunk(chunks.home, names[path])
+        for path in _mentioning(warehouse, fact, chunks.files(fact.name), user_id):
+            forget_chunk(chunks.home, path.stem)
             forgotten += 1
     return forgotten
+
+
+def _mentioning(
+    warehouse: Warehouse, fact: Fact, files: Sequence[Path], user_id: int
+) -> list[Path]:
+    """Which of these files mention the person."""
+    if not files:
+        return []
+    by_name = {literal(path): path for path in files}
+    rows = warehouse.run("facts/mentions", fact, files=list(files), user_id=user_id)
+    return [by_name[name] for (name,) in rows]
 
 
 def _forget_cached(settings: Settings) -> str:
@@ -238,9 +243,9 @@ def _relations(
 ) -> Iterator[tuple[str, duckdb.DuckDBPyRelation]]:
     """The tables in a file, each with a prefix that tells where it is."""
     if path.suffix == ".parquet":
-        yield "", connection.read_parquet(str(path), hive_partitioning=False)
+        yield "", connection.read_parquet(pattern(path), hive_partitioning=False)
     elif path.suffix == ".duckdb":
-        with duckdb.connect(str(path), read_only=True) as opened:
+        with open_read_only(path) as opened:
             for (table,) in sqlfiles.run(opened, "erasure/tables"):
                 yield f"core.{table}.", opened.table(f"core.{table}")
 

@@ -310,7 +310,7 @@ class _BatchReader:
     def _refused_rows(self, table: Fact, days: DaySet) -> int:
         """How many rows are gone, if they are too many to remove; otherwise 0."""
         assert self._before is not None
-        files = [str(self._warehouse.layout.lake / f.path) for f in self._files(table.name, days)]
+        files = [self._warehouse.layout.lake / f.path for f in self._files(table.name, days)]
         self._warehouse.run("facts/none_gone", table)
         gone = self._warehouse.run("facts/gone", table, files=files)[0][0] if files else 0
         held = self._before.tables[table.name].rows
@@ -395,7 +395,7 @@ class RangeReader:
         self._staging.forget_staged()
         stage_stream(self._staging, self._source, "tables/stage", stream, table)
         self._staging.run("facts/forget_is_new", table)
-        self._staging.run("facts/write_chunk", table, path=str(path))
+        self._staging.run("facts/write_chunk", table, path=path)
         self._staging.forget_staged()
         snapshot = self._source.snapshot
         chunk = Chunk(

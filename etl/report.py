@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TextIO
 
-import duckdb
 from rich.console import Console
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
@@ -27,6 +26,7 @@ from olap import sqlfiles
 from olap.errors import AnalyticsError
 from olap.layout import Layout
 from olap.manifest import Proof
+from olap.paths import open_read_only
 from olap.publish import current
 from olap.status import Status
 
@@ -100,7 +100,7 @@ def generation_text(layout: Layout) -> str:
     manifest, path = current(layout), layout.pointer.resolve()
     if manifest is None:
         return "No generation has been published."
-    with duckdb.connect(str(path), read_only=True) as connection:
+    with open_read_only(path) as connection:
         row = sqlfiles.run(connection, "report/few_numbers")[0]
     messages, deleted, days, conversations, users, sender_days, week_senders = row
     return "\n".join(

@@ -20,6 +20,7 @@ from olap import sqlfiles
 from olap.catalog import Metric, metrics
 from olap.errors import AnalyticsError, PublishError
 from olap.layout import Layout
+from olap.paths import open_read_only
 from olap.proofs import offences
 from olap.settings import Settings
 from olap.warehouse import open_warehouse
@@ -95,7 +96,7 @@ def _check(settings: Settings) -> int:
         raise PublishError(
             f"nothing is published in {layout.root}", hint="Run a cycle first: `make etl`."
         )
-    with duckdb.connect(str(layout.pointer.resolve()), read_only=True) as connection:
+    with open_read_only(layout.pointer.resolve()) as connection:
         found = list(offences(connection))
     for name in sqlfiles.names("checks"):
         check = name.rpartition("/")[2]

@@ -147,9 +147,9 @@ class Chunks:
             if found.table == table and found.name in self.done
         ]
 
-    def files(self, table: str) -> list[str]:
+    def files(self, table: str) -> list[Path]:
         """Their Parquet files."""
-        return [str(chunk_path(self.home, chunk.name)) for chunk in self.of(table)]
+        return [chunk_path(self.home, chunk.name) for chunk in self.of(table)]
 
 
 def read_chunks(layout: Layout) -> Chunks | None:

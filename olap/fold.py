@@ -17,6 +17,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 from olap import ledger
 from olap.days import portions, ranges
@@ -110,12 +111,12 @@ def rebuild(warehouse: Warehouse, manifest: Manifest, *, lost: Places = frozense
     if needs_placeholders:
         warehouse.run("tables/start_mentions")
         for fact in FACTS:
-            paths = [str(root / file.path) for file in files if file.table == fact.name]
+            paths = [root / file.path for file in files if file.table == fact.name]
             if paths:
                 warehouse.run("tables/mention_files", fact, files=paths)
     with warehouse.transaction():
         for dimension in DIMENSIONS:
-            paths = [str(root / file.path) for file in files if file.table == dimension.name]
+            paths = [root / file.path for file in files if file.table == dimension.name]
             if paths:
                 warehouse.run("dimensions/restore", dimension, files=paths)
             if needs_placeholders and dimension.has_placeholders:
@@ -201,7 +202,7 @@ def _load(
             for fact in FACTS:
                 needed = sorted(_days_to_derive_from(fact.name, stale))
                 paths = {
-                    day: str(warehouse.layout.lake / files[fact.name, day].path)
+                    day: warehouse.layout.lake / files[fact.name, day].path
                     for day in needed
                     if (fact.name, day) in files
                 }
@@ -227,7 +228,7 @@ def _load_fact(
     warehouse: Warehouse,
     fact: Fact,
     stale: Sequence[date],
-    paths: Mapping[date, str],
+    paths: Mapping[date, Path],
     *,
     is_first: bool,
 ) -> None:

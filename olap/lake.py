@@ -112,7 +112,7 @@ def _dirty_days(
     read_whole = {day for day in known if day in whole}
     changed = dict(staged)
     for days in portions(staged.keys() & known.keys()):
-        paths = [str(warehouse.layout.lake / known[day].path) for day in days]
+        paths = [warehouse.layout.lake / known[day].path for day in days]
         found = dict(warehouse.run("facts/changed", fact, days=days, files=paths))
         changed.update({day: found.get(day, 0) for day in days})
     found_days = [
@@ -144,11 +144,11 @@ def _write_day(warehouse: Warehouse, dirty: _DirtyDay, batch: int) -> DayChange:
     path = layout.lake / relative
     path.parent.mkdir(parents=True, exist_ok=True)
     window = one_day(dirty.day)
-    values: dict[str, Any] = {"path": str(path), "since": window.since, "until": window.until}
+    values: dict[str, Any] = {"path": path, "since": window.since, "until": window.until}
     if old is None or dirty.is_whole:
         ((rows,),) = warehouse.run("facts/write_day", fact, **values)
     else:
-        old_file = str(layout.lake / old.path)
+        old_file = layout.lake / old.path
         ((rows,),) = warehouse.run("facts/merge_day", fact, old_file=old_file, **values)
     proved_at = old.proved_at if old else None
     file = _described(layout, fact.name, dirty.day, relative, batch, rows, proved_at=proved_at)
@@ -166,8 +166,8 @@ def mask_day(
     ((rows,),) = warehouse.run(
         "facts/mask_day",
         fact,
-        old_file=str(layout.lake / old.path),
-        path=str(path),
+        old_file=layout.lake / old.path,
+        path=path,
         user_id=user_id,
         pseudonym=pseudonym,
     )
@@ -183,7 +183,7 @@ def write_dimension(
     relative = layout.dimension_file(dimension.name, batch)
     path = layout.lake / relative
     path.parent.mkdir(parents=True, exist_ok=True)
-    ((rows,),) = warehouse.run("dimensions/write", dimension, path=str(path))
+    ((rows,),) = warehouse.run("dimensions/write", dimension, path=path)
     _sync_directories([path])
     return _described(layout, dimension.name, None, relative, batch, rows, proved_at=proved_at)
 

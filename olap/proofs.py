@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time, timedelta
+from pathlib import Path
 
 import duckdb
 
@@ -50,7 +51,7 @@ def _differing_days(
     warehouse: Warehouse, fact: Fact, days: DaySet, files: Iterable[LakeFile]
 ) -> Iterator[Difference]:
     paths = {
-        file.day: str(warehouse.layout.lake / file.path)
+        file.day: warehouse.layout.lake / file.path
         for file in files
         if file.day is not None and file.day in days
     }
@@ -184,10 +185,10 @@ def _rows_that_would_change(
         connection.execute(f"drop table {kept}")
 
 
-def _paths(warehouse: Warehouse, manifest: Manifest, fact: Fact) -> dict[date, str]:
+def _paths(warehouse: Warehouse, manifest: Manifest, fact: Fact) -> dict[date, Path]:
     """The day files of a fact."""
     return {
-        file.day: str(warehouse.layout.lake / file.path)
+        file.day: warehouse.layout.lake / file.path
         for file in manifest.files
         if file.table == fact.name and file.day is not None
     }
@@ -202,7 +203,7 @@ def offences(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, tuple
                 yield name.rpartition("/")[2], offence
 
 
-def _derive_keyed(warehouse: Warehouse, fact: Fact, paths: list[str]) -> None:
+def _derive_keyed(warehouse: Warehouse, fact: Fact, paths: list[Path]) -> None:
     """Derive the keyed rows of a fact from these day files."""
     if paths:
         warehouse.run(f"facts/keyed/{fact.name}", files=paths)

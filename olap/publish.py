@@ -27,6 +27,7 @@ from olap.errors import LakeError, PublishError
 from olap.layout import Layout, fsync, write_durably
 from olap.log import get_logger
 from olap.manifest import Manifest, read_manifest
+from olap.paths import open_read_only
 from olap.tables import FACTS, TABLE_NAMES
 from olap.warehouse import Warehouse, count_rows
 
@@ -119,7 +120,7 @@ def _damage(layout: Layout, published: Manifest) -> str | None:
         size = layout.pointer.stat().st_size
         if published.file_bytes is not None and size != published.file_bytes:
             return f"{size} bytes instead of {published.file_bytes}"
-        with duckdb.connect(str(layout.pointer.resolve()), read_only=True) as connection:
+        with open_read_only(layout.pointer.resolve()) as connection:
             stamped = connection.execute("select generation from main.generation").fetchone()
     except (OSError, duckdb.Error) as error:
         return " ".join(str(error).split())
@@ -205,7 +206,7 @@ def _copy(source: Path, target: Path) -> None:
 
 def _verify(draft: Path, manifest: Manifest) -> None:
     """Open the copy as an analyst does, and compare it with the ledger."""
-    connection = duckdb.connect(str(draft), read_only=True)
+    connection = open_read_only(draft)
     try:
         held = count_rows(connection)
         offences = [

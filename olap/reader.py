@@ -21,6 +21,7 @@ import duckdb
 
 from olap import sqlfiles
 from olap.errors import GenerationUnreadableError, StatementInterruptedError
+from olap.paths import literal
 
 Rows = list[dict[str, Any]]
 
@@ -44,12 +45,12 @@ class Reader:
             config={
                 "memory_limit": memory_limit,
                 "threads": threads,
-                "temp_directory": str(spill_directory),
+                "temp_directory": literal(spill_directory),
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
             },
         )
-        sqlfiles.run(self._instance, "serving/lock_down", directories=[str(generations.resolve())])
+        sqlfiles.run(self._instance, "serving/lock_down", directories=[generations])
         self._lock = threading.Lock()
         self._uses: dict[str, int] = {}
         self._doomed: set[str] = set()
@@ -70,7 +71,7 @@ class Reader:
             try:
                 self._instance.execute(
                     f"attach $path as {_identifier(name)} (read_only)",
-                    {"path": str(path.resolve())},
+                    {"path": literal(path)},
                 )
             except (duckdb.Error, OSError) as error:
                 raise GenerationUnreadableError(

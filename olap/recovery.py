@@ -220,9 +220,9 @@ def unreadable(layout: Layout, manifest: Manifest) -> Places:
     found: set[Place] = set()
     with duckdb.connect() as connection:
         for file in manifest.files:
-            path = str(layout.lake / file.path)
+            path = layout.lake / file.path
             try:
-                ((rows,),) = sqlfiles.run(connection, "lake/read_through", path=path)
+                ((rows,),) = sqlfiles.run(connection, "lake/read_through", files=path)
                 reason = f"{rows} rows instead of {file.rows}" if rows != file.rows else None
             except duckdb.Error as error:
                 if ours := disk_error(error, layout.root):

@@ -20,6 +20,7 @@ from typing import Any, Literal
 from urllib.parse import quote, unquote
 
 from olap.errors import SettingsError
+from olap.paths import directory_for_databases
 
 _URL_PASSWORD = re.compile(r"(?<=://)([^:/?#@]*:)((?:[^/?#]*|.*)(?=@))", re.DOTALL)
 _SECRET_KEY = r"(?:\w*password|oauth_client_secret)"
@@ -153,7 +154,7 @@ class Settings:
         "the PostgreSQL database to read: a libpq URL or key=value string",
     )  # fmt: skip
     data_dir: Path = _setting(
-        Program.PIPELINE, "DATA_DIR", Path, Path("data"), "`data`",
+        Program.PIPELINE, "DATA_DIR", directory_for_databases, Path("data"), "`data`",
         "directory of the lake, the warehouse and the generations; the API reads it too",
     )  # fmt: skip
     interval_seconds: int = _setting(

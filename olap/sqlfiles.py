@@ -2,13 +2,15 @@
 
 A value reaches a statement as a bound parameter (`$since`) and in no other way. `run` executes the
 statements of a file in order and binds to each the parameters it names, so a file can hold a DELETE
-and the INSERT that belongs to it.
+and the INSERT that belongs to it. A file or directory is bound as a `Path`, never as text: DuckDB
+then takes it literally (`olap.paths`).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -17,11 +19,15 @@ from typing import Any
 import duckdb
 
 from olap.days import END_OF_TIME
+from olap.paths import literal, pattern
 from olap.tables import Table
 
 SQL_DIR = Path(__file__).resolve().parent.parent / "sql"
 
 _QUOTES = ("'", '"', "$$")
+# The parameters that are files to read, and those that are files to write.
+_READ = re.compile(r"\bread_parquet\(\$(\w+)")
+_WRITTEN = re.compile(r"\bto \$(\w+) \(format\b")
 
 
 @cache
@@ -54,7 +60,7 @@ def run(
     try:
         adapted = table.adapt(text(name)) if table else text(name)
         for statement in connection.extract_statements(adapted):
-            bound = {key: _bound(parameters[key]) for key in statement.named_parameters}
+            bound = _bound(statement, parameters)
             rows = connection.execute(statement, bound or None).fetchall()
     except duckdb.Error as error:
         error.add_note(f"in sql/{name}.sql")
@@ -62,11 +68,40 @@ def run(
     return rows
 
 
-def _bound(value: Any) -> Any:
-    """END_OF_TIME as DuckDB's infinity; DuckDB would convert it to an instant."""
+def _bound(statement: duckdb.Statement, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that a statement names, as DuckDB takes them.
+
+    Raises:
+        TypeError: a file is given as text.
+    """
+    read, written = set(_READ.findall(statement.query)), set(_WRITTEN.findall(statement.query))
+    bound = {}
+    for name in statement.named_parameters:
+        value = parameters[name]
+        if name in read | written and not _holds_paths(value):
+            raise TypeError(f"${name} is a file: bind a Path, not {value!r}")
+        bound[name] = as_bound(value, pattern if name in read else literal)
+    return bound
+
+
+def as_bound(value: Any, path: Callable[[Path], str]) -> Any:
+    """A value as DuckDB takes it.
+
+    Args:
+        path: makes the text of a `Path`; see `olap.paths`.
+    """
+    if isinstance(value, Path):
+        return path(value)
+    if isinstance(value, list):
+        return [as_bound(item, path) for item in value]
     if value == END_OF_TIME:
+        # DuckDB would convert it to an instant.
         return duckdb.Value("infinity", duckdb.sqltypes.TIMESTAMP)
     return value
+
+
+def _holds_paths(value: Any) -> bool:
+    return all(isinstance(item, Path) for item in (value if isinstance(value, list) else [value]))
 
 
 def statements(sql: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 
 from olap import sqlfiles
+from olap.paths import literal, pattern
 from olap.tables import Table
 
 
@@ -32,10 +33,11 @@ class Staging:
     def set_variable(self, name: str, value: Any) -> None:
         """Set what `getvariable` returns; a view cannot take a parameter in another way.
 
-        A variable belongs to a connection; see `share_variables`.
+        A variable belongs to a connection; see `share_variables`. A `Path` is a file to read.
         """
         self._variables[name] = value
-        self.connection.execute(f"set variable {name} = $value", {"value": value})
+        bound = sqlfiles.as_bound(value, pattern)
+        self.connection.execute(f"set variable {name} = $value", {"value": bound})
 
     def share_variables(self, other: Staging) -> None:
         """Set this connection's variables on another one."""
@@ -67,7 +69,7 @@ def open_staging(*, memory_limit: str, threads: int, spill: Path) -> Iterator[St
         config={
             "memory_limit": memory_limit,
             "threads": threads,
-            "temp_directory": str(spill),
+            "temp_directory": literal(spill),
             "autoinstall_known_extensions": False,
             "preserve_insertion_order": True,
         }

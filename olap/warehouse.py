@@ -26,6 +26,7 @@ from olap import catalog, sqlfiles, timezones
 from olap.comments import load_comments
 from olap.errors import WarehouseDamagedError, WarehouseError, disk_error
 from olap.layout import Layout, fsync
+from olap.paths import literal
 from olap.staging import Staging, open_staging
 from olap.tables import DIMENSIONS, FACT_NAMES, TABLES, Dimension
 
@@ -196,8 +197,9 @@ def count_rows(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 def attach(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> None:
     """Attach a DuckDB file for writing, in the storage format that analysts can open."""
-    quoted = str(path).replace("'", "''")
-    connection.execute(f"attach '{quoted}' as {name} (storage_version '{STORAGE_VERSION}')")
+    connection.execute(
+        f"attach $path as {name} (storage_version '{STORAGE_VERSION}')", {"path": literal(path)}
+    )
 
 
 @contextmanager

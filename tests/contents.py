@@ -13,6 +13,8 @@ from typing import Any
 import duckdb
 import psycopg
 
+from olap.paths import open_read_only, pattern
+
 Rows = Counter[tuple[Any, ...]]
 
 SOURCE = {
@@ -74,7 +76,7 @@ def of_source(url: str) -> dict[str, Rows]:
 
 def of_views(generation: Path) -> dict[str, Rows]:
     """The views of a generation."""
-    with duckdb.connect(str(generation), read_only=True) as connection:
+    with open_read_only(generation) as connection:
         return {
             table: Counter(connection.execute(f"select * from main.{table}").fetchall())
             for table in SOURCE
@@ -83,7 +85,7 @@ def of_views(generation: Path) -> dict[str, Rows]:
 
 def of_core(database: Path) -> dict[str, Rows]:
     """The tables of facts, dimensions and rollups, with external ids instead of keys."""
-    with duckdb.connect(str(database), read_only=True) as connection:
+    with open_read_only(database) as connection:
         tables: dict[str, list[str]] = {}
         for table, column in connection.execute(
             "select table_name, column_name from duckdb_columns() "
@@ -104,7 +106,7 @@ def of_core(database: Path) -> dict[str, Rows]:
 
 def of_everything(database: Path) -> dict[str, Rows]:
     """Every table of a warehouse unchanged, including keys and ledger."""
-    with duckdb.connect(str(database), read_only=True) as connection:
+    with open_read_only(database) as connection:
         names = connection.execute(
             "select table_name from duckdb_tables() where schema_name = 'core'"
         ).fetchall()
@@ -121,7 +123,7 @@ def lake_ids(lake: Path, paths: dict[str, list[str]]) -> dict[str, Rows]:
     """The ids in the lake's day files, table by table."""
     found: dict[str, Rows] = {}
     for table, columns in LAKE_IDS.items():
-        files = [str(lake / path) for path in paths.get(table, [])]
+        files = [pattern(lake / path) for path in paths.get(table, [])]
         if not files:
             found[table] = Counter()
             continue
@@ -158,7 +160,7 @@ def offences(database: Path) -> list[tuple[Any, ...]]:
     """The rows that the checks of `sql/checks` return."""
     from olap import proofs
 
-    with duckdb.connect(str(database), read_only=True) as connection:
+    with open_read_only(database) as connection:
         return [(f"checks/{name}", *row) for name, row in proofs.offences(connection)]
 
 

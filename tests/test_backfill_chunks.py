@@ -118,7 +118,7 @@ def test_what_was_read_is_found_again(layout: Layout) -> None:
     assert [planned.name for planned in found.waiting] == ["messages-000000"]
     assert (found.watermark, found.xmax) == (XMIN + 2, XMIN + 12)
     assert (found.blocks, found.blocks_done, found.rows) == (3, 2, 6)
-    assert found.files("messages") == [str(chunk_path(layout.backfill, "messages-000001"))]
+    assert found.files("messages") == [chunk_path(layout.backfill, "messages-000001")]
 
 
 def test_half_a_piece_is_no_piece(layout: Layout) -> None:
