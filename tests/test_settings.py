@@ -7,11 +7,12 @@ import dataclasses
 import re
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from psycopg import pq
 
 from olap import log
 from olap.errors import SettingsError
@@ -334,10 +335,16 @@ def test_an_empty_quoted_password_changes_no_other_text() -> None:
             id="the whole string, quotes included",
         ),
         pytest.param(
-            "postgresql://u:s3cr-et@h/d",
-            'invalid port number: "s3cr-et@h"',
-            'invalid port number: "***@h"',
-            id="a part of it",
+            "postgresql://u:s3/cr@h/d",
+            'database "cr@h/d" does not exist',
+            'database "***@h/d" does not exist',
+            id="taken for the database",
+        ),
+        pytest.param(
+            "postgresql://u:ab@cd@h/d",
+            'could not translate host name "cd@h" to address',
+            'could not translate host name "***@h" to address',
+            id="taken for the host",
         ),
         pytest.param(
             "host=h password='pass word'",
@@ -346,28 +353,94 @@ def test_an_empty_quoted_password_changes_no_other_text() -> None:
             id="without its quotes",
         ),
         pytest.param(
-            "postgresql://h/d?password=s3cr-et&x=y",
-            'invalid URI query parameter: "x", password s3cr-et',
+            "postgresql://h/d?password=s3cr-et-2&x=y",
+            'invalid URI query parameter: "x", password s3cr-et-2',
             'invalid URI query parameter: "x", password ***',
-            id="from the query",
+            id="no word of a message",
         ),
         pytest.param(
             "postgresql://u:p%40ss@h/d",
-            "password p@ss is wrong",
-            "password *** is wrong",
+            "with postgresql://u:p@ss@h and password=p@ss",
+            "with postgresql://u:***@h and password=***",
             id="decoded",
         ),
         pytest.param(
-            r"host=h password='it\'s me'",
-            "password it's me is wrong",
+            r"host=h password='it\'s me, 2'",
+            "password it's me, 2 is wrong",
             "password *** is wrong",
             id="unescaped",
+        ),
+        pytest.param(
+            "postgresql://u:s3@h:54e2/d",
+            'invalid integer value "54e2" for connection option "port"',
+            'invalid integer value "54e2" for connection option "port"',
+            id="another part",
+        ),
+        pytest.param(
+            "postgresql://u:s3@h/d?sslmode=al1ow",
+            'invalid sslmode value: "al1ow"',
+            'invalid sslmode value: "al1ow"',
+            id="a setting",
         ),
     ],
 )
 def test_drivers_messages_are_redacted(given: str, message: str, expected: str) -> None:
     """The string and the password alone are removed from a message, and nothing else is."""
     assert Secret(given).redact(message) == expected
+
+
+# What a server says; a password may be any of the words.
+SERVER_MESSAGES = [
+    'relation "users" does not exist',
+    "permission denied for table messages",
+    'password authentication failed for user "x"',
+    'connection to server at "localhost" (127.0.0.1), port 5432 failed: FATAL: role "a" is no role',
+    'Failed to execute query "begin isolation level repeatable read": ERROR: canceled on timeout',
+    'no pg_hba.conf entry for host "10.0.0.1", user "max@corp", database "users", no encryption',
+]
+WORDS = sorted({word for text in SERVER_MESSAGES for word in re.findall(r"[A-Za-z_]+", text)})
+
+
+@given(st.sampled_from(SERVER_MESSAGES), st.sampled_from([*WORDS, *"aex1", "10.0", "5432", "127"]))
+def test_the_words_of_a_server_stay_readable(message: str, password: str) -> None:
+    """A password that is also a word, or a part of words, changes no message of a server."""
+    for url in (f"postgresql://u:{password}@h/d", f"host=h password={password} dbname=d"):
+        assert Secret(url).redact(message) == message
+
+
+# What people forget to encode or to quote. No part is the name of an option.
+LONG_PASSWORDS = st.lists(
+    st.sampled_from(["k0", "q5", "z7", "w3", "v9"]) | st.sampled_from("/?#@:%&=[]'\"\\ +"),
+    min_size=8,
+    max_size=16,
+).map("".join)
+BROKEN = [
+    "postgresql://u:{}@127.0.0.1:1/d?hostaddr=127.0.0.1",
+    "postgresql://u:{}@127.0.0.1:port/d?hostaddr=127.0.0.1",
+    "postgresql://u:{}@[::1/d?hostaddr=127.0.0.1",
+    "postgresql://u:{}@127.0.0.1:1/d?hostaddr=127.0.0.1&nonsense=1",
+    "postgresql://127.0.0.1:1/d?user=u&password={}&hostaddr=127.0.0.1",
+    "hostaddr=127.0.0.1 port=1 password={} user=u",
+    "hostaddr=127.0.0.1 port=1 user=u password={}",
+    "hostaddr=127.0.0.1 port=1 password='{} user=u",
+    "hostaddr=127.0.0.1 port=1 password='{}' nonsense=1",
+]
+
+
+@given(st.sampled_from(BROKEN), LONG_PASSWORDS)
+def test_nothing_of_a_long_password_is_left_in_what_libpq_says(
+    template: str, password: str
+) -> None:
+    """Whether libpq parses it or not, no five characters of the password are in its message."""
+    secret = Secret(template.format(password))
+    connection = pq.PGconn.connect(secret.reveal().encode())
+    said = connection.error_message.decode()
+    connection.finish()
+    redacted = secret.redact(said)
+    encoded = {password, unquote(password)}
+    parts = {text[at : at + 5] for text in encoded for at in range(len(text) - 4)}
+    assert said
+    assert [part for part in parts if part in redacted and part not in template] == []
 
 
 @pytest.mark.parametrize("log_format", ["console", "json"])
