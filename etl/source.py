@@ -12,6 +12,10 @@ a TRUNCATE could commit after the snapshot, which then sees an empty table. Ever
 under the snapshot that the next statement takes, on this connection, because `age()` counts from
 the transaction's own next xid.
 
+Nothing relies on a session outside of a transaction, because a pooler in transaction mode gives
+each transaction another one: every setting is `set local`, and what is asked before the snapshot
+has its own transaction.
+
 Each table is read by one SELECT in `sql/source/messenger`. Every way to read it (rows from the
 watermark, a range of blocks, counts, ids) is a statement in `sql/source/forms` over that SELECT;
 see `statement`. PostgreSQL pushes the conditions on `row_version` and `place` down to the table.
@@ -56,29 +60,77 @@ T = TypeVar("T")
 
 APPLICATION_NAME = "messenger-analytics"
 
-# What to do about an error of PostgreSQL, by its SQLSTATE.
+_HINT_USER = "Check user and password in DATABASE_URL."
+_HINT_DATABASE = "Check the database name in DATABASE_URL."
+_HINT_STATEMENT_TIMEOUT = "Raise the role's statement_timeout; nothing was changed here."
+_HINT_ENCRYPTION = (
+    "If the server wants SSL, write sslmode=require in DATABASE_URL; if it wants none, "
+    "sslmode=disable. Otherwise pg_hba.conf needs a line for this user, database and address."
+)
+_HINT_CERTIFICATE = (
+    "Name the certificate's authority with sslrootcert= in DATABASE_URL, and the host as the "
+    "certificate does; sslmode=require encrypts without checking the certificate."
+)
+_HINT_POOLER_LIMITS = (
+    "Set PgBouncer's query_timeout, idle_transaction_timeout and client_idle_timeout to 0 for this "
+    "pool, or read PostgreSQL without it."
+)
+_HINT_POOL_MODE = (
+    "Set the pooler's pool_mode to transaction or session: a transaction needs one session."
+)
+_HINT_POOL_SIZE = (
+    "Give a pooler a pool of two connections more than there are readers (JOBS), or raise its "
+    "query_wait_timeout (etl/README.md)."
+)
+
+# What to do about an error, by words of PostgreSQL, libpq or PgBouncer. The first that fits counts.
+_HINTS_BY_WORDS = {
+    "permission denied for function pg_control": "Run, as a superuser: grant execute on function "
+    "pg_control_system(), pg_control_checkpoint() to the role of DATABASE_URL.",
+    "invalid byte sequence": "A text at the source is not in the encoding of its database, or the "
+    "database has none (SQL_ASCII): correct the text. A database in UTF8 refuses such texts.",
+    "statement timeout": _HINT_STATEMENT_TIMEOUT,
+    "due to transaction timeout": "The transaction lifts transaction_timeout for itself, and "
+    "something set it again: set it to 0 for the role.",
+    "query_wait_timeout": _HINT_POOL_SIZE,
+    "max_client_conn": "Raise PgBouncer's max_client_conn.",
+    "query timeout": _HINT_POOLER_LIMITS,
+    "idle transaction timeout": _HINT_POOLER_LIMITS,
+    "client_idle_timeout": _HINT_POOLER_LIMITS,
+    "statement pooling": _HINT_POOL_MODE,
+    "unnamed prepared statement does not exist": _HINT_POOL_MODE,
+    "unsupported startup parameter": "Leave this parameter out of DATABASE_URL and set it for the "
+    "role (alter role … set …), or allow it in PgBouncer's ignore_startup_parameters.",
+    "does not support SSL": "The server, or a pooler before it, has no SSL: write sslmode=prefer "
+    "or sslmode=disable in DATABASE_URL, or set SSL up there.",
+    "SSL required": "Write sslmode=require in DATABASE_URL.",
+    "no pg_hba.conf entry": _HINT_ENCRYPTION,
+    "pg_hba.conf rejects": _HINT_ENCRYPTION,
+    "certificate": _HINT_CERTIFICATE,
+    "could not translate host name": "Check the host in DATABASE_URL: its name cannot be resolved.",
+    "closed the connection unexpectedly": "PostgreSQL, a pooler or a firewall ended the "
+    "connection: its log says why. The next cycle tries again.",
+}
+
+# By SQLSTATE, for errors of a statement.
 _HINTS = {
-    "28": "Check user and password in DATABASE_URL.",
-    "3D": "Check the database name in DATABASE_URL.",
+    "28": _HINT_USER,
+    "3D": _HINT_DATABASE,
     "42501": "Grant the role SELECT on the messenger's tables (etl/README.md).",
     "42P01": "Check that DATABASE_URL names the messenger's database and its search_path.",
     "42703": "The messenger's schema is not the one of sql/source/messenger/schema.sql.",
     "42883": "The messenger's schema is not the one of sql/source/messenger/schema.sql.",
     "55P03": "Something holds an exclusive lock (a migration?); the next cycle tries again.",
-    "57014": "Raise the role's statement_timeout; nothing was changed here.",
+    "57014": _HINT_STATEMENT_TIMEOUT,
+    "57P01": "PostgreSQL stopped, or somebody ended the session; the next cycle tries again.",
 }
 
-# There is no SQLSTATE when libpq cannot connect, nor in a stream; these are words of libpq or of
-# the server.
-_HINTS_BY_WORDS = {
-    "invalid byte sequence": "A text at the source is not in the encoding of its database, or the "
-    "database has none (SQL_ASCII): correct the text. A database in UTF8 refuses such texts.",
-    "statement timeout": _HINTS["57014"],
-    "could not translate host name": "Check the host in DATABASE_URL: its name cannot be resolved.",
-    "authentication failed": _HINTS["28"],
-    "no password supplied": _HINTS["28"],
-    'role "': _HINTS["28"],
-    'database "': _HINTS["3D"],
+# There is no SQLSTATE when libpq cannot connect.
+_HINTS_OF_CONNECTING = {
+    "authentication failed": _HINT_USER,
+    "no password supplied": _HINT_USER,
+    'role "': _HINT_USER,
+    'database "': _HINT_DATABASE,
     "timeout expired": "Check host and port in DATABASE_URL, and what lies between: no answer.",
     "too many": "Raise the role's CONNECTION LIMIT, or the server's max_connections.",
 }
@@ -335,13 +387,17 @@ def open_source(
     watchdog, connection = _connected(url, stall_seconds, f"cannot connect to {url}")
 
     def begin() -> None:
-        # A database in another encoding would send its own bytes, which are not text here.
-        _execute(connection, "set client_encoding = 'UTF8'")
-        names = _tables_to_lock(connection)
-        _execute(connection, "begin isolation level repeatable read read only")
+        # What is asked before the snapshot has a transaction of its own: outside of one, a pooler
+        # may give each message to another session.
+        _begin(connection)
+        names, limits = _tables_to_lock(connection), _time_limits(connection)
+        _end(connection)
+        _begin(connection)
+        _execute(connection, "set transaction isolation level repeatable read read only")
         _execute(connection, f"set local application_name = '{APPLICATION_NAME}'")
         _execute(connection, f"set local lock_timeout = {lock_timeout_seconds * 1000}")
-        _execute(connection, "set local idle_in_transaction_session_timeout = 0")
+        for limit in limits:
+            _execute(connection, f"set local {limit} = 0")
         if snapshot_name is None:
             _execute(connection, f"lock table {', '.join(names)} in access share mode")
         else:
@@ -349,7 +405,7 @@ def open_source(
 
     def end() -> None:
         with suppress(adbc.Error):
-            _execute(connection, "rollback")
+            _end(connection)
         with suppress(adbc.Error):
             connection.close()
 
@@ -373,7 +429,10 @@ def replica_lag_bytes(url: Secret, *, stall_seconds: int = 60) -> int | None:
 
     def ask() -> dict[str, Any]:
         with connection:
-            return _rows(connection, sqlfiles.text("source/replica_lag"))[0]
+            _begin(connection)
+            found = _rows(connection, sqlfiles.text("source/replica_lag"))[0]
+            _end(connection)
+            return found
 
     with source_errors(url, what):
         row = watchdog.call(ask, at_most=stall_seconds)
@@ -411,28 +470,32 @@ def source_errors(url: Secret, what: str) -> Iterator[None]:
         raise SourceSilentError(
             f"{what}: {url.redact(str(error))}",
             hint="Check PostgreSQL and the network between; the next cycle tries again. "
-            "ETL_STALL_SECONDS sets how long a silence may last.",
+            "ETL_STALL_SECONDS sets how long a silence may last. " + _HINT_POOL_SIZE,
         ) from None
     except (adbc.Error, pa.ArrowException, OSError) as error:  # the latter two from a stream
         state = getattr(error, "sqlstate", None) or ""
         detail = url.redact(" ".join(str(error).split()))
-        hint = _HINTS.get(state) or _HINTS.get(state[:2])
-        if not state:
-            hint = next((h for words, h in _HINTS_BY_WORDS.items() if words in detail), None)
-        raise SourceError(
-            f"{what}: {detail}",
-            hint=hint or "Check that PostgreSQL is up and that DATABASE_URL is right.",
-        ) from None
+        raise SourceError(f"{what}: {detail}", hint=_hint(state, detail)) from None
+
+
+def _hint(state: str, detail: str) -> str:
+    by_words = _HINTS_BY_WORDS if state else {**_HINTS_BY_WORDS, **_HINTS_OF_CONNECTING}
+    found = next((hint for words, hint in by_words.items() if words in detail), None)
+    found = found or _HINTS.get(state) or _HINTS.get(state[:2])
+    return found or "Check that PostgreSQL is up and that DATABASE_URL is right."
 
 
 def _tables_to_lock(connection: adbc_postgresql.Connection) -> list[str]:
-    """The source tables that exist, or must; asked before the transaction takes its snapshot."""
+    """The source tables that exist, or must."""
     names = {name for table in TABLES for name in source_tables(table)}
     required = {n for table in TABLES if not table.is_optional for n in source_tables(table)}
-    with connection.cursor() as cursor:
-        cursor.execute(sqlfiles.text("source/existing"), (json.dumps(sorted(names)),))
-        existing = set(cursor.fetch_arrow_table().column("source_name").to_pylist())
-    return sorted(required | existing)
+    found = _rows(connection, sqlfiles.text("source/existing"), (json.dumps(sorted(names)),))
+    return sorted(required | {row["source_name"] for row in found})
+
+
+def _time_limits(connection: adbc_postgresql.Connection) -> list[str]:
+    """The server's limits to a transaction as long as ours, which a role may lift for itself."""
+    return [row["name"] for row in _rows(connection, sqlfiles.text("source/time_limits"))]
 
 
 def _relation(table: Table, rows: Sequence[Mapping[str, Any]]) -> Relation:
@@ -471,6 +534,19 @@ def _rows(
         cursor.execute(text, parameters)
         rows: list[dict[str, Any]] = cursor.fetch_arrow_table().to_pylist()
         return rows
+
+
+def _begin(connection: adbc_postgresql.Connection) -> None:
+    """Begin a transaction whose texts are UTF-8, whatever the encoding of the database is."""
+    # The driver sends this as one message; it would prepare a `begin` of ours, outside of a
+    # transaction, and a pooler could give the parts to different sessions.
+    connection.adbc_connection.set_autocommit(False)
+    _execute(connection, "set local client_encoding = 'UTF8'")
+
+
+def _end(connection: adbc_postgresql.Connection) -> None:
+    """End the transaction, if there is one; it has changed nothing."""
+    connection.adbc_connection.set_autocommit(True)
 
 
 def _execute(connection: adbc_postgresql.Connection, statement: str) -> None:
