@@ -108,6 +108,8 @@ _HINTS_BY_WORDS = {
     "pg_hba.conf rejects": _HINT_ENCRYPTION,
     "certificate": _HINT_CERTIFICATE,
     "could not translate host name": "Check the host in DATABASE_URL: its name cannot be resolved.",
+    "due to administrator command": "PostgreSQL stopped, or somebody ended the session; the next "
+    "cycle tries again.",
     "closed the connection unexpectedly": "PostgreSQL, a pooler or a firewall ended the "
     "connection: its log says why. The next cycle tries again.",
 }
@@ -122,17 +124,16 @@ _HINTS = {
     "42883": "The messenger's schema is not the one of sql/source/messenger/schema.sql.",
     "55P03": "Something holds an exclusive lock (a migration?); the next cycle tries again.",
     "57014": _HINT_STATEMENT_TIMEOUT,
-    "57P01": "PostgreSQL stopped, or somebody ended the session; the next cycle tries again.",
 }
 
 # There is no SQLSTATE when libpq cannot connect.
 _HINTS_OF_CONNECTING = {
+    "too many": "Raise the role's CONNECTION LIMIT, or the server's max_connections.",
     "authentication failed": _HINT_USER,
     "no password supplied": _HINT_USER,
     'role "': _HINT_USER,
     'database "': _HINT_DATABASE,
     "timeout expired": "Check host and port in DATABASE_URL, and what lies between: no answer.",
-    "too many": "Raise the role's CONNECTION LIMIT, or the server's max_connections.",
 }
 
 

@@ -22,6 +22,7 @@ pytest_plugins = [
     "tests.fix_valkey",
     "tests.fix_pipeline",
     "tests.fix_proxy",
+    "tests.fix_pooler",
     "tests.metrics.fix_metrics",
     "tests.api.fix_api",
 ]

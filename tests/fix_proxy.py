@@ -79,7 +79,7 @@ class Proxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            server = self._connect()
+            server = connect_to(self.upstream)
             self._open += [client, server]
             # A connection after the limit is stalled as well, or spared.
             is_spared = self.spares_others and self.has_tripped
@@ -109,14 +109,16 @@ class Proxy:
             for one in (source, target):
                 one.shutdown(socket.SHUT_RDWR)
 
-    def _connect(self) -> socket.socket:
-        parts = urlsplit(self.upstream)
-        directory = parse_qs(parts.query).get("host", [""])[0]
-        if directory.startswith("/"):
-            server = socket.socket(socket.AF_UNIX)
-            server.connect(f"{unquote(directory)}/.s.PGSQL.5432")
-            return server
-        return socket.create_connection((parts.hostname or "127.0.0.1", parts.port or 5432))
+
+def connect_to(url: str) -> socket.socket:
+    """A connection to the server of a URL, on its Unix socket or its TCP port."""
+    parts = urlsplit(url)
+    directory = parse_qs(parts.query).get("host", [""])[0]
+    if directory.startswith("/"):
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(f"{unquote(directory)}/.s.PGSQL.5432")
+        return server
+    return socket.create_connection((parts.hostname or "127.0.0.1", parts.port or 5432))
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ from olap.paths import open_read_only, pattern
 from olap.settings import Secret, Settings
 from tests import contents
 from tests.api.fix_api import Api
-from tests.api.fix_api import new_api as new_api
 from tests.fix_pipeline import Clock, Pipeline
 from tests.world import World, at
 
