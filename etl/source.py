@@ -110,8 +110,8 @@ _HINTS_BY_WORDS = {
     "could not translate host name": "Check the host in DATABASE_URL: its name cannot be resolved.",
     "due to administrator command": "PostgreSQL stopped, or somebody ended the session; the next "
     "cycle tries again.",
-    "closed the connection unexpectedly": "PostgreSQL, a pooler or a firewall ended the "
-    "connection: its log says why. The next cycle tries again.",
+    "closed the connection unexpectedly": "PostgreSQL, a pooler (query_timeout?) or a firewall "
+    "ended the connection: its log says why. The next cycle tries again.",
 }
 
 # By SQLSTATE, for errors of a statement.
@@ -132,7 +132,9 @@ _HINTS_OF_CONNECTING = {
     "authentication failed": _HINT_USER,
     "no password supplied": _HINT_USER,
     'role "': _HINT_USER,
+    "no such user": _HINT_USER,
     'database "': _HINT_DATABASE,
+    "no such database": _HINT_DATABASE,
     "timeout expired": "Check host and port in DATABASE_URL, and what lies between: no answer.",
 }
 

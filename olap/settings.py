@@ -193,7 +193,8 @@ class Settings:
     )  # fmt: skip
     data_dir: Path = _setting(
         Program.PIPELINE, "DATA_DIR", directory_for_databases, Path("data"), "`data`",
-        "directory of the lake, the warehouse and the generations; the API reads it too",
+        "directory of the lake, the warehouse and the generations, without `?` and `\\` in its "
+        "path; the API reads it too",
     )  # fmt: skip
     interval_seconds: int = _setting(
         Program.PIPELINE, "ETL_INTERVAL_SECONDS", _whole(1, _DAY_SECONDS), 300, "`300`",

@@ -149,6 +149,8 @@ REFUSALS = [
     ("28P01", 'password authentication failed for user "u"', "user and password"),
     ("28000", 'role "u" does not exist', "user and password"),
     ("3D000", 'database "d" does not exist', "database name"),
+    ("08P01", "no such database: d", "database name"),
+    ("08P01", "transaction blocks not allowed in statement pooling mode", "pool_mode"),
     ("53300", 'too many connections for role "u"', "CONNECTION LIMIT"),
     ("57P01", "terminating connection due to administrator command", "stopped"),
 ]  # fmt: skip
