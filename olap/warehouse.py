@@ -231,7 +231,8 @@ def damage_distinguished(layout: Layout) -> Iterator[None]:
         yield
     except duckdb.Error as error:
         said = " ".join(str(error).split())
-        is_cut = f'Could not read enough bytes from file "{layout.warehouse}' in said
+        # DuckDB names a database by its real path.
+        is_cut = f'Could not read enough bytes from file "{layout.warehouse.resolve()}' in said
         if disk_error(error, layout.root) or not (is_cut or any(word in said for word in _DAMAGE)):
             raise
         raise WarehouseDamagedError(

@@ -121,6 +121,24 @@ def test_every_command_works_in_a_directory_of_any_name(
     assert digest(home / sibling) == before
 
 
+@pytest.mark.parametrize("name", ["relative", "link", "a[b]c"])
+def test_a_truncated_warehouse_is_rebuilt_whatever_its_path(
+    name: str, pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DuckDB reports the real path of a damaged database, which may be written in another way."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    monkeypatch.chdir(tmp_path)
+    pipeline.settings = replace(pipeline.settings, data_dir=Path(name))
+    with World(pipeline.url) as world:
+        fill(world)
+        pipeline.cycle()
+        warehouse = pipeline.layout.warehouse
+        warehouse.write_bytes(warehouse.read_bytes()[: warehouse.stat().st_size // 2])
+        pipeline.cycle()
+    require_equal(pipeline)
+
+
 @pytest.mark.parametrize("name", ["a?b", "a\\b", "a?b\\c"])
 def test_a_name_that_duckdb_cannot_write_to_is_refused(name: str, tmp_path: Path) -> None:
     """DuckDB has no escape for two characters in the path of a database; links are followed."""
