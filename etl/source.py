@@ -99,19 +99,8 @@ _HINTS_BY_WORDS = {
     "client_idle_timeout": _HINT_POOLER_LIMITS,
     "statement pooling": _HINT_POOL_MODE,
     "unnamed prepared statement does not exist": _HINT_POOL_MODE,
-    "unsupported startup parameter": "Leave this parameter out of DATABASE_URL and set it for the "
-    "role (alter role … set …), or allow it in PgBouncer's ignore_startup_parameters.",
-    "does not support SSL": "The server, or a pooler before it, has no SSL: write sslmode=prefer "
-    "or sslmode=disable in DATABASE_URL, or set SSL up there.",
-    "SSL required": "Write sslmode=require in DATABASE_URL.",
-    "no pg_hba.conf entry": _HINT_ENCRYPTION,
-    "pg_hba.conf rejects": _HINT_ENCRYPTION,
-    "certificate": _HINT_CERTIFICATE,
-    "could not translate host name": "Check the host in DATABASE_URL: its name cannot be resolved.",
     "due to administrator command": "PostgreSQL stopped, or somebody ended the session; the next "
     "cycle tries again.",
-    "closed the connection unexpectedly": "PostgreSQL, a pooler (query_timeout?) or a firewall "
-    "ended the connection: its log says why. The next cycle tries again.",
 }
 
 # By SQLSTATE, for errors of a statement.
@@ -126,8 +115,17 @@ _HINTS = {
     "57014": _HINT_STATEMENT_TIMEOUT,
 }
 
-# There is no SQLSTATE when libpq cannot connect.
-_HINTS_OF_CONNECTING = {
+# There is no SQLSTATE when libpq cannot connect, or has lost the connection.
+_HINTS_WITHOUT_STATE = {
+    "unsupported startup parameter": "Leave this parameter out of DATABASE_URL and set it for the "
+    "role (alter role … set …), or allow it in PgBouncer's ignore_startup_parameters.",
+    "does not support SSL": "The server, or a pooler before it, has no SSL: write sslmode=prefer "
+    "or sslmode=disable in DATABASE_URL, or set SSL up there.",
+    "SSL required": "Write sslmode=require in DATABASE_URL.",
+    "no pg_hba.conf entry": _HINT_ENCRYPTION,
+    "pg_hba.conf rejects": _HINT_ENCRYPTION,
+    "certificate": _HINT_CERTIFICATE,
+    "could not translate host name": "Check the host in DATABASE_URL: its name cannot be resolved.",
     "too many": "Raise the role's CONNECTION LIMIT, or the server's max_connections.",
     "authentication failed": _HINT_USER,
     "no password supplied": _HINT_USER,
@@ -136,6 +134,8 @@ _HINTS_OF_CONNECTING = {
     'database "': _HINT_DATABASE,
     "no such database": _HINT_DATABASE,
     "timeout expired": "Check host and port in DATABASE_URL, and what lies between: no answer.",
+    "closed the connection unexpectedly": "PostgreSQL, a pooler (query_timeout?) or a firewall "
+    "ended the connection: its log says why. The next cycle tries again.",
 }
 
 
@@ -482,7 +482,7 @@ def source_errors(url: Secret, what: str) -> Iterator[None]:
 
 
 def _hint(state: str, detail: str) -> str:
-    by_words = _HINTS_BY_WORDS if state else {**_HINTS_BY_WORDS, **_HINTS_OF_CONNECTING}
+    by_words = _HINTS_BY_WORDS if state else {**_HINTS_BY_WORDS, **_HINTS_WITHOUT_STATE}
     found = next((hint for words, hint in by_words.items() if words in detail), None)
     found = found or _HINTS.get(state) or _HINTS.get(state[:2])
     return found or "Check that PostgreSQL is up and that DATABASE_URL is right."
