@@ -79,6 +79,7 @@ def require_equal(pipeline: Pipeline) -> None:
     assert contents.differences(contents.of_views(pipeline.published), expected) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "sibling"), NAMES, ids=[name for name, _ in NAMES])
 def test_every_command_works_in_a_directory_of_any_name(
     name: str,

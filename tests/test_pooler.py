@@ -64,6 +64,7 @@ def refused(pipeline: Pipeline) -> SourceError:
     return caught.value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", PoolMode)
 def test_everything_is_read_through_a_pooler(
     mode: PoolMode,
