@@ -41,7 +41,7 @@ class TableExtract:
         whole: days of which all rows are staged: they replace the day's rows here.
         proved: days that were compared with the source row by row.
         differences: what that comparison found.
-        refused_rows: rows that the source no longer has, too many to remove unasked.
+        refused_rows: rows that the source no longer has, too many to remove unasked: they stay.
         lost: days whose lake file cannot be used; they were read whole.
         is_lost: whether a dimension's file cannot be used; it was read whole.
         has_keys: whether the ids of all rows are staged too (dimensions only).
