@@ -101,10 +101,10 @@ def reconcile(
             miscounted = wrong
         extracts.append(extract)
         folds.append(folded)
-        if plan.repair and (repaired := {*wrong, *(d.table for d in extract.differences)}):
-            log.warning("repair", tables=sorted(repaired), days=_days_by_table(wrong, extract))
         refused = {name for read in extracts for name, t in read.tables.items() if t.refused_rows}
         left = {table: days for table, days in wrong.items() if table not in refused}
+        if plan.repair and (repaired := {*left, *(d.table for d in extract.differences)}):
+            log.warning("repair", tables=sorted(repaired), days=_days_by_table(left, extract))
         if not left or not plan.repair or len(extracts) == BATCHES_MAX:
             break
         plan = replace(plan, is_full=False, lost=frozenset(), whole=left, prove={}, chunks=None)

@@ -20,7 +20,7 @@ DAY = {number: at(days=-number).date() for number in range(10)}
 @pytest.fixture
 def pipeline(pipeline: Pipeline) -> Pipeline:
     """A pipeline whose tables are so small that a repair may remove all of their rows."""
-    return replace(pipeline, settings=replace(pipeline.settings, repair_max_percent=100))
+    return pipeline.without_brake()
 
 
 def is_exact(pipeline: Pipeline) -> bool:
