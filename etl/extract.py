@@ -207,8 +207,9 @@ class _BatchReader:
         if self._plan.repair:
             whole |= prove
         counts = self._source.counts(table)
+        covered = {day: n for day, n in counts.items() if day is None or day in window.coverage}
         replaced = EVERY_DAY if watermark is None else whole
-        refused = self._brake.refused_rows(table, replaced, counts) if self._brake else 0
+        refused = self._brake.refused_rows(table, replaced, covered) if self._brake else 0
         if self._brake and refused:
             self._brake.keep(table, replaced)
         if table == MESSAGES:
@@ -223,7 +224,6 @@ class _BatchReader:
             tally.add(self._chunks.of(table.name))
             require_unique_keys(self._warehouse, self._source, self._erasures, table)
             replaced |= self._chunks.days
-        covered = {day: n for day, n in counts.items() if day is None or day in window.coverage}
         return TableExtract(
             relation=self._source.relations[table.name].relation,
             columns=self._source.relations[table.name].columns,

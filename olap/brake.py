@@ -86,7 +86,7 @@ class Brake:
 
         Args:
             whole: the days of which all rows are staged.
-            counts: the source's rows by day.
+            counts: the source's rows by day, inside the coverage.
 
         Raises:
             SourceError: too many rows are gone, and the files with them are lost.
@@ -102,11 +102,9 @@ class Brake:
         if elsewhere and self._is_too_many(gone, fact):
             paths = self._paths(elsewhere)
             gone = self.warehouse.run("facts/gone_everywhere", fact, files=paths)[0][0]
-        lost = [day for table, day in self.lost if table == fact.name]
-        if lost:
-            kept = sum(file.rows for file in days.values())
-            at_source = sum(counts.get(day, 0) for day in lost)
-            self._require_kept(self._held(fact) - kept - at_source, fact)
+        filed = sum(file.rows for file in days.values())
+        read_again = sum(rows for day, rows in counts.items() if day not in days)
+        self._require_kept(self._held(fact) - filed - read_again, fact)
         return gone if self._is_too_many(gone, fact) else 0
 
     def keep(self, fact: Fact, whole: DaySet) -> None:
@@ -131,12 +129,11 @@ class Brake:
         Raises:
             SourceError: too many rows are gone, and warehouse and lake have lost them.
         """
-        if (dimension.name, None) in self.lost:
-            self._require_kept(self._held(dimension) - source_rows - gone, dimension)
+        self._require_kept(self._held(dimension) - source_rows - gone, dimension)
         return gone if self._is_too_many(gone, dimension) else 0
 
     def _require_kept(self, missing: int, table: Dimension | Fact) -> None:
-        """Stop where rows are gone here and at the source: nothing is left that could stay."""
+        """Stop where recorded rows are neither here nor at the source: nothing is left to stay."""
         if self._is_too_many(missing, table):
             raise SourceError(
                 f"{missing:,} of {self._held(table):,} rows of {table.name} are gone at the "
