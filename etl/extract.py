@@ -203,6 +203,7 @@ class _BatchReader:
         self._stage(table, window, tally)
         if self._brake and self._keeps_messages and table.is_about_message:
             self._brake.keep_messages_of(table, MESSAGES)
+        colliding = self._colliding_days(table, whole | prove) if prove else NO_DAY
         found = self._prove(table, prove, lost) if prove else ()
         if self._plan.repair:
             whole |= prove
@@ -233,7 +234,10 @@ class _BatchReader:
             bytes=tally.bytes,
             ms=_ms_since(started),
             whole=replaced,
-            proved=NO_DAY if refused and watermark is None else self._days_to_prove(table),
+            proved=NO_DAY
+            if refused and watermark is None
+            else self._days_to_prove(table) - colliding,
+            colliding=colliding,
             differences=found,
             refused_rows=refused,
             lost=lost,
@@ -262,6 +266,18 @@ class _BatchReader:
         else:
             self._warehouse.run("dimensions/keep_new", table)
         return found
+
+    def _colliding_days(self, table: Fact, staged: DaySet) -> DaySet:
+        """The days that share a key with another day: a row has moved, or is there twice.
+
+        Which of the two it is shows when all of these days are staged together.
+        """
+        others = self._files(table.name, EVERY_DAY - staged)
+        if not others:
+            return NO_DAY
+        paths = [str(self._warehouse.layout.lake / file.path) for file in others]
+        rows = self._warehouse.run("facts/colliding_days", table, files=paths)
+        return days_of(day for (day,) in rows)
 
     def _find_changed_messages(self, table: Fact, whole: DaySet) -> None:
         """Note the messages that changed or are gone: rows about them are read again."""

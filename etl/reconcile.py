@@ -102,7 +102,11 @@ def reconcile(
         extracts.append(extract)
         folds.append(folded)
         refused = {name for read in extracts for name, t in read.tables.items() if t.refused_rows}
-        left = {table: days for table, days in wrong.items() if table not in refused}
+        unclear = {n: t.colliding for n, t in extract.tables.items() if t.colliding}
+        left = {
+            table: wrong.get(table, NO_DAY) | unclear.get(table, NO_DAY)
+            for table in {*wrong, *unclear} - refused
+        }
         if plan.repair and (repaired := {*left, *(d.table for d in extract.differences)}):
             log.warning("repair", tables=sorted(repaired), days=_days_by_table(left, extract))
         if not left or not plan.repair or len(extracts) == BATCHES_MAX:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from unittest.mock import patch
 
+import duckdb
 import pytest
 
 import etl.backfill
@@ -127,6 +129,49 @@ def test_a_key_on_another_day_is_found_by_what_reads_both_days(
     for path in paths:
         with pytest.raises(DuplicateKeysError, match="1 keys of events"):
             path()
+
+
+def test_the_daily_proof_of_one_day_looks_at_the_others(pipeline: Pipeline, world: World) -> None:
+    """A proof finds a key of its day on another day, in every cycle until it is gone there."""
+    careful = proving_day_by_day(pipeline)
+    world.execute(
+        "insert into analytics_events (id, event_type, created_at) "
+        "select id, event_type, created_at - interval '9 days' from analytics_events "
+        f"where id = '{uuid(2)}'"
+    )
+    for _ in range(2):
+        with pytest.raises(DuplicateKeysError, match="1 keys of events"):
+            for _ in range(3):
+                careful.cycle()
+    world.execute("delete from analytics_events where created_at < %s", at(days=-8))
+    assert careful.cycle().reconciled.proved > 0
+    expected = contents.of_source(pipeline.url)
+    assert contents.differences(contents.of_views(pipeline.published), expected) == {}
+
+
+def test_a_row_that_moves_while_days_are_proved_is_no_duplicate(
+    pipeline: Pipeline, world: World
+) -> None:
+    """Old and new day are proved in different cycles, and each row is there once."""
+    careful = proving_day_by_day(pipeline)
+    for number in range(4):
+        world.execute(
+            "update analytics_events set created_at = created_at - interval '1 day' where id = %s",
+            uuid(number % 6),
+        )
+        assert careful.cycle().reconciled.is_settled
+    expected = contents.of_source(pipeline.url)
+    assert contents.differences(contents.of_views(pipeline.published), expected) == {}
+
+
+def proving_day_by_day(pipeline: Pipeline) -> Pipeline:
+    """A pipeline that proves one file in each cycle, the three days of events first."""
+    with duckdb.connect(str(pipeline.layout.warehouse)) as connection:
+        connection.execute("update core.batches set data_through = data_through - interval 2 days")
+        connection.execute("update core.lake_files set batch = 0 where table_name = 'events'")
+    hour = pipeline.manifest().data_through.hour
+    daily = replace(pipeline.settings, verify_hour=hour, verify_budget_rows=1)
+    return replace(pipeline, settings=daily)
 
 
 def test_a_message_on_another_day_is_found_by_its_receipts(
