@@ -320,7 +320,7 @@ class _BatchReader:
                 f"the source no longer has the table that {table.name} are read from, "
                 "or the role may not see it",
                 hint="Restore the table or the role's access. If it was dropped on purpose, run "
-                "`python -m etl run --full` once.",
+                "`python -m etl run --full --yes` once.",
             )
 
     def _usable_chunks(self) -> Chunks | None:

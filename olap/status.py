@@ -41,11 +41,16 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableStatus:
-    """One table: rows here, rows at the source in the last batch, UTC days, and proofs."""
+    """One table: rows here, rows at the source in the last batch, UTC days, and proofs.
+
+    Attributes:
+        refused_rows: rows here that are gone at the source, too many to remove unasked.
+    """
 
     rows: int
     source_rows: int
     outside_rows: int
+    refused_rows: int
     days: int
     proof: Proof
 
@@ -169,6 +174,7 @@ def _tables(manifest: Manifest | None) -> dict[str, TableStatus]:
             rows=state.rows,
             source_rows=state.source_rows,
             outside_rows=state.outside_rows,
+            refused_rows=state.refused_rows,
             days=manifest.days(name),
             proof=manifest.proof(name),
         )
