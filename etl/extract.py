@@ -213,6 +213,9 @@ class _BatchReader:
         refused = self._brake.refused_rows(table, replaced, covered) if self._brake else 0
         if self._brake and refused:
             self._brake.keep(table, replaced)
+        proved = self._days_to_prove(table) - colliding
+        if refused and watermark is None:
+            proved = NO_DAY  # a full read compares nothing, and the days with gone rows differ
         if table == MESSAGES:
             # Which messages of a lost day are gone is unknown, and so are their receipts.
             self._is_messages_full = watermark is None or bool(lost)
@@ -234,9 +237,7 @@ class _BatchReader:
             bytes=tally.bytes,
             ms=_ms_since(started),
             whole=replaced,
-            proved=NO_DAY
-            if refused and watermark is None
-            else self._days_to_prove(table) - colliding,
+            proved=proved,
             colliding=colliding,
             differences=found,
             refused_rows=refused,

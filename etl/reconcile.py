@@ -122,7 +122,7 @@ def reconcile(
         miscounted=miscounted,
         proved=proved,
         refused=still_refused,
-        is_settled=not wrong and not still_refused and (plan.repair or not differences),
+        is_settled=not (wrong or unclear or still_refused) and (plan.repair or not differences),
     )
 
 
