@@ -27,7 +27,7 @@ import pyarrow as pa
 from etl.guards import require_same_source, watermark_to_read_from
 from etl.source import SourceTransaction, Window, open_source
 from olap.backfill_chunks import BlockRange, Chunk, Chunks, chunk_path, record_chunk
-from olap.brake import Brake
+from olap.brake import NOTHING_GONE, Brake
 from olap.days import EVERY_DAY, NO_DAY, DaySet, day_set, days_of
 from olap.erasures import Erasures, read_erasures
 from olap.errors import DuplicateKeysError, SourceError
@@ -210,16 +210,17 @@ class _BatchReader:
         counts = self._source.counts(table)
         covered = {day: n for day, n in counts.items() if day is None or day in window.coverage}
         replaced = EVERY_DAY if watermark is None else whole
-        refused = self._brake.refused_rows(table, replaced, covered) if self._brake else 0
-        if self._brake and refused:
-            self._brake.keep(table, replaced)
         proved = self._days_to_prove(table) - colliding
-        if refused and watermark is None:
-            proved = NO_DAY  # a full read compares nothing, and the days with gone rows differ
+        gone = self._brake.gone(table, replaced, covered) if self._brake else NOTHING_GONE
+        if self._brake and gone.stays:
+            self._brake.keep(table, replaced)
+            # A full read compares nothing, so any of its days may differ.
+            differing = days_of(difference.day for difference in found if difference.day)
+            proved = NO_DAY if watermark is None else proved - differing
         if table == MESSAGES:
             # Which messages of a lost day are gone is unknown, and so are their receipts.
             self._is_messages_full = watermark is None or bool(lost)
-            self._keeps_messages |= bool(refused)
+            self._keeps_messages |= gone.stays
             self._find_changed_messages(table, whole)
         self._warehouse.run("facts/forget_is_new", table)
         if self._chunks is not None and self._chunks.of(table.name) and watermark is not None:
@@ -240,7 +241,7 @@ class _BatchReader:
             proved=proved,
             colliding=colliding,
             differences=found,
-            refused_rows=refused,
+            refused_rows=gone.refused_rows,
             lost=lost,
         )
 

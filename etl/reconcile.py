@@ -130,11 +130,7 @@ def _record_proofs(
     warehouse: Warehouse, manifest: Manifest, extract: Extract, plan: BatchPlan
 ) -> int:
     """Record which files were proved and are equal now; how many that is."""
-    unequal = {
-        (found.table, found.day)
-        for found in extract.differences
-        if not plan.repair or extract.tables[found.table].refused_rows
-    }
+    unequal = {(found.table, found.day) for found in extract.differences if not plan.repair}
     equal = [
         (file.table, file.day)
         for file in manifest.files

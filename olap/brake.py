@@ -64,6 +64,23 @@ def is_too_many(gone: int, held: int, *, max_percent: int) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Gone:
+    """What is gone of a fact on the days that were read whole.
+
+    Attributes:
+        refused_rows: how many rows, if they are too many to remove unasked; else 0.
+        stays: whether the rows stay in this batch: they are refused, or more are gone on
+            other days, and the next batch reads all of these whole and decides.
+    """
+
+    refused_rows: int
+    stays: bool
+
+
+NOTHING_GONE = Gone(refused_rows=0, stays=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Brake:
     """Decides for each table of a batch whether what is gone at the source goes here too.
 
@@ -79,8 +96,8 @@ class Brake:
     lost: Places
     max_percent: int
 
-    def refused_rows(self, fact: Fact, whole: DaySet, counts: Mapping[date | None, int]) -> int:
-        """How many rows of a fact must stay although they are gone; 0 if what is gone goes.
+    def gone(self, fact: Fact, whole: DaySet, counts: Mapping[date | None, int]) -> Gone:
+        """What is gone of a fact, and whether it stays.
 
         `staging.gone_<fact>` then holds the keys of the rows that stay, or of those that go.
 
@@ -105,10 +122,14 @@ class Brake:
         filed = sum(file.rows for file in days.values())
         read_again = sum(rows for day, rows in counts.items() if day not in days)
         self._require_kept(self._held(fact) - filed - read_again, fact)
-        return gone if self._is_too_many(gone, fact) else 0
+        if self._is_too_many(gone, fact):
+            return Gone(refused_rows=gone, stays=True)
+        # A proof of some days must not remove, a few days at a time, what is gone on all of them.
+        missing = sum(max(0, f.rows - counts.get(f.day, 0)) for f in elsewhere)
+        return Gone(refused_rows=0, stays=gone > 0 and self._is_too_many(gone + missing, fact))
 
     def keep(self, fact: Fact, whole: DaySet) -> None:
-        """Stage the rows of `refused_rows`, as the lake has them."""
+        """Stage the rows of a fact that are gone and stay, as the lake has them."""
         days = self._days(fact)
         files = [days[day] for day in days if day in whole]
         self.warehouse.run("facts/keep_gone", fact, files=self._paths(files))

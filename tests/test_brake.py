@@ -21,6 +21,7 @@ from olap.status import Level, Status, status
 from tests import contents
 from tests.fix_pipeline import Pipeline
 from tests.test_backfill import after_range
+from tests.test_duplicate_keys import proving_day_by_day
 from tests.test_repair import pretend_to_have_read, prove_everything
 from tests.world import World, at, uuid
 
@@ -327,6 +328,18 @@ def test_the_daily_proof_removes_no_mass(pipeline: Pipeline, world: World) -> No
     assert [manifest.proof(name).proved_files for name in ("events", "users")] == [0, 0]
     assert manifest.proof("messages").proved_at is not None
     assert manifest.tables["events"].rows == ROWS and manifest.tables["users"].rows == ROWS
+
+
+def test_proofs_of_a_day_each_remove_no_mass_bit_by_bit(pipeline: Pipeline, world: World) -> None:
+    """A proof of one day keeps the few rows that are gone there, if many are on all days."""
+    world.execute(f"delete from {EVENTS} where id <= {SEVENTH}")
+    careful = proving_day_by_day(pipeline)
+    for _ in range(3):
+        report = careful.cycle()
+        assert [
+            extract.tables["events"].refused_rows for extract in report.reconciled.extracts
+        ] == [0, 7]
+        assert report.manifest.tables["events"].rows == ROWS
 
 
 def test_another_table_is_repaired_beside_one_that_stays(pipeline: Pipeline, world: World) -> None:
