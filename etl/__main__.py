@@ -96,6 +96,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--full", action="store_true",
         help="read every table in full, and accept another source than last time",
     )  # fmt: skip
+    run.add_argument("--yes", action="store_true",
+        help="with --full: remove what is gone at the source, however much it is",
+    )  # fmt: skip
     fill = command("backfill", _backfill, "load a large messenger, or more of its days")
     _add_days(fill, "to keep (default: no end)")
     fill.add_argument("--jobs", type=_whole(1, 64), default=2, help="number of readers (default 2)")
@@ -148,14 +151,22 @@ def _day(text: str) -> date:
 
 
 def _run(settings: Settings, options: argparse.Namespace) -> int:
+    if options.yes and not options.full:
+        raise SettingsError(
+            "--yes accepts what a full read finds to be gone at the source",
+            hint="Give it together with --full, or omit it.",
+        )
     with _source(settings) as url:
         if options.every is None:
-            show(cycle_text(_cycle(settings, url, options.full), Layout(settings.data_dir)))
+            report = _cycle(settings, url, is_full=options.full, may_remove=options.yes)
+            show(cycle_text(report, Layout(settings.data_dir)))
             return 0
         _show_log(options)
         with _stop_event() as stop:
             every = options.every or settings.interval_seconds
-            _cycles(settings, url, every, stop, options, is_full=options.full)
+            _cycles(
+                settings, url, every, stop, options, is_full=options.full, may_remove=options.yes
+            )
     show("stopped", sys.stderr)
     return 0
 
@@ -181,7 +192,7 @@ def _demo(settings: Settings, options: argparse.Namespace) -> int:
                 f"Users are active, and a cycle runs every {every} s. Ctrl-C stops everything."
             )
             _show_log(options)
-            _cycles(settings, url, every, stop, options, is_full=False)
+            _cycles(settings, url, every, stop, options, is_full=False, may_remove=False)
     show("stopped", sys.stderr)
     return 0
 
@@ -194,19 +205,20 @@ def _cycles(
     options: argparse.Namespace,
     *,
     is_full: bool,
+    may_remove: bool,
 ) -> None:
-    """A cycle every `every` seconds until `stop`.
+    """A cycle every `every` seconds until `stop`; the options are those of the first that succeeds.
 
     A cycle that fails leaves the last generation in place, and the next one tries again. Only a
     source that is not the one of last time ends the loop, because a retry cannot help.
     """
     while not stop.is_set():
         if abandoned_calls() and settings.database_url is not None:
-            _replace_process(every, is_full=is_full)
+            _replace_process(every, is_full=is_full, may_remove=may_remove)
         begun = time.monotonic()
         try:
-            report = _cycle(settings, url, is_full)
-            is_full = False
+            report = _cycle(settings, url, is_full=is_full, may_remove=may_remove)
+            is_full = may_remove = False
             show(cycle_line(report))
         except SourceChangedError:
             raise
@@ -217,19 +229,22 @@ def _cycles(
         stop.wait(max(0.0, every - (time.monotonic() - begun)))
 
 
-def _replace_process(every: int, *, is_full: bool) -> NoReturn:
+def _replace_process(every: int, *, is_full: bool, may_remove: bool) -> NoReturn:
     """Continue in a new process image: a call that never returns keeps a thread and a connection.
 
     The process id stays the same, so a service manager does not notice.
     """
     log.warning("process.replaced", abandoned_calls=abandoned_calls())
     sys.stdout.flush()
-    options = ["--every", str(every), *(["--full"] if is_full else [])]
+    given = {"--full": is_full, "--yes": may_remove}
+    options = ["--every", str(every), *(name for name, is_given in given.items() if is_given)]
     os.execv(sys.executable, [sys.executable, "-m", "etl", "run", *options])
 
 
-def _cycle(settings: Settings, url: Secret, is_full: bool) -> CycleReport:
-    return run_cycle(settings, url, _now, is_full=is_full)
+def _cycle(
+    settings: Settings, url: Secret, *, is_full: bool = False, may_remove: bool = False
+) -> CycleReport:
+    return run_cycle(settings, url, _now, is_full=is_full, may_remove=may_remove)
 
 
 def _backfill(settings: Settings, options: argparse.Namespace) -> int:

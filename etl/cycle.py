@@ -9,6 +9,7 @@ from datetime import datetime
 from etl.extract import BatchPlan
 from etl.reconcile import Reconciled, reconcile
 from olap.backfill_chunks import Chunks, discard_chunks, read_chunks
+from olap.brake import HOW_TO_ACCEPT
 from olap.days import EVERY_DAY, NO_DAY
 from olap.errors import BackfillError
 from olap.extract import Extract
@@ -69,7 +70,12 @@ class CycleReport:
 
 
 def plan_of(
-    settings: Settings, before: Manifest | None, *, is_full: bool, chunks: Chunks | None
+    settings: Settings,
+    before: Manifest | None,
+    *,
+    is_full: bool,
+    may_remove: bool,
+    chunks: Chunks | None,
 ) -> BatchPlan:
     """What a cycle reads: what is new, and the days that are due for a proof."""
     coverage = before.coverage if before else NO_DAY if chunks is not None else EVERY_DAY
@@ -83,7 +89,7 @@ def plan_of(
         is_full=is_full,
         prove=proofs,
         chunks=chunks,
-        removal_max_percent=settings.repair_max_percent,
+        removal_max_percent=100 if may_remove else settings.repair_max_percent,
     )
 
 
@@ -93,6 +99,7 @@ def run_cycle(
     clock: Clock,
     *,
     is_full: bool = False,
+    may_remove: bool = False,
     chunks: Chunks | None = None,
     wait_seconds: float = 0,
 ) -> CycleReport:
@@ -102,6 +109,7 @@ def run_cycle(
         url: the source.
         clock: returns the present, UTC; a generation is dated with its publication.
         is_full: read every table whole and accept another source than last time.
+        may_remove: remove what is gone at the source, however much it is.
         chunks: a backfill that has read all its ranges: this cycle adds it to the warehouse.
         wait_seconds: how long to wait for another writer to finish.
 
@@ -111,7 +119,9 @@ def run_cycle(
     layout = Layout(settings.data_dir)
 
     def attempt(lost: Places) -> CycleReport:
-        return _attempt(settings, url, clock, lost, is_full=is_full, chunks=chunks)
+        return _attempt(
+            settings, url, clock, lost, is_full=is_full, may_remove=may_remove, chunks=chunks
+        )
 
     with layout.locked(wait_seconds=wait_seconds):
         report = recovering(settings, layout, attempt)
@@ -126,6 +136,7 @@ def _attempt(
     lost: Places,
     *,
     is_full: bool,
+    may_remove: bool,
     chunks: Chunks | None,
 ) -> CycleReport:
     layout, timer = Layout(settings.data_dir), Timer()
@@ -140,7 +151,8 @@ def _attempt(
             # it must not reference a file that is removed now.
             write_durably(layout.lake_manifest, before.to_json())
             _collect(settings, layout, before, clock())
-        plan = replace(plan_of(settings, before, is_full=is_full, chunks=chunks), lost=lost)
+        plan = plan_of(settings, before, is_full=is_full, may_remove=may_remove, chunks=chunks)
+        plan = replace(plan, lost=lost)
         reconciled = reconcile(warehouse, before, settings, url, timer, plan)
         manifest = reconciled.manifest
         if reconciled.proved:
@@ -256,7 +268,7 @@ def _collect(settings: Settings, layout: Layout, manifest: Manifest, now: dateti
 
 
 def _log(report: CycleReport) -> None:
-    """Log the cycle's one canonical line, and one error per table that was not repaired."""
+    """Log the cycle's one canonical line, and one error per table that keeps what is gone."""
     batch, reconciled = report.manifest.last_batch, report.reconciled
     tables = report.extract.tables
     log.info(
@@ -281,8 +293,9 @@ def _log(report: CycleReport) -> None:
     )
     for table, rows in reconciled.refused.items():
         log.error(
-            "repair.refused",
+            "removal.refused",
             table=table,
-            rows=rows,
-            hint="rows are gone at the source; `verify --repair --yes` removes them here too",
+            gone_rows=rows,
+            held_rows=report.manifest.tables[table].rows,
+            hint=f"the rows are gone at the source and stay here; {HOW_TO_ACCEPT}",
         )

@@ -27,9 +27,10 @@ import pyarrow as pa
 from etl.guards import require_same_source, watermark_to_read_from
 from etl.source import SourceTransaction, Window, open_source
 from olap.backfill_chunks import BlockRange, Chunk, Chunks, chunk_path, record_chunk
+from olap.brake import NOTHING_GONE, Brake
 from olap.days import EVERY_DAY, NO_DAY, DaySet, day_set, days_of
 from olap.erasures import Erasures, read_erasures
-from olap.errors import SourceError
+from olap.errors import DuplicateKeysError, SourceError
 from olap.extract import Difference, Extract, TableExtract
 from olap.log import get_logger
 from olap.manifest import LakeFile, Manifest, Places
@@ -57,8 +58,8 @@ class BatchPlan:
         lost: places in the lake with unusable files: read whole, and written again.
         chunks: what a backfill has read of days that are new to the coverage; this batch brings
             what has changed since, and makes one state of both.
-        removal_max_percent: if the source lacks more of a table's rows than this on the days that
-            are read whole, the rows stay and are reported as refused.
+        removal_max_percent: if the source lacks more of a table's rows than this, they stay and
+            are reported as refused (`olap.brake`).
     """
 
     coverage: DaySet = EVERY_DAY
@@ -68,7 +69,7 @@ class BatchPlan:
     repair: bool = True
     lost: Places = frozenset()
     chunks: Chunks | None = None
-    removal_max_percent: float = 5
+    removal_max_percent: int = 5
 
     @property
     def proved_days(self) -> DaySet:
@@ -133,6 +134,14 @@ class _BatchReader:
         self._gone_messages = "{}"
         self._is_messages_full = False
         self._chunks = self._usable_chunks()
+        self._brake = before and Brake(
+            warehouse=warehouse,
+            before=before,
+            lost=plan.lost,
+            max_percent=plan.removal_max_percent,
+        )
+        state = before.tables.get(MESSAGES.name) if before else None
+        self._keeps_messages = state is not None and state.refused_rows > 0
 
     def read(self, table: Dimension | Fact) -> TableExtract:
         """Stage one table."""
@@ -149,13 +158,19 @@ class _BatchReader:
         self._stage(table, Window(watermark=watermark, days=days), tally)
         found = self._prove(table, days) if is_proved else ()
         counts = self._source.counts(table)
-        lacks_keys = f"dimensions/{table.name}/count"
-        has_keys = watermark is None or self._warehouse.run(lacks_keys)[0][0] != counts.get(None, 0)
+        gone = self._warehouse.run(f"dimensions/{table.name}/count")[0][0] - counts.get(None, 0)
+        refused = 0
+        if self._brake:
+            refused = self._brake.refused_rows_of_dimension(table, gone, counts.get(None, 0))
+        has_keys = gone > 0 and not refused
         if has_keys and watermark is None:
             self._warehouse.run("dimensions/keys_of_full_read", table)
         elif has_keys:
             keys = Tally(self._erasures).count(self._source.keys(table))
             stage_stream(self._warehouse, self._source, "dimensions/keys", keys, table)
+        elif gone < 0:
+            # Only one row of several with a key is staged when the others were read before.
+            require_unique_keys_at_source(self._warehouse, self._source, self._erasures, table)
         return TableExtract(
             relation=self._source.relations[table.name].relation,
             columns=self._source.relations[table.name].columns,
@@ -165,8 +180,9 @@ class _BatchReader:
             bytes=tally.bytes,
             ms=_ms_since(started),
             whole=EVERY_DAY if watermark is None else NO_DAY,
-            proved=EVERY_DAY if table.name in self._plan.prove else NO_DAY,
+            proved=EVERY_DAY if table.name in self._plan.prove and not refused else NO_DAY,
             differences=found,
+            refused_rows=refused,
             is_lost=(table.name, None) in self._plan.lost,
             has_keys=has_keys,
         )
@@ -185,24 +201,34 @@ class _BatchReader:
             gone_messages=self._gone_messages,
         )
         self._stage(table, window, tally)
+        if self._brake and self._keeps_messages and table.is_about_message:
+            self._brake.keep_messages_of(table, MESSAGES)
+        colliding = self._colliding_days(table, whole | prove) if prove else NO_DAY
         found = self._prove(table, prove, lost) if prove else ()
         if self._plan.repair:
             whole |= prove
-        refused = self._refused_rows(table, whole) if whole else 0
-        if refused:
-            whole = days_of(lost)
+        counts = self._source.counts(table)
+        covered = {day: n for day, n in counts.items() if day is None or day in window.coverage}
+        replaced = EVERY_DAY if watermark is None else whole
+        proved = self._days_to_prove(table) - colliding
+        gone = self._brake.gone(table, replaced, covered) if self._brake else NOTHING_GONE
+        if self._brake and gone.stays:
+            self._brake.keep(table, replaced)
+            # A full read compares nothing, so any of its days may differ.
+            differing = days_of(difference.day for difference in found if difference.day)
+            proved = NO_DAY if watermark is None else proved - differing
         if table == MESSAGES:
             # Which messages of a lost day are gone is unknown, and so are their receipts.
             self._is_messages_full = watermark is None or bool(lost)
+            self._keeps_messages |= gone.stays
             self._find_changed_messages(table, whole)
         self._warehouse.run("facts/forget_is_new", table)
         if self._chunks is not None and self._chunks.of(table.name) and watermark is not None:
             self._warehouse.set_variable(f"chunks_of_{table.name}", self._chunks.files(table.name))
             self._warehouse.run("facts/join_chunks", table)
             tally.add(self._chunks.of(table.name))
-            whole |= self._chunks.days
-        counts = self._source.counts(table)
-        covered = {day: n for day, n in counts.items() if day is None or day in window.coverage}
+            require_unique_keys(self._warehouse, self._source, self._erasures, table)
+            replaced |= self._chunks.days
         return TableExtract(
             relation=self._source.relations[table.name].relation,
             columns=self._source.relations[table.name].columns,
@@ -211,16 +237,18 @@ class _BatchReader:
             rows=tally.rows,
             bytes=tally.bytes,
             ms=_ms_since(started),
-            whole=EVERY_DAY if watermark is None else whole,
-            proved=self._days_to_prove(table),
+            whole=replaced,
+            proved=proved,
+            colliding=colliding,
             differences=found,
-            refused_rows=refused,
+            refused_rows=gone.refused_rows,
             lost=lost,
         )
 
     def _stage(self, table: Table, window: Window, tally: Tally) -> None:
         stream = tally.count(self._source.rows(table, window))
         stage_stream(self._warehouse, self._source, "tables/stage", stream, table)
+        require_unique_keys(self._warehouse, self._source, self._erasures, table)
 
     def _prove(
         self, table: Dimension | Fact, days: DaySet, lost: frozenset[date] = frozenset()
@@ -240,6 +268,18 @@ class _BatchReader:
         else:
             self._warehouse.run("dimensions/keep_new", table)
         return found
+
+    def _colliding_days(self, table: Fact, staged: DaySet) -> DaySet:
+        """The days that share a key with another day: a row has moved, or is there twice.
+
+        Which of the two it is shows when all of these days are staged together.
+        """
+        others = self._files(table.name, EVERY_DAY - staged)
+        if not others:
+            return NO_DAY
+        paths = [self._warehouse.layout.lake / file.path for file in others]
+        rows = self._warehouse.run("facts/colliding_days", table, files=paths)
+        return days_of(day for (day,) in rows)
 
     def _find_changed_messages(self, table: Fact, whole: DaySet) -> None:
         """Note the messages that changed or are gone: rows about them are read again."""
@@ -282,7 +322,7 @@ class _BatchReader:
                 f"the source no longer has the table that {table.name} are read from, "
                 "or the role may not see it",
                 hint="Restore the table or the role's access. If it was dropped on purpose, run "
-                "`python -m etl run --full` once.",
+                "`python -m etl run --full --yes` once.",
             )
 
     def _usable_chunks(self) -> Chunks | None:
@@ -306,15 +346,6 @@ class _BatchReader:
 
     def _days_to_prove(self, table: Fact) -> DaySet:
         return self._plan.prove.get(table.name, NO_DAY)
-
-    def _refused_rows(self, table: Fact, days: DaySet) -> int:
-        """How many rows are gone, if they are too many to remove; otherwise 0."""
-        assert self._before is not None
-        files = [self._warehouse.layout.lake / f.path for f in self._files(table.name, days)]
-        self._warehouse.run("facts/none_gone", table)
-        gone = self._warehouse.run("facts/gone", table, files=files)[0][0] if files else 0
-        held = self._before.tables[table.name].rows
-        return gone if gone * 100 > self._plan.removal_max_percent * held else 0
 
     def _files(self, table: str, days: DaySet) -> list[LakeFile]:
         """The usable lake files of these days."""
@@ -372,6 +403,51 @@ def stage_stream(
         raise
 
 
+def require_unique_keys(
+    staging: Staging, source: SourceTransaction, erasures: Erasures, table: Table
+) -> None:
+    """Stop unless each staged row has its own key: of several, a merge would keep any one.
+
+    Raises:
+        DuplicateKeysError: several rows have the same key.
+    """
+    if staging.run("tables/has_unique_keys", table)[0][0]:
+        return
+    require_unique_keys_at_source(staging, source, erasures, table)
+    if staging.run("tables/staged_duplicates", table)[0][0]:
+        raise DuplicateKeysError(
+            f"the backfill has read several rows of {table.name} with the same "
+            f"{', '.join(table.key)}; by now the source has only one of them",
+            hint="Start again: `python -m etl backfill --restart`, with the same days.",
+        )
+
+
+def require_unique_keys_at_source(
+    staging: Staging, source: SourceTransaction, erasures: Erasures, table: Table
+) -> None:
+    """Stop if several rows of the source have the same key.
+
+    How many of them are staged depends on the path. This asks the source for all of them, so that
+    every path ends with the same error.
+
+    Raises:
+        DuplicateKeysError: several rows have the same key.
+    """
+    # A message that is there twice multiplies the rows about it.
+    is_about_message = isinstance(table, Fact) and table.is_about_message
+    for suspect in (MESSAGES, table) if is_about_message else (table,):
+        keys = Tally(erasures).count(source.duplicate_keys(suspect))
+        stage_stream(staging, source, "tables/stage_duplicate_keys", keys, suspect)
+        ((number, examples),) = staging.run("tables/duplicate_keys", suspect)
+        if number:
+            raise DuplicateKeysError(
+                f"{number:,} keys of {suspect.name} ({', '.join(suspect.key)}) have several rows "
+                f"at the source, such as {'; '.join(examples)}",
+                hint="Remove the superfluous rows at the source (a unique index prevents them), or "
+                "let the SELECT return what identifies a row. Nothing is published until then.",
+            )
+
+
 class RangeReader:
     """Reads block ranges into chunks, in one source transaction; see `range_reader`.
 
@@ -394,6 +470,7 @@ class RangeReader:
         path = chunk_path(self._home, planned.name)
         self._staging.forget_staged()
         stage_stream(self._staging, self._source, "tables/stage", stream, table)
+        require_unique_keys(self._staging, self._source, self._erasures, table)
         self._staging.run("facts/forget_is_new", table)
         self._staging.run("facts/write_chunk", table, path=path)
         self._staging.forget_staged()

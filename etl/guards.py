@@ -32,7 +32,8 @@ def require_same_source(before: Manifest | None, snapshot: Snapshot) -> None:
         last_xmax,
         snapshot,
         way_out="If this is intended, run `python -m etl run --full` once: it reads every table "
-        "whole. If not, correct DATABASE_URL, or give this database its own DATA_DIR.",
+        "whole; with `--yes` it also removes what is gone. If not, correct DATABASE_URL, or give "
+        "this database its own DATA_DIR.",
     )
 
 

@@ -41,7 +41,7 @@ class Reconciled:
         differences: what the proofs of the first batch found.
         miscounted: days on which the counts did not match after the first batch, by fact.
         proved: (table, day) pairs that were proved and are equal now.
-        refused: rows by table that the source lacks, too many to remove unasked.
+        refused: rows by table that are gone at the source and stay here (`olap.brake`).
         is_settled: whether everything that was counted and proved is equal now.
     """
 
@@ -101,13 +101,19 @@ def reconcile(
             miscounted = wrong
         extracts.append(extract)
         folds.append(folded)
-        refused = {n: t.refused_rows for n, t in extract.tables.items() if t.refused_rows}
-        if plan.repair and (repaired := {*wrong, *(d.table for d in extract.differences)}):
-            log.warning("repair", tables=sorted(repaired), days=_days_by_table(wrong, extract))
-        if not wrong or not plan.repair or refused or len(extracts) == BATCHES_MAX:
+        refused = {name for read in extracts for name, t in read.tables.items() if t.refused_rows}
+        unclear = {n: t.colliding for n, t in extract.tables.items() if t.colliding}
+        left = {
+            table: wrong.get(table, NO_DAY) | unclear.get(table, NO_DAY)
+            for table in {*wrong, *unclear} - refused
+        }
+        if plan.repair and (repaired := {*left, *(d.table for d in extract.differences)}):
+            log.warning("repair", tables=sorted(repaired), days=_days_by_table(left, extract))
+        if not left or not plan.repair or len(extracts) == BATCHES_MAX:
             break
-        plan = replace(plan, is_full=False, lost=frozenset(), whole=wrong, prove={}, chunks=None)
+        plan = replace(plan, is_full=False, lost=frozenset(), whole=left, prove={}, chunks=None)
     differences = extracts[0].differences
+    still_refused = {n: t.refused_rows for n, t in manifest.tables.items() if t.refused_rows}
     return Reconciled(
         manifest=manifest,
         extracts=tuple(extracts),
@@ -115,8 +121,8 @@ def reconcile(
         differences=differences,
         miscounted=miscounted,
         proved=proved,
-        refused=refused,
-        is_settled=not wrong and (plan.repair or not differences),
+        refused=still_refused,
+        is_settled=not (wrong or unclear or still_refused) and (plan.repair or not differences),
     )
 
 
@@ -124,11 +130,7 @@ def _record_proofs(
     warehouse: Warehouse, manifest: Manifest, extract: Extract, plan: BatchPlan
 ) -> int:
     """Record which files were proved and are equal now; how many that is."""
-    unequal = {
-        (found.table, found.day)
-        for found in extract.differences
-        if not plan.repair or extract.tables[found.table].refused_rows
-    }
+    unequal = {(found.table, found.day) for found in extract.differences if not plan.repair}
     equal = [
         (file.table, file.day)
         for file in manifest.files

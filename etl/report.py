@@ -23,6 +23,7 @@ from etl.cycle import CycleReport
 from etl.erase import ErasureReceipt
 from etl.verify import Verification
 from olap import sqlfiles
+from olap.brake import refusal_text
 from olap.errors import AnalyticsError
 from olap.layout import Layout
 from olap.manifest import Proof
@@ -52,9 +53,8 @@ def cycle_text(report: CycleReport, layout: Layout) -> str:
     changes = f"{report.rows_changed:,} rows new or changed, {report.days_rebuilt:,} days rebuilt."
     lines = [*_columns(rows), "", f"{changes} {_seconds(report.steps_ms)}"]
     lines += [
-        f"{table}: {refused:,} rows are missing at the source, too many to remove unasked; "
-        "`verify --repair --yes` removes them."
-        for table, refused in report.reconciled.refused.items()
+        refusal_text(table, rows, report.manifest.tables[table].rows)
+        for table, rows in report.reconciled.refused.items()
     ]
     if not report.is_published:
         lines.append("Nothing changed, so no new generation was published.")
@@ -135,6 +135,8 @@ def verification_text(found: Verification, layout: Layout) -> str:
         )
     for name, days in reconciled.miscounted.items():
         lines.append(f"{name} {days}: the number of rows differs from the source")
+    for name, gone in reconciled.refused.items():
+        lines.append(refusal_text(name, gone, manifest.tables[name].rows))
     if not reconciled.is_settled:
         lines.append("These differ from the source; `--repair` reads them again.")
     elif found.is_repaired:

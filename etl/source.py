@@ -249,6 +249,10 @@ class SourceTransaction:
         """The ids of all rows of a dimension, as a stream."""
         return self._stream("dimension_keys", dimension)
 
+    def duplicate_keys(self, table: Table) -> pa.RecordBatchReader:
+        """The keys that several rows of a table have, as a stream."""
+        return self._stream("duplicate_keys", table)
+
     def counts(self, table: Table) -> dict[date | None, int]:
         """How many rows a table has by UTC day; a dimension has one count, under None."""
         if not self.relations[table.name].is_available:

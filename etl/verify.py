@@ -14,6 +14,7 @@ from datetime import datetime
 
 from etl.extract import BatchPlan
 from etl.reconcile import Reconciled, reconcile
+from olap.brake import HOW_TO_ACCEPT
 from olap.days import DayRange, day_set
 from olap.errors import RepairRefusedError, VerifyError
 from olap.layout import Layout
@@ -109,7 +110,7 @@ def _attempt(
             require_agreement(warehouse, reconciled.manifest, day_set(days), is_thorough=True)
         with timer.step("publish"):
             manifest = publish(warehouse, clock())
-    if reconciled.refused:
+    if repair and reconciled.refused:
         raise RepairRefusedError(
             "the repair would remove "
             + ", ".join(
@@ -117,7 +118,7 @@ def _attempt(
                 for table, rows in reconciled.refused.items()
             )
             + f", more than {settings.repair_max_percent} %",
-            hint="If the source is right, run it again with `--repair --yes`.",
+            hint=f"Nothing of these tables was removed; {HOW_TO_ACCEPT}.",
         )
     return Verification(
         reconciled=reconciled,

@@ -8,7 +8,8 @@
     ├── NewerVersionError          a newer version of this program wrote DATA_DIR
     ├── SourceError                PostgreSQL cannot be read
     │   ├── SourceChangedError     it is not the database of the last cycle
-    │   └── SourceSilentError      it stopped answering
+    │   ├── SourceSilentError      it stopped answering
+    │   └── DuplicateKeysError     several rows of a table have the same key
     ├── LakeError                  a Parquet file or the manifest of the lake is unusable
     ├── WarehouseError             the private DuckDB file is unusable
     │   └── WarehouseDamagedError  its bytes are damaged; it is rebuilt from the lake
@@ -98,6 +99,10 @@ class SourceChangedError(SourceError):
 
 class SourceSilentError(SourceError):
     """PostgreSQL, or the network in between, stopped answering."""
+
+
+class DuplicateKeysError(SourceError):
+    """Several rows of a table have the key that should identify one."""
 
 
 class LakeError(AnalyticsError):

@@ -40,8 +40,9 @@ class TableExtract:
         rows, bytes, ms: rows staged, their size as Arrow data, and the time that took.
         whole: days of which all rows are staged: they replace the day's rows here.
         proved: days that were compared with the source row by row.
+        colliding: days that share a key with another day: a row has moved, or is there twice.
         differences: what that comparison found.
-        refused_rows: rows that the source no longer has, too many to remove unasked.
+        refused_rows: rows that the source no longer has, too many to remove unasked: they stay.
         lost: days whose lake file cannot be used; they were read whole.
         is_lost: whether a dimension's file cannot be used; it was read whole.
         has_keys: whether the ids of all rows are staged too (dimensions only).
@@ -56,6 +57,7 @@ class TableExtract:
     ms: int
     whole: DaySet
     proved: DaySet = NO_DAY
+    colliding: DaySet = NO_DAY
     differences: tuple[Difference, ...] = ()
     refused_rows: int = 0
     lost: frozenset[date] = frozenset()

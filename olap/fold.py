@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import msgspec
+
 from olap import ledger
 from olap.days import portions, ranges
 from olap.extract import Extract
@@ -132,9 +134,10 @@ def rebuild(warehouse: Warehouse, manifest: Manifest, *, lost: Places = frozense
         for batch in manifest.batches:
             ledger.record_batch(warehouse, batch)
         for table, state in manifest.tables.items():
-            # Without a watermark the next process reads a lost dimension whole if this one dies.
-            if (table, None) not in lost:
-                ledger.record_table(warehouse, table, state)
+            if (table, None) in lost:
+                # With other columns the next process reads it whole if this one dies.
+                state = msgspec.structs.replace(state, columns="")
+            ledger.record_table(warehouse, table, state)
         ledger.record_state(
             warehouse,
             manifest.source,
@@ -261,6 +264,9 @@ def _record(
     ledger.record_batch(warehouse, batch)
     held = count_rows(warehouse.connection)
     for name, table in extract.tables.items():
+        known = before.tables.get(name) if before else None
+        # A batch that does not read the same days whole does not count these rows again.
+        still_refused = known.refused_rows if known and held[name] != table.source_rows else 0
         state = TableState(
             watermark=extract.watermark,
             relation=table.relation,
@@ -268,6 +274,7 @@ def _record(
             source_rows=table.source_rows,
             rows=held[name],
             outside_rows=table.outside_rows,
+            refused_rows=table.refused_rows or still_refused,
         )
         ledger.record_table(warehouse, name, state)
     is_change = bool(batch.rows_changed or batch.days_rebuilt)

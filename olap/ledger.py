@@ -74,6 +74,7 @@ def read(warehouse: Warehouse) -> Manifest | None:
                 source_rows=row["source_rows"],
                 rows=row["row_count"],
                 outside_rows=row.get("outside_rows", 0),
+                refused_rows=row.get("refused_rows", 0),
             )
             for row in warehouse.records("ledger/read_table_states")
         },
@@ -135,6 +136,7 @@ def record_table(warehouse: Warehouse, table: str, state: TableState) -> None:
         source_rows=state.source_rows,
         row_count=state.rows,
         outside_rows=state.outside_rows,
+        refused_rows=state.refused_rows,
     )
 
 

@@ -77,6 +77,7 @@ class TableState(msgspec.Struct, frozen=True, kw_only=True):
         source_rows: rows the source counted under the last snapshot, inside the coverage.
         rows: rows here after the last batch.
         outside_rows: rows the source counted outside the coverage; they are not kept.
+        refused_rows: rows here that are gone at the source, too many to remove unasked.
     """
 
     watermark: int
@@ -85,6 +86,7 @@ class TableState(msgspec.Struct, frozen=True, kw_only=True):
     source_rows: int
     rows: int
     outside_rows: int = 0
+    refused_rows: int = 0
 
 
 class LakeFile(msgspec.Struct, frozen=True, kw_only=True, order=True):

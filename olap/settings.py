@@ -236,7 +236,8 @@ class Settings:
     )  # fmt: skip
     repair_max_percent: int = _setting(
         Program.PIPELINE, "REPAIR_MAX_PERCENT", _whole(0, 100), 5, "`5`",
-        "percentage of a table's rows that may be removed without `verify --repair --yes`",
+        "percentage of a table's rows that are removed unasked when they are gone at the source; "
+        "of a small table up to 20 rows, if more stay than go; with 0 none",
     )  # fmt: skip
     memory_limit: str = _setting(
         Program.PIPELINE, "DUCKDB_MEMORY_LIMIT", _size, "800MB", "`800MB`",

@@ -10,12 +10,14 @@ generation is published for a while, and the current one is still correct.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from olap.backfill_chunks import read_chunks
+from olap.brake import refusal_text
 from olap.errors import BackfillError
 from olap.layout import Layout
 from olap.manifest import Manifest, Proof, read_manifest
@@ -39,11 +41,16 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableStatus:
-    """One table: rows here, rows at the source in the last batch, UTC days, and proofs."""
+    """One table: rows here, rows at the source in the last batch, UTC days, and proofs.
+
+    Attributes:
+        refused_rows: rows here that are gone at the source, too many to remove unasked.
+    """
 
     rows: int
     source_rows: int
     outside_rows: int
+    refused_rows: int
     days: int
     proof: Proof
 
@@ -113,15 +120,7 @@ def status(layout: Layout, now: datetime, *, interval_seconds: int) -> Status:
     if latest is not None:
         lag = (now - latest.data_through).total_seconds()
         reasons += _lag_reasons(lag, interval_seconds)
-        reasons += [
-            (
-                Level.WARNING,
-                f"{name} has {state.rows:,} rows here and {state.source_rows:,} at the source: "
-                "if the source is right, run `verify --repair --yes`",
-            )
-            for name, state in latest.tables.items()
-            if state.rows != state.source_rows
-        ]
+        reasons += _row_reasons(latest)
     level = max((level for level, _ in reasons), default=Level.OK, key=lambda item: item.exit_code)
     return Status(
         level=level,
@@ -154,6 +153,19 @@ def _lag_reasons(lag: float, interval_seconds: int) -> list[tuple[Level, str]]:
     return []
 
 
+def _row_reasons(manifest: Manifest) -> Iterator[tuple[Level, str]]:
+    """The tables that do not have the rows of the source, and what to do."""
+    for name, state in manifest.tables.items():
+        missing = state.source_rows - state.rows
+        counts = f"{name} has {state.rows:,} rows here and {state.source_rows:,} at the source"
+        if state.refused_rows:
+            yield Level.CRITICAL, refusal_text(name, state.refused_rows, state.rows)
+        elif missing > 0:
+            yield Level.WARNING, f"{counts}: `python -m etl verify --repair` reads what is missing"
+        elif missing < 0:
+            yield Level.WARNING, f"{counts}: `python -m etl verify --repair` removes what is gone"
+
+
 def _tables(manifest: Manifest | None) -> dict[str, TableStatus]:
     if manifest is None:
         return {}
@@ -162,6 +174,7 @@ def _tables(manifest: Manifest | None) -> dict[str, TableStatus]:
             rows=state.rows,
             source_rows=state.source_rows,
             outside_rows=state.outside_rows,
+            refused_rows=state.refused_rows,
             days=manifest.days(name),
             proof=manifest.proof(name),
         )

@@ -75,10 +75,12 @@ class Pipeline:
         """The file analysts open."""
         return self.layout.pointer
 
-    def cycle(self, *, is_full: bool = False) -> CycleReport:
+    def cycle(self, *, is_full: bool = False, may_remove: bool = False) -> CycleReport:
         """Run one cycle and move the clock by a minute."""
         self._prepare()
-        report = run_cycle(self.settings, Secret(self.url), self.clock, is_full=is_full)
+        report = run_cycle(
+            self.settings, Secret(self.url), self.clock, is_full=is_full, may_remove=may_remove
+        )
         self.clock.advance(minutes=1)
         return report
 
@@ -108,6 +110,10 @@ class Pipeline:
     def rebuild(self) -> Manifest:
         """Rebuild the warehouse from the lake."""
         return rebuild_warehouse(self.settings, self.clock)
+
+    def without_brake(self) -> Pipeline:
+        """The same pipeline, which removes all that is gone: most tests have few rows."""
+        return replace(self, settings=replace(self.settings, repair_max_percent=100))
 
     def beside(self, name: str) -> Pipeline:
         """Another pipeline on the same database, with its own DATA_DIR."""

@@ -178,7 +178,7 @@ def test_a_terminal_gets_short_lines_and_the_log_goes_to_a_file(database: str, h
 
 
 def test_status_exits_with_its_level(run: Run, database: str) -> None:
-    """`status` exits with 0 for OK, 1 for WARNING and 2 for CRITICAL."""
+    """`status` exits with 0 for OK and 2 for CRITICAL: all rows gone, until accepted."""
     before = run("status", "--json")
     assert (before.code, json.loads(before.output)["level"]) == (2, "CRITICAL")
     with World(database) as world:
@@ -188,9 +188,16 @@ def test_status_exits_with_its_level(run: Run, database: str) -> None:
         status = json.loads(found.output)
         assert (found.code, status["level"], status["generation"]) == (0, "OK", 1)
         world.execute("delete from messages")
-        run("run")
-    warned = run("status")
-    assert (warned.code, warned.output.splitlines()[0]) == (1, "WARNING")
+        kept = run("run")
+    refusal = "1 of 1 rows of messages are gone at the source and stay here"
+    assert refusal in kept.output
+    told = run("status")
+    assert (told.code, told.output.splitlines()[0]) == (2, "CRITICAL")
+    assert refusal in told.output and "run --full --yes" in told.output
+    assert run("run", "--yes").code == 2
+    assert refusal in run("run", "--full").output
+    assert "0 messages on 0 days" in run("run", "--full", "--yes").output
+    assert run("status").code == 0
 
 
 def test_backfill_prints_its_progress_and_status_the_coverage(run: Run, database: str) -> None:
@@ -279,7 +286,7 @@ def test_a_wrong_setting_is_named(run: Run) -> None:
 def test_another_database_than_last_time_is_refused(
     run: Run, database: str, new_database: Callable[[], str]
 ) -> None:
-    """A DATABASE_URL that names another database is an error, and `--full` accepts it."""
+    """A DATABASE_URL that names another database is an error; `--full --yes` accepts it, empty."""
     with World(database) as world:
         world.message(1)
     run("run")
@@ -287,7 +294,7 @@ def test_another_database_than_last_time_is_refused(
     refused = run("run", DATABASE_URL=other)
     assert refused.code == 1
     assert "names another database" in refused.errors and "--full" in refused.errors
-    accepted = run("run", "--full", DATABASE_URL=other)
+    accepted = run("run", "--full", "--yes", DATABASE_URL=other)
     assert accepted.code == 0, accepted.errors
     assert "0 messages on 0 days" in accepted.output
 

@@ -20,7 +20,7 @@ DAY = {number: at(days=-number).date() for number in range(10)}
 @pytest.fixture
 def pipeline(pipeline: Pipeline) -> Pipeline:
     """A pipeline whose tables are so small that a repair may remove all of their rows."""
-    return replace(pipeline, settings=replace(pipeline.settings, repair_max_percent=100))
+    return pipeline.without_brake()
 
 
 def is_exact(pipeline: Pipeline) -> bool:
@@ -144,13 +144,13 @@ def test_too_many_removals_wait_for_a_yes(pipeline: Pipeline) -> None:
     with World(pipeline.url) as world:
         fill(world)
         careful.cycle()
-        world.execute("delete from messages where id in (%s, %s)", uuid(2), uuid(3))
+        world.execute("delete from messages where id in (%s, %s, %s, %s)", *map(uuid, range(1, 5)))
         world.message(8)
         report = careful.cycle()
-    assert report.reconciled.refused == {"messages": 2}
+    assert report.reconciled.refused == {"messages": 4}
     assert report.is_published
     state = careful.manifest().tables["messages"]
-    assert (state.rows, state.source_rows) == (7, 5)
+    assert (state.rows, state.source_rows, state.refused_rows) == (7, 3, 4)
     pipeline.cycle()
     assert is_exact(pipeline)
 

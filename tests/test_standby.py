@@ -186,7 +186,7 @@ def test_a_restored_copy_of_the_cluster_stops_the_cycle(
     new_pipeline: Callable[[str], Pipeline],
     home: Path,
 ) -> None:
-    """A restored backup, which lacks rows that were read, stops the cycle; `--full` accepts it."""
+    """A restored backup, which lacks rows that were read, stops the cycle until `--full --yes`."""
     restored = backup_of(servers[0], home / "restored")
     pipeline = new_pipeline(replicated.primary)
     with World(replicated.primary) as world:
@@ -200,7 +200,7 @@ def test_a_restored_copy_of_the_cluster_stops_the_cycle(
             pipeline.cycle()
         assert "--full" in caught.value.hint
         assert pipeline.manifest().tables["messages"].rows == 9
-        pipeline.cycle(is_full=True)
+        pipeline.cycle(is_full=True, may_remove=True)
         assert contents.of_views(pipeline.published) == contents.of_source(pipeline.url)
     finally:
         restored.stop()

@@ -131,15 +131,37 @@ def test_the_lag_counts_from_the_last_batch(layout: Layout) -> None:
     assert (found.generation, found.data_through) == (1, TIME)
 
 
-def test_a_count_that_differs_is_a_warning(layout: Layout) -> None:
-    """A table whose count differs from the source warns, with both counts and what to do."""
-    tables = a_manifest().tables | {"events": a_table_state(rows=1_234, source_rows=1_200)}
+@pytest.mark.parametrize(
+    ("source_rows", "way_out"), [(1_200, "removes what is gone"), (1_300, "reads what is missing")]
+)
+def test_a_count_that_differs_is_a_warning(layout: Layout, source_rows: int, way_out: str) -> None:
+    """A table with more or fewer rows than the source warns, and what to do fits the direction."""
+    tables = a_manifest().tables | {"events": a_table_state(rows=1_234, source_rows=source_rows)}
     put(layout, a_manifest(tables=tables))
     found = status_at(layout, timedelta(0))
     assert found.level is Level.WARNING
     assert found.reasons == (
-        "events has 1,234 rows here and 1,200 at the source: "
-        "if the source is right, run `verify --repair --yes`",
+        f"events has 1,234 rows here and {source_rows:,} at the source: "
+        f"`python -m etl verify --repair` {way_out}",
+    )
+
+
+def test_rows_that_stay_although_they_are_gone_are_critical(layout: Layout) -> None:
+    """Each table that keeps what is gone at the source is named, and how to accept the removal."""
+    kept = {
+        "users": a_table_state(rows=10, source_rows=0, refused_rows=10),
+        "events": a_table_state(rows=1_234, source_rows=34, refused_rows=1_200),
+    }
+    put(layout, a_manifest(tables=a_manifest().tables | kept))
+    found = status_at(layout, timedelta(0))
+    assert found.level is Level.CRITICAL
+    way_out = (
+        "are gone at the source and stay here: if the source is right, accept it with "
+        "`python -m etl run --full --yes` or `python -m etl verify --repair --yes`"
+    )
+    assert found.reasons == (
+        f"10 of 10 rows of users {way_out}",
+        f"1,200 of 1,234 rows of events {way_out}",
     )
 
 
@@ -227,6 +249,7 @@ def test_json_has_exactly_the_documented_fields(layout: Layout) -> None:
                 "rows": 20,
                 "source_rows": 20,
                 "outside_rows": 3,
+                "refused_rows": 0,
                 "days": 2,
                 "proof": {"files": 2, "proved_files": 1, "proved_at": None},
             },
@@ -234,6 +257,7 @@ def test_json_has_exactly_the_documented_fields(layout: Layout) -> None:
                 "rows": 10,
                 "source_rows": 10,
                 "outside_rows": 0,
+                "refused_rows": 0,
                 "days": 0,
                 "proof": {"files": 0, "proved_files": 0, "proved_at": None},
             },
@@ -257,7 +281,7 @@ def test_the_text_has_the_same_numbers(layout: Layout, monkeypatch: pytest.Monke
     assert [line.strip() for line in lines[1:3]] == [
         "the last batch is 700 s old, more than 2 intervals of 300 s",
         "messages has 1,234 rows here and 5,678 at the source: "
-        "if the source is right, run `verify --repair --yes`",
+        "`python -m etl verify --repair` reads what is missing",
     ]
     assert "generation    42, published 2026-03-01 12:00:00 UTC" in lines
     assert "data through  2026-03-01 12:00:00 UTC" in lines

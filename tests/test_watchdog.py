@@ -139,12 +139,17 @@ def _moments() -> Iterator[int]:
 
 
 def test_a_finished_full_read_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The new process gets `--full`, which accepts another source, only if it is still pending."""
+    """The new process gets `--full` and `--yes` only while the full read is still pending."""
     started: list[list[str]] = []
     monkeypatch.setattr("os.execv", lambda _, arguments: started.append(arguments[1:]))
-    for is_full in (True, False):
-        command_line._replace_process(5, is_full=is_full)
-    assert [command[3:] for command in started] == [["--every", "5", "--full"], ["--every", "5"]]
+    for is_full, may_remove in ((True, True), (True, False), (False, False)):
+        command_line._replace_process(5, is_full=is_full, may_remove=may_remove)
+    every = ["--every", "5"]
+    assert [command[3:] for command in started] == [
+        [*every, "--full", "--yes"],
+        [*every, "--full"],
+        every,
+    ]
     for command in started:
         assert command[:2] == ["-m", "etl"] and command_line._parser().parse_args(command[2:])
 

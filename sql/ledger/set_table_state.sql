@@ -3,4 +3,4 @@ delete from core.table_states
 where table_name = $table_name;
 
 insert into core.table_states
-values ($table_name, $watermark, $relation, $columns, $source_rows, $row_count, $outside_rows);
+values ($table_name, $watermark, $relation, $columns, $source_rows, $row_count, $outside_rows, $refused_rows);

@@ -7,5 +7,6 @@ create table core.table_states (
     columns varchar not null, -- the columns read, with their types
     source_rows bigint not null, -- rows of the source inside the coverage, counted under the last snapshot
     row_count bigint not null, -- rows in this file after the last batch
-    outside_rows bigint not null -- rows of the source outside the coverage; they are not kept
+    outside_rows bigint not null, -- rows of the source outside the coverage; they are not kept
+    refused_rows bigint not null -- rows in this file that the source lacks, too many to remove unasked
 );
