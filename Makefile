@@ -12,7 +12,7 @@ export DATA_DIR ?= data/chitchat
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup etl backfill serve demo shell status verify check catalog rebuild test test-fast torture lint format bench lock clean
+.PHONY: help setup etl backfill serve demo shell status verify check check-source catalog rebuild test test-fast torture lint format bench lock clean synapse
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -54,6 +54,9 @@ verify: setup  ## compare the data with the source (FROM= TO= REPAIR=1 YES=1)
 check: setup  ## run the checks of sql/checks on the published file
 	@$(RUN) -m olap check
 
+check-source: setup  ## try the mapping on the source: names each defect, writes nothing
+	@$(RUN) -m etl source check
+
 catalog: setup  ## generate sql/README.md from the metrics
 	@mkdir -p build && $(RUN) -m olap catalog > build/catalog.md && mv build/catalog.md sql/README.md
 
@@ -69,8 +72,9 @@ test: setup  ## run the whole test suite against real PostgreSQL and Valkey
 test-fast: setup  ## run the tests without servers that stop, kills, damage, real chats, bench
 	$(RUN) -m pytest -n $(WORKERS_OF_TESTS) -m "not slow" --hypothesis-profile=fast
 
-torture: setup  ## play long random histories and check every generation (MINUTES=30 SEED=)
-	$(RUN) -m tests.random_histories $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
+torture: setup  ## play long random histories and check every generation (MINUTES=30 SEED= SCHEMA=mixed)
+	$(RUN) -m tests.random_histories $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) \
+	  $(if $(SCHEMA),--schema $(SCHEMA))
 
 lint: setup  ## check style, types and SQL
 	$(RUN) -m ruff check .
@@ -84,6 +88,10 @@ format: setup  ## format the code
 
 bench: setup  ## measure speed beside the references, in build/ (ONLY=cycles MESSAGES=50000000)
 	$(RUN) -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(MESSAGES),--messages $(MESSAGES))
+
+synapse: setup  ## use a real Synapse while cycles run, and compare every row (ACTIONS= SEED= MAPPING=)
+	@exec $(RUN) -m tests.synapse $(if $(ACTIONS),--actions $(ACTIONS)) $(if $(SEED),--seed $(SEED)) \
+	  $(if $(MAPPING),--mapping $(MAPPING))
 
 lock: setup  ## update requirements.lock
 	$(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -14,7 +14,7 @@ Its rules:
 * Every error is a problem document (RFC 9457) that says what to do.
 
 `api` imports `olap` and never `etl`. Read in this order: `app`, `endpoints`, `query`, `service`,
-`generations`, `cache`, `redis_cache`, `fast_path`; then `auth`, `limits` and `events`. `client` is
-for other programs, and the server does not import it. `README.md` is for operators and client
-programmers.
+`generations`, `cache`, `redis_cache`, `fast_path`; then `auth`, `limits`, `paths` and `events`.
+`client` is for other programs, and the server does not import it. `README.md` is for operators and
+client programmers.
 """

@@ -6,7 +6,7 @@ import asyncio
 import errno
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from litestar.di import Provide
 from api import endpoints, openapi, problems, spill, telemetry, warmup
 from api.auth import AuthenticationMiddleware, Verifier
 from api.cache import Cache, Memory
-from api.events.handlers import events_router
+from api.events.handlers import events_router, no_events_router
 from api.events.service import Events
 from api.executor import Executor
 from api.fast_path import FastPath, FastPathMiddleware
@@ -25,11 +25,13 @@ from api.generations import Generations
 from api.health import HealthController, MetricsController, refresh_gauges
 from api.limits import LimitMiddleware, Limits
 from api.pages import favicon
+from api.paths import Segments
 from api.redis_cache import RedisCache
 from api.service import AnalyticsService
 from api.telemetry import Telemetry
 from olap.errors import disk_errors
 from olap.layout import Layout
+from olap.mapping import read_mapping
 from olap.reader import Reader
 from olap.settings import Settings
 
@@ -42,7 +44,10 @@ def create_app(settings: Settings) -> Litestar:
 
     Raises:
         SettingsError: no key is set that could verify a token, or a value cannot be used.
+        MappingError: the mapping cannot be used.
     """
+    mapping = read_mapping(settings.source_mapping)
+    ids = mapping.ids
     layout = Layout(settings.data_dir)
     verifier = Verifier.from_settings(settings)
     limits = Limits.from_settings(settings)
@@ -62,7 +67,7 @@ def create_app(settings: Settings) -> Litestar:
     redis_cache = RedisCache(settings.redis_url, ttl_seconds=settings.cache_ttl_seconds)
     cache = Cache(Memory(settings.cache_memory_mb * 1_000_000), redis_cache)
     generations = Generations(
-        layout, reader, endpoints.NEEDED_METRICS, directory=state_directory(settings)
+        layout, reader, endpoints.NEEDED_METRICS, ids=ids, directory=state_directory(settings)
     )
     service = AnalyticsService(
         generations,
@@ -74,12 +79,13 @@ def create_app(settings: Settings) -> Litestar:
     fast_path = FastPath()
     generations.on_switch = cache.memory.keep_only
     generations.warm_up = warmup.warm_up_of(service, fast_path)
-    events = Events(settings)
+    events = None if mapping.events_sink is None else Events(settings)
 
     @asynccontextmanager
     async def running(_: Litestar) -> AsyncIterator[None]:
         with spill.spill_directory(spill_path):
-            async with limits.shared(settings.redis_url), events.running():
+            receiving = events.running() if events is not None else nullcontext()
+            async with limits.shared(settings.redis_url), receiving:
                 await generations.start()
                 gauges = asyncio.create_task(_keep_gauges(generations, redis_cache), name="gauges")
                 try:
@@ -95,7 +101,10 @@ def create_app(settings: Settings) -> Litestar:
         route_handlers=[
             Router(
                 PREFIX,
-                route_handlers=[*endpoints.handlers(service, fast_path), events_router(events)],
+                route_handlers=[
+                    *endpoints.handlers(service, fast_path, ids),
+                    events_router(events) if events else no_events_router(mapping.name),
+                ],
             ),
             HealthController,
             MetricsController,
@@ -109,13 +118,13 @@ def create_app(settings: Settings) -> Litestar:
         dependencies={"generations": _constant(generations), "redis_cache": _constant(redis_cache)},
         cors_config=_cors(settings),
         openapi_config=openapi.config(),
-        plugins=[problems.plugin()],
+        plugins=[problems.plugin(), openapi.IdSchemas(ids)],
         exception_handlers={500: problems.on_defect},
         lifespan=[running],
         logging_config=None,  # `python -m api` has configured all loggers
     )
     # Outside of everything, also of what Litestar answers before any middleware.
-    app.asgi_handler = Telemetry(app.asgi_handler)
+    app.asgi_handler = Telemetry(Segments(app.asgi_handler))
     return app
 
 

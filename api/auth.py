@@ -42,11 +42,11 @@ from litestar.middleware import ASGIMiddleware
 from litestar.security.jwt import Token
 from litestar.types import ASGIApp, Guard, Receive, Scope, Send
 
-from api.ids import Id, parse_id
 from olap.errors import SettingsError
+from olap.ids import Id, IdType, parse_id
 from olap.log import get_logger
+from olap.mapping import read_mapping
 from olap.settings import Settings
-from olap.tables import MESSENGER_IDS
 
 log = get_logger(__name__)
 
@@ -96,11 +96,13 @@ class Verifier:
         self,
         keys: Keys,
         *,
+        user_ids: IdType,
         audience: str | None = None,
         issuer: str | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._keys = keys
+        self._user_ids = user_ids
         self._audience = audience
         self._issuer = issuer
         self._clock = clock
@@ -113,9 +115,11 @@ class Verifier:
 
         Raises:
             SettingsError: no key is set, or a key cannot be used.
+            MappingError: the mapping, which tells the type of a user's id, cannot be used.
         """
         return cls(
             Keys.from_settings(settings),
+            user_ids=read_mapping(settings.source_mapping).ids.user,
             audience=settings.jwt_audience,
             issuer=settings.jwt_issuer,
         )
@@ -161,7 +165,7 @@ class Verifier:
             raise _refusal("no key here verifies a token with this `alg` and `kid`")
         for key in candidates:
             try:
-                return _principal_of(self._decode(token, key))
+                return _principal_of(self._decode(token, key), self._user_ids)
             except NotAuthorizedException as error:
                 refusal = error
                 if not isinstance(error.__cause__, jwt.InvalidSignatureError):
@@ -198,26 +202,19 @@ class _Claims(Token):
         return payload
 
 
-def _principal_of(token: Token) -> Principal:
+def _principal_of(token: Token, user_ids: IdType) -> Principal:
     try:
         role = Role(str(token.extras.get("role")))
     except ValueError:
         raise _refusal(f"the token's `role` is none of {', '.join(Role)}") from None
+    expires_at = token.exp.timestamp()
+    if role is not Role.MEMBER:
+        return Principal(token.sub, role, expires_at)
     try:
-        subject = canonical_subject(role, token.sub)
+        viewer = parse_id(user_ids, token.sub)
     except ValueError as error:
         raise _refusal(f"the token's `sub` is not the id of a user: it {error}") from None
-    viewer = parse_id(MESSENGER_IDS["user"], subject) if role is Role.MEMBER else None
-    return Principal(subject, role, token.exp.timestamp(), viewer)
-
-
-def canonical_subject(role: Role, subject: str) -> str:
-    """The subject in its canonical form.
-
-    Raises:
-        ValueError: a member's subject is not the id of a user; the message shows the form.
-    """
-    return str(parse_id(MESSENGER_IDS["user"], subject)) if role is Role.MEMBER else subject
+    return Principal(str(viewer), role, expires_at, viewer)
 
 
 # PyJWT's errors in words for the person who issued the token.
@@ -301,6 +298,7 @@ def make_token(
 
     Raises:
         SettingsError: `JWT_SECRET` is not set, or a member's subject is not the id of a user.
+        MappingError: the mapping, which tells the type of a user's id, cannot be used.
     """
     if settings.jwt_secret is None:
         raise SettingsError(
@@ -308,13 +306,14 @@ def make_token(
             hint="Set it, or get a token from the issuer of JWT_PUBLIC_KEY or JWT_JWKS_FILE.",
         )
     Keys.from_settings(settings)
-    try:
-        subject = canonical_subject(role, subject)
-    except ValueError as error:
-        raise SettingsError(
-            f"the subject {subject!r} is not the id of a user: it {error}",
-            hint="A member's subject is the id of a user of the messenger.",
-        ) from None
+    if role is Role.MEMBER:
+        try:
+            subject = str(parse_id(read_mapping(settings.source_mapping).ids.user, subject))
+        except ValueError as error:
+            raise SettingsError(
+                f"the subject {subject!r} is not the id of a user: it {error}",
+                hint="A member's subject is the id of a user of the messenger.",
+            ) from None
     claims = {"sub": subject, "role": role.value, "iat": now, "exp": now + lifetime}
     if settings.jwt_audience is not None:
         claims["aud"] = settings.jwt_audience

@@ -28,7 +28,7 @@ from litestar.types import Guard
 from api import openapi
 from api.auth import Principal, Role, require_role
 from api.fast_path import EntryResponse, FastPath
-from api.ids import Id
+from api.generations import Generation
 from api.parameters import (
     ConversationFilter,
     ConversationPath,
@@ -63,14 +63,19 @@ from api.schemas import (
     EngagementMetrics,
     EventBucket,
     EventCount,
+    LastActivity,
     LivelyConversation,
     MessageStats,
+    OfReceipts,
+    ReadConversation,
     Sender,
+    UnreadConversation,
     UserId,
     plain,
     structs,
 )
 from api.service import AnalyticsService
+from olap.ids import Id, IdTypes
 
 ENDPOINTS: list[Endpoint] = []
 
@@ -326,25 +331,15 @@ class UserActivity(msgspec.Struct, kw_only=True):
     user_id: UserId
     period_days: int
     messages_sent: Count
-    messages_read: Count
+    messages_read: OfReceipts[Count]
     active_conversations: Count
     avg_messages_per_day: Decimals
     first_message_date: datetime | None
-    last_activity_date: datetime | None
+    last_activity_date: LastActivity
     generation: int
     data_through: datetime
     since: datetime
     until: datetime
-
-
-_NO_ACTIVITY = {
-    "messages_sent": 0,
-    "messages_read": 0,
-    "active_conversations": 0,
-    "avg_messages_per_day": 0.0,
-    "first_message_date": None,
-    "last_activity_date": None,
-}
 
 
 @endpoint("/user/{user_id:str}", "What one person did", metrics=("user_activity_v1",))
@@ -355,8 +350,21 @@ async def user(ask: Ask, query: BoundQuery[UserParameters]) -> UserActivity:
     if not rows and user_id != query.viewer:
         raise not_found()
     # The viewers themselves exist, even before the messenger's row for them has been extracted.
-    found = plain(rows[0]) if rows else _NO_ACTIVITY | {"user_id": user_id}
+    found = plain(rows[0]) if rows else _no_activity(user_id, query.generation)
     return msgspec.convert(found | {"period_days": query.span.days} | query.about, UserActivity)
+
+
+def _no_activity(user_id: Id, generation: Generation) -> dict[str, Any]:
+    """What a person did of whom the messenger has no row."""
+    return {
+        "user_id": user_id,
+        "messages_sent": 0,
+        "messages_read": None if "read_receipts" in generation.missing else 0,
+        "active_conversations": 0,
+        "avg_messages_per_day": 0.0,
+        "first_message_date": None,
+        "last_activity_date": None,
+    }
 
 
 class Engagement(msgspec.Struct, kw_only=True):
@@ -393,8 +401,8 @@ class ActiveUsersParameters(Parameters):
 class ActiveUsers(ActiveUsersNow, kw_only=True):
     """`GET /active-users`."""
 
-    active_readers: Count
-    active_any: Count
+    active_readers: OfReceipts[Count]
+    active_any: OfReceipts[Count]
     generation: int
     data_through: datetime
     since: datetime
@@ -429,12 +437,12 @@ class Conversation(msgspec.Struct, kw_only=True):
     conversation_id: ConversationId
     type: str | None
     title: str | None
-    created_at: datetime
+    created_at: datetime | None
     participant_count: Count
     active_participants: Count
     message_count: Count
-    messages_per_day: Decimals
-    conversation_age_days: int
+    messages_per_day: Decimals | None
+    conversation_age_days: int | None
     first_message_date: datetime | None
     last_message_date: datetime | None
     generation: int
@@ -495,6 +503,82 @@ async def top_conversations(
         sort_by=given.sort_by.value,
     )
     return TopConversations(conversations=structs(LivelyConversation, rows), **query.about)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnreadParameters(RowsParameters):
+    """The parameters of `/user/{user_id}/unread`."""
+
+    user_id: UserPath
+
+
+class Unread(msgspec.Struct, kw_only=True):
+    """`GET /user/{user_id}/unread`."""
+
+    user_id: UserId
+    unread: list[UnreadConversation]
+    generation: int
+    data_through: datetime
+    until: datetime
+
+
+@endpoint(
+    "/user/{user_id:str}/unread",
+    "What one person has not read yet",
+    metrics=("unread_v1",),
+    checks=("user_activity_v1",),
+    rows=("unread", UnreadConversation),
+)
+async def unread(ask: Ask, query: BoundQuery[UnreadParameters]) -> Unread:
+    """The number of unread messages in each conversation of a person."""
+    user_id = query.parameters.user_id
+    await _require_filters(ask, query, None, user_id)
+    rows = await ask("unread_v1", for_user=user_id, **query.scope)
+    return Unread(
+        user_id=user_id,
+        unread=structs(UnreadConversation, rows),
+        until=query.data_through,
+        **query.about,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadThroughParameters(RowsParameters):
+    """The parameters of `/read-through`."""
+
+    conversation_id: ConversationFilter = None
+    limit: Limit50 = 10
+
+
+class ReadThrough(msgspec.Struct, kw_only=True):
+    """`GET /read-through`."""
+
+    conversations: list[ReadConversation]
+    generation: int
+    data_through: datetime
+    until: datetime
+
+
+@endpoint(
+    "/read-through",
+    "Who has read the newest messages",
+    metrics=("read_through_v1",),
+    checks=_EXISTS,
+    rows=("conversations", ReadConversation),
+)
+async def read_through(ask: Ask, query: BoundQuery[ReadThroughParameters]) -> ReadThrough:
+    """Which share of the members of each conversation have read its newest message."""
+    given = query.parameters
+    await _require_filters(ask, query, given.conversation_id)
+    rows = await ask(
+        "read_through_v1",
+        for_conversation=given.conversation_id,
+        top_n=given.limit,
+        **query.scope,
+    )
+    return ReadThrough(
+        conversations=structs(ReadConversation, rows), until=query.data_through, **query.about
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -561,20 +645,24 @@ async def event_timeline(ask: Ask, query: BoundQuery[EventTimelineParameters]) -
 NEEDED_METRICS = frozenset(metric for one in ENDPOINTS for metric in one.metrics)
 
 
-def handlers(service: AnalyticsService, fast_path: FastPath) -> list[HTTPRouteHandler]:
-    """The handlers of all endpoints."""
-    return [_handler(one, service, fast_path) for one in ENDPOINTS]
+def handlers(
+    service: AnalyticsService, fast_path: FastPath, ids: IdTypes
+) -> list[HTTPRouteHandler]:
+    """The handlers of all endpoints, for a messenger with these types of ids."""
+    return [_handler(one, service, fast_path, ids) for one in ENDPOINTS]
 
 
 def _handler(
-    declared: Endpoint, service: AnalyticsService, fast_path: FastPath
+    declared: Endpoint, service: AnalyticsService, fast_path: FastPath, ids: IdTypes
 ) -> HTTPRouteHandler:
     async def handle(
         request: Request[Principal, Any, Any],
         parameters: SkipValidation[NamedDependency[Parameters]],
     ) -> EntryResponse[Any]:
         principal = request.user
-        query = Query(endpoint=declared, viewer=principal.viewer, parameters=parameters)
+        query = Query(
+            endpoint=declared, viewer=principal.viewer, parameters=parameters.with_ids(ids)
+        )
         entry, source = await service.answer(query, principal)
         if parameters.generation is None:
             fast_path.put(request.scope, query)

@@ -11,8 +11,8 @@ moves it for all. A pointer to a generation that does not exist (collected, anot
 from scratch that begins at 1 again) is ignored. A generation is identified by its number *and* a
 digest of its manifest, its **tag**, because numbers begin at 1 again when DATA_DIR is emptied.
 
-If nothing is published yet, or a generation lacks a metric, the old one serves, or a problem says
-why none does, and `/health/ready` shows it too.
+If nothing is published yet, or a generation lacks a metric or has other types of ids than the
+mapping, the old one serves, or a problem says why none does, and `/health/ready` shows it too.
 """
 
 from __future__ import annotations
@@ -21,19 +21,22 @@ import asyncio
 import fcntl
 import hashlib
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import asdict
 
 from api.problems import Problem, unavailable
+from olap.catalog import missing_tables
 from olap.errors import AnalyticsError
+from olap.ids import IdTypes
 from olap.layout import Layout, write_durably
 from olap.log import get_logger
-from olap.manifest import read_manifest
+from olap.manifest import SourceShape, read_manifest
 from olap.publish import generation_numbers
 from olap.reader import Reader
 
@@ -52,7 +55,8 @@ class Generation:
         tag: its number and a digest of its manifest: no two generations ever share it.
         data_through, generated_at: from its manifest, aware UTC.
         proved_at: since when every table has been proved equal to the source; None = not yet.
-        missing: metrics that the API reads and the generation lacks; with any it cannot serve.
+        missing: why a table is not available, by its name; what it would tell is unknown, not 0.
+        fault: why it cannot serve; None if it can.
         prefix: the beginning of the cache keys of its answers.
     """
 
@@ -61,7 +65,8 @@ class Generation:
     data_through: datetime
     generated_at: datetime
     proved_at: datetime | None
-    missing: tuple[str, ...]
+    missing: Mapping[str, str]
+    fault: str | None
     prefix: str
 
     @property
@@ -99,6 +104,7 @@ class Generations:
         needed: frozenset[str],
         *,
         directory: Path,
+        ids: IdTypes,
         poll_seconds: float = 1.0,
     ) -> None:
         """Nothing is opened before `start`.
@@ -106,6 +112,7 @@ class Generations:
         Args:
             needed: the metrics that the API reads.
             directory: the directory of the pointer file, which all workers share.
+            ids: the types of ids that the API reads and writes.
             poll_seconds: how often the ETL's symlink is checked.
 
         Attributes:
@@ -116,6 +123,7 @@ class Generations:
         self._layout = layout
         self._reader = reader
         self._needed = needed
+        self._ids = ids
         self._pointer = directory / _POINTER
         self._poll_seconds = poll_seconds
         self._open: dict[str, Generation] = {}
@@ -189,7 +197,7 @@ class Generations:
             generation = await self._opened(number)
         except AnalyticsError:
             raise gone(current, None) from None
-        if generation.missing:
+        if generation.fault is not None:
             raise gone(current, None)
         return generation
 
@@ -208,8 +216,8 @@ class Generations:
             await asyncio.to_thread(self._move, newest)  # the pointer may have been removed
             await self._follow(again=True)
             return
-        if newest.missing:
-            self._refuse(number, f"it lacks the metrics {', '.join(newest.missing)}")
+        if newest.fault is not None:
+            self._refuse(number, newest.fault)
             return
         await self.warm_up(newest)
         await asyncio.to_thread(self._move, newest)
@@ -263,7 +271,7 @@ class Generations:
                 log.warning("generation.pointer_unusable", reason=error.message)
                 self._pointer_version = version
                 return
-            if generation.tag == pointer.tag and not generation.missing:
+            if generation.tag == pointer.tag and generation.fault is None:
                 self._switch(generation)
             self._pointer_version = version
 
@@ -316,9 +324,21 @@ class Generations:
             data_through=manifest.data_through,
             generated_at=manifest.generated_at,
             proved_at=manifest.proved_at,
-            missing=tuple(sorted(self._needed - has)),
+            missing=missing_tables(manifest),
+            fault=self._fault(manifest.shape, has),
             prefix=f"{_KEY_PREFIX}{tag}:",
         )
+
+    def _fault(self, shape: SourceShape, metrics: frozenset[str]) -> str | None:
+        """Why a generation of this shape and with these metrics cannot serve."""
+        if shape.ids != self._ids:
+            return (
+                f"its ids are {_described(shape.ids)} (mapping {shape.mapping}), and those of the "
+                f"API are {_described(self._ids)}: set SOURCE_MAPPING as the pipeline has it"
+            )
+        if missing := sorted(self._needed - metrics):
+            return f"it lacks the metrics {', '.join(missing)}"
+        return None
 
     def _tag(self, number: int) -> str:
         try:
@@ -364,6 +384,10 @@ def gone(current: Generation, before: int | None) -> Problem:
         f"generation does not exist any more; there are {current.number}{others}.",
         parameter="generation",
     )
+
+
+def _described(ids: IdTypes) -> str:
+    return ", ".join(f"{kind} {type_}" for kind, type_ in asdict(ids).items())
 
 
 def _schema(tag: str) -> str:

@@ -7,8 +7,8 @@ document, the file that an analyst opens and the numbers agree.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from litestar import Router
 from litestar.openapi.config import OpenAPIConfig
@@ -16,6 +16,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import (
     Components,
+    OpenAPIFormat,
     OpenAPIHeader,
     OpenAPIMediaType,
     OpenAPIResponse,
@@ -25,13 +26,16 @@ from litestar.openapi.spec import (
     SecurityScheme,
     Tag,
 )
+from litestar.plugins import OpenAPISchemaPlugin
+from litestar.typing import FieldDefinition
 
 from api.auth import PUBLIC
 from api.pages import DocsPlugin
 from api.problems import MEDIA_TYPE as PROBLEM_JSON
 from api.problems import ProblemDocument
 from api.query import Endpoint
-from olap.catalog import metrics
+from api.schemas import IdOf
+from olap.ids import STRING_LENGTH_MAX, IdType, IdTypes
 
 TITLE: Final = "Messenger analytics"
 VERSION: Final = "1.0.0"
@@ -60,7 +64,7 @@ _PROBLEMS: Final = {
     400: "A parameter cannot be used; `parameter` names it.",
     401: "There is no token, or it is not valid.",
     403: "The token's role does not allow this.",
-    404: "It does not exist, or you may not see it.",
+    404: "It does not exist, you may not see it, or this messenger does not keep it.",
     410: "The pinned generation cannot be read any more.",
     413: "The body is too large.",
     429: "Too many requests, or too many computed answers; see `Retry-After`.",
@@ -68,15 +72,65 @@ _PROBLEMS: Final = {
 }
 EXPOSED_HEADERS: Final = (*_HEADERS, "Retry-After")
 
+_TEXT: Final = Schema(type=OpenAPIType.STRING)
+_NULL: Final = Schema(type=OpenAPIType.NULL)
+_ID_LENGTHS: Final = {"min_length": 1, "max_length": STRING_LENGTH_MAX}
+# What a text must be to spell an id of each type.
+_SPELLINGS: Final[Mapping[IdType, dict[str, Any]]] = {
+    IdType.INTEGER: {"pattern": "^(0|-?[1-9][0-9]{0,17})$"},
+    IdType.UUID: {"format": OpenAPIFormat.UUID},
+    IdType.STRING: _ID_LENGTHS,
+}
+
 
 def description_of(endpoint: Endpoint) -> str:
     """The definitions of the metrics that an endpoint shows, from their SQL files."""
-    by_macro = {metric.macro: metric for metric in metrics()}
-    return "\n\n".join(
-        f"**{metric.macro}**: {metric.definition} Grain: {metric.grain}. Scope: {metric.scope}. "
-        f"{metric.rules}"
-        for metric in (by_macro[macro] for macro in endpoint.shown)
+    return "\n\n".join(f"**{metric.macro}**: {metric.comment}" for metric in endpoint.shown)
+
+
+def id_in_answer(type_: IdType) -> Schema:
+    """An id in an answer."""
+    if type_ is IdType.INTEGER:
+        return Schema(type=OpenAPIType.INTEGER)
+    return Schema(
+        type=OpenAPIType.STRING, format=OpenAPIFormat.UUID if type_ is IdType.UUID else None
     )
+
+
+def id_in_body(type_: IdType, description: str) -> Schema:
+    """An id in a body, or null."""
+    limits: dict[str, Any] = {
+        IdType.INTEGER: {"minimum": -(2**63), "maximum": 2**63 - 1},
+        IdType.UUID: {},
+        IdType.STRING: _ID_LENGTHS,
+    }[type_]
+    return Schema(description=description, one_of=[replace(id_in_answer(type_), **limits), _NULL])
+
+
+class IdSchemas(OpenAPISchemaPlugin):
+    """Describes what `IdOf` marks by the type that the mapping gives it."""
+
+    def __init__(self, ids: IdTypes) -> None:
+        self._ids = ids
+
+    def is_plugin_supported_field(self, field_definition: FieldDefinition) -> bool:
+        """Whether it is an id."""
+        return _mark(field_definition) is not None
+
+    def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: Any) -> Schema:
+        """The schema of an id."""
+        mark = _mark(field_definition)
+        assert mark is not None
+        type_ = self._ids.of(mark.kind)
+        if not mark.is_text:
+            return id_in_answer(type_)
+        if field_definition.has_default:
+            return Schema(one_of=[_TEXT, _NULL], **_SPELLINGS[type_])
+        return replace(_TEXT, **_SPELLINGS[type_])
+
+
+def _mark(field: FieldDefinition) -> IdOf | None:
+    return next((one for one in field.metadata if isinstance(one, IdOf)), None)
 
 
 @dataclass

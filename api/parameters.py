@@ -6,13 +6,12 @@ Litestar validates them by these declarations and writes them into the OpenAPI d
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-from litestar.openapi.spec.enums import OpenAPIFormat
 from litestar.params import PathParameter, QueryParameter
 
-from api.ids import Id
-from api.schemas import Format
+from api.schemas import Format, IdOf
+from olap.ids import Id
 
 
 class Every(StrEnum):
@@ -88,27 +87,22 @@ SortBy = Annotated[
         description="Rank by messages, by people who wrote, or by messages per person (activity)."
     ),
 ]
-# Ids arrive as text; `query.Parameters` validates them and replaces the text by the id.
+# Ids arrive as text; `query.Parameters.with_ids` validates them and replaces the text by the id.
 if TYPE_CHECKING:
     ConversationFilter = Id | None
     UserFilter = Id | None
     ConversationPath = Id
     UserPath = Id
 else:
-    _USER_ID = {"pattern": "^(0|-?[1-9][0-9]{0,17})$"}
-    _CONVERSATION_ID = {"format": OpenAPIFormat.UUID}
+    _USER_ID = IdOf("user", is_text=True)
+    _CONVERSATION_ID = IdOf("conversation", is_text=True)
     ConversationFilter = Annotated[
-        str | None,
-        QueryParameter(description="Only this conversation.", schema_extra=_CONVERSATION_ID),
+        Any, QueryParameter(description="Only this conversation."), _CONVERSATION_ID
     ]
     UserFilter = Annotated[
-        str | None,
-        QueryParameter(description="Only messages from this person.", schema_extra=_USER_ID),
+        Any, QueryParameter(description="Only messages from this person."), _USER_ID
     ]
     ConversationPath = Annotated[
-        str, PathParameter(description="The conversation.", schema_extra=_CONVERSATION_ID)
+        Any, PathParameter(description="The conversation."), _CONVERSATION_ID
     ]
-    UserPath = Annotated[str, PathParameter(description="The person.", schema_extra=_USER_ID)]
-
-# Which parameters are ids, and of what.
-ID_KINDS = {"conversation_id": "conversation", "user_id": "user", "user_id_filter": "user"}
+    UserPath = Annotated[Any, PathParameter(description="The person."), _USER_ID]

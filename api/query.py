@@ -17,25 +17,26 @@ midnight in `tz`; an end that is a date includes that day. A later end is moved 
 # No `from __future__ import annotations`: Litestar resolves the annotations of a struct in the
 # module of its subclass, so those of the base classes here must be types and not text.
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import resources
-from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast, get_type_hints
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar, cast, get_type_hints
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import msgspec
-from litestar.params import QueryParameter
+from litestar.params import PathParameter, QueryParameter
 
 from api.generations import Generation
-from api.ids import Id, parse_id
-from api.parameters import ID_KINDS, Bots, Days90, Days365, End, Form, Pin, Start, Tz
+from api.parameters import Bots, Days90, Days365, End, Form, Pin, Start, Tz
+from api.paths import decoded
 from api.problems import bad_parameter
-from api.schemas import Format
+from api.schemas import Format, IdOf
+from olap.catalog import Metric, metrics
+from olap.ids import Id, IdTypes, parse_id
 from olap.manifest import naive_utc
 from olap.reader import Rows
-from olap.tables import MESSENGER_IDS
 from olap.timezones import zone_names
 
 ONE_DAY = timedelta(days=1)
@@ -164,8 +165,8 @@ def _instant(name: str, text: str, zone: ZoneInfo, *, is_end: bool) -> datetime:
 class Parameters:
     """The parameters that every endpoint has; the structs in `endpoints` add their own.
 
-    Litestar creates one per request. A field is part of the cache key unless the base classes here
-    put it there in another way.
+    Litestar creates one per request, with ids as text. A field is part of the cache key unless the
+    base classes here put it there in another way.
 
     Attributes:
         HAS_BUCKETS: whether the answer depends on `tz` itself, and not only through dates.
@@ -186,13 +187,22 @@ class Parameters:
             Problem: 400, it names the parameter that cannot be used.
         """
         object.__setattr__(self, "period", self._period())
-        for name, kind in ID_KINDS.items():
-            text = getattr(self, name, None)
+
+    def with_ids(self, ids: IdTypes) -> Self:
+        """The parameters of a request with ids in place of the texts that spell them.
+
+        Raises:
+            Problem: 400, it names the parameter that spells no id of its type.
+        """
+        found: dict[str, Id] = {}
+        for name, (kind, is_in_path) in self.id_parameters().items():
+            text = getattr(self, name)
             if text is not None:
                 try:
-                    object.__setattr__(self, name, parse_id(MESSENGER_IDS[kind], text))
+                    found[name] = parse_id(ids.of(kind), decoded(text) if is_in_path else text)
                 except ValueError as error:
                     raise bad_parameter(name, str(error)) from None
+        return replace(self, **cast("dict[str, Any]", found)) if found else self
 
     def _period(self) -> Period | None:
         """The period; an endpoint without one only has a zone to validate."""
@@ -221,6 +231,19 @@ class Parameters:
             for found in getattr(hint, "__metadata__", ())
             if isinstance(found, QueryParameter)
         )
+
+    @classmethod
+    @cache
+    def id_parameters(cls) -> dict[str, tuple[str, bool]]:
+        """The parameters that are ids: of what kind, and whether the path has them."""
+        found: dict[str, tuple[str, bool]] = {}
+        for name, hint in get_type_hints(cls, include_extras=True).items():
+            metadata = getattr(hint, "__metadata__", ())
+            is_in_path = any(isinstance(one, PathParameter) for one in metadata)
+            found.update(
+                (name, (one.kind, is_in_path)) for one in metadata if isinstance(one, IdOf)
+            )
+        return found
 
 
 # `Query.key` contains the period, the bots and the format; no key contains a pinned generation.
@@ -320,9 +343,16 @@ class Endpoint:
     tags: tuple[str, ...]
 
     @property
-    def shown(self) -> tuple[str, ...]:
+    def shown(self) -> tuple[Metric, ...]:
         """The metrics whose numbers the answer shows."""
-        return tuple(metric for metric in self.metrics if metric not in self.checks)
+        by_macro = {metric.macro: metric for metric in metrics()}
+        return tuple(by_macro[macro] for macro in self.metrics if macro not in self.checks)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The tables without which there is no answer."""
+        needs = [metric.needs for metric in self.shown if metric.needs is not None]
+        return tuple(need.table for need in needs if not need.columns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

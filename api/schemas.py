@@ -10,22 +10,51 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, TypeVar
-from uuid import UUID
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
 
+from olap.ids import Id
 from olap.reader import Rows
 
-UserId = int
-ConversationId = UUID
+
+@dataclass(frozen=True, slots=True)
+class IdOf:
+    """Marks an id in an annotation; its type is the mapping's (`openapi.IdSchemas`).
+
+    Attributes:
+        kind: user, conversation or event.
+        is_text: whether it is spelled as text, as in a URL, whatever its type.
+    """
+
+    kind: str
+    is_text: bool = False
+
+
+# JSON has integers as numbers, uuids and strings as strings; msgspec writes each id by its type.
+if TYPE_CHECKING:
+    UserId = Id
+    ConversationId = Id
+    EventId = Id
+else:
+    UserId = Annotated[Any, IdOf("user")]
+    ConversationId = Annotated[Any, IdOf("conversation")]
+    EventId = Annotated[Any, IdOf("event")]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Decimals = Annotated[float, msgspec.Meta(ge=0)]
 
 T = TypeVar("T")
+# What a messenger does not keep is unknown, and not 0.
+OfReceipts = Annotated[
+    T | None, msgspec.Meta(description="null where the messenger has no read receipts")
+]
+LastActivity = Annotated[
+    datetime | None, msgspec.Meta(description="null = none yet, or no read receipts to tell it")
+]
 
 
 class Format(StrEnum):
@@ -123,6 +152,31 @@ class LivelyConversation(msgspec.Struct, kw_only=True):
     message_count: Count
     participant_count: Count
     messages_per_day: Decimals
+
+
+class UnreadConversation(msgspec.Struct, kw_only=True):
+    """What one person has not read yet in one conversation."""
+
+    conversation_id: ConversationId
+    type: str | None
+    title: str | None
+    unread_count: Count
+    first_unread_at: datetime | None
+    newest_message_at: datetime | None
+    read_through_at: datetime | None
+    marked_at: datetime | None
+
+
+class ReadConversation(msgspec.Struct, kw_only=True):
+    """How many members of a conversation have read its newest message."""
+
+    conversation_id: ConversationId
+    type: str | None
+    title: str | None
+    member_count: Count
+    read_count: Count
+    read_share: Decimals
+    newest_message_at: datetime
 
 
 def plain(row: dict[str, Any]) -> dict[str, Any]:

@@ -18,12 +18,12 @@ from api.auth import Principal
 from api.cache import Cache, Entry, NotStartedError, Source
 from api.executor import Executor
 from api.generations import Generation, Generations
-from api.ids import Id
 from api.limits import Limits
 from api.problems import MEDIA_TYPE, Problem, body_of, unavailable
 from api.query import BoundQuery, Query
 from api.schemas import Format, to_csv, to_json
 from olap import sqlfiles
+from olap.ids import Id
 from olap.reader import Rows
 
 _VISIBILITIES_MAX = 10_000
@@ -140,6 +140,7 @@ class AnalyticsService:
             return await self._executor.ask(bound.generation, metric, parameters)
 
         try:
+            _require_tables(bound)
             answer = await endpoint.compute(ask, bound)
         except Problem as problem:
             if problem.status_code != HTTPStatus.NOT_FOUND:
@@ -152,3 +153,12 @@ class AnalyticsService:
         else:
             body = to_json(answer)
         return Entry.of(bound.key, 200, form.media_type, body)
+
+
+def _require_tables(bound: BoundQuery[Any]) -> None:
+    """404 where an answer is about what the messenger does not keep: that is unknown, and not 0."""
+    missing = bound.generation.missing
+    for table in bound.query.endpoint.needs:
+        if table in missing:
+            reason = missing[table]
+            raise Problem(HTTPStatus.NOT_FOUND, f"{reason[0].upper()}{reason[1:]}.")

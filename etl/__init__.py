@@ -10,9 +10,12 @@ A cycle, in order (`cycle.run_cycle`):
 5. read again what does not match the source's counts (`reconcile`);
 6. publish a generation if anything changed, and collect what no kept generation references.
 
-`source` reads PostgreSQL by the statements of `forms`, `watchdog` gives it time limits, `guards`
-decides whether it is the database of the last cycle and which tables must be read whole. `backfill`
-reads a large messenger in chunks and ends with a cycle; `verify` and `erase` use the same parts;
+`source` reads PostgreSQL by the statements of `forms`, `watchdog` gives it time limits, and
+`source_errors` says what to do when it fails. `relations` judges the tables that are read; `guards`
+decides whether this is the database of the last cycle and which tables must be read whole.
+`backfill` reads a large messenger in chunks and ends with a cycle; `verify` and `erase` use the
+same parts.
+`check` tries a mapping before anything is copied, and `role` writes the SQL of a role for it;
 `sandbox` is a messenger to try all this on. `api` does not import `etl`, and `etl` does not import
 `api`.
 """

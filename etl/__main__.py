@@ -17,15 +17,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import msgspec
 
 from etl.backfill import backfill
+from etl.check import check_source
 from etl.cycle import CycleReport, publish_again, rebuild_warehouse, run_cycle
-from etl.erase import erase
+from etl.erase import erase, parse_user
 from etl.report import (
     backfill_text,
+    check_text,
     cycle_line,
     cycle_text,
     error_text,
@@ -36,6 +38,7 @@ from etl.report import (
     status_text,
     verification_text,
 )
+from etl.role import role_sql
 from etl.verify import verify
 from etl.watchdog import abandoned_calls
 from olap import log as logs
@@ -43,11 +46,13 @@ from olap.days import DayRange
 from olap.errors import AnalyticsError, SettingsError, SourceChangedError
 from olap.layout import Layout
 from olap.log import LogFile, get_logger
+from olap.mapping import read_mapping
 from olap.settings import Secret, Settings
 from olap.status import status
 
 log = get_logger(__name__)
 
+SANDBOX_MAPPING = "messenger"
 # Ctrl-C, a service manager, and a closed terminal.
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -115,7 +120,16 @@ def _parser() -> argparse.ArgumentParser:
         help="allow the repair to remove more than REPAIR_MAX_PERCENT of a table",
     )  # fmt: skip
     forget = command("erase", _erase, "remove every trace of a deleted user")
-    forget.add_argument("user", type=int, metavar="USER", help="the id of the user")
+    forget.add_argument("user", metavar="USER", help="the id of the user")
+    source = command(
+        "source", _source_check, "check the mapping, or print the SQL of a role for it"
+    )
+    parts = source.add_subparsers(required=True, metavar="part")
+    tried = parts.add_parser("check", help="try the mapping on the source; writes nothing")
+    tried.set_defaults(command=_source_check)
+    tried.add_argument("--json", action="store_true", help="as one JSON object")
+    role = parts.add_parser("role", help="print the SQL of a role that can read the source")
+    role.set_defaults(command=_source_role)
     command("rebuild", _rebuild, "rebuild the warehouse from the lake alone")
     command("publish", _publish, "publish again, with the metrics of this version")
     command("demo", _demo, "run a live sandbox, a cycle every 15 seconds, and the API")
@@ -291,7 +305,11 @@ def _verify(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _erase(settings: Settings, options: argparse.Namespace) -> int:
-    show(receipt_text(erase(settings, options.user, _now), Layout(settings.data_dir)))
+    show(
+        receipt_text(
+            erase(settings, parse_user(settings, options.user), _now), Layout(settings.data_dir)
+        )
+    )
     return 0
 
 
@@ -319,6 +337,38 @@ def _publish(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
+def _source_check(settings: Settings, options: argparse.Namespace) -> int:
+    read_mapping(settings.source_mapping)  # an error here needs no database
+    with _source_as_it_is(settings, sys.stderr) as url:
+        found = check_source(settings, url)
+    if options.json:
+        print(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+    else:
+        show(check_text(found))
+    return 1 if found.errors else 0
+
+
+def _source_role(settings: Settings, options: argparse.Namespace) -> int:
+    show(role_sql(read_mapping(settings.source_mapping)))
+    return 0
+
+
+@contextmanager
+def _source_as_it_is(settings: Settings, stream: TextIO) -> Iterator[Secret]:
+    """The database to read, without a DATA_DIR to write to."""
+    if settings.database_url is not None:
+        yield settings.database_url
+        return
+    from etl.sandbox.messenger import sandbox_messenger
+
+    def say(text: str) -> None:
+        show(text, stream)
+
+    say(f"DATABASE_URL is not set: reading the sandbox in {settings.sandbox_dir}.")
+    with sandbox_messenger(settings, _now(), say) as url:
+        yield url
+
+
 @contextmanager
 def _source(settings: Settings) -> Iterator[Secret]:
     """The database to read: `DATABASE_URL`, or the sandbox's."""
@@ -340,6 +390,12 @@ def _sandbox(settings: Settings) -> Iterator[Secret]:
     # The sandbox is an optional extra: reading a real database needs none of its packages.
     from etl.sandbox.messenger import sandbox_messenger
 
+    if settings.source_mapping != SANDBOX_MAPPING:
+        raise SettingsError(
+            f"SOURCE_MAPPING is {settings.source_mapping}, but the sandbox has the tables of "
+            f"{SANDBOX_MAPPING}",
+            hint="Set DATABASE_URL to the messenger's database, or unset SOURCE_MAPPING.",
+        )
     layout = Layout(settings.data_dir)
     layout.create()
     with sandbox_messenger(settings, _now(), show) as url:

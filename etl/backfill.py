@@ -25,7 +25,12 @@ from dataclasses import dataclass
 
 from etl.cycle import Clock, CycleReport, has_left_chunks, run_cycle
 from etl.extract import range_reader
-from etl.guards import require_later_snapshot, require_same_source, watermark_to_read_from
+from etl.guards import (
+    require_later_snapshot,
+    require_same_source,
+    require_same_tables,
+    watermark_to_read_from,
+)
 from etl.source import SourceTransaction, open_source, replica_lag_bytes
 from olap.backfill_chunks import (
     BackfillPlan,
@@ -45,6 +50,7 @@ from olap.errors import BackfillError
 from olap.layout import Layout
 from olap.log import get_logger
 from olap.manifest import Manifest, read_manifest
+from olap.mapping import read_mapping
 from olap.settings import Secret, Settings
 from olap.tables import FACTS, MESSAGES
 
@@ -60,6 +66,7 @@ LAG_POLL_SECONDS = 2.0
 LOCK_WAIT_SECONDS = 600.0
 # Receipts carry their message's conversation and time, so they are read after all messages: a
 # message deleted in between changes the count of messages, and its receipts are read again.
+ABOUT_MESSAGES = frozenset(fact.name for fact in FACTS if fact.is_about_message)
 ORDER = tuple(fact.name for fact in sorted(FACTS, key=lambda fact: fact.is_about_message))
 
 
@@ -193,24 +200,21 @@ class _Rounds:
 
     @contextmanager
     def _transaction(self, snapshot_name: str | None = None) -> Iterator[SourceTransaction]:
-        with open_source(
-            self.url,
-            lock_timeout_seconds=self.settings.lock_timeout_seconds,
-            stall_seconds=self.settings.stall_seconds,
-            snapshot_name=snapshot_name,
-        ) as source:
+        mapping = read_mapping(self.settings.source_mapping)
+        with open_source(self.url, self.settings, mapping, snapshot_name=snapshot_name) as source:
             yield source
 
     def _planned(self, source: SourceTransaction, chunks: Chunks | None, wanted: DaySet) -> Chunks:
         """The chunks by a plan that fits what the source is now."""
         require_same_source(self.before, source.snapshot)
+        require_same_tables(self.before, source.relations)
         stale = self._stale(source, chunks)
         if chunks is not None and not stale:
             return chunks
         ranges: list[BlockRange] = []
         for table in ORDER:
             relation = source.relations[table]
-            if not relation.is_available:
+            if not relation.is_available or relation.is_whole:
                 continue
             if chunks is not None and table not in stale:
                 ranges += [planned for planned in chunks.plan.ranges if planned.table == table]
@@ -255,7 +259,7 @@ class _Rounds:
                 log.warning("backfill.read_again", table=table, reason=reason)
                 stale.add(table)
         if MESSAGES.name in stale:
-            stale |= {fact.name for fact in FACTS if fact.is_about_message}
+            stale |= ABOUT_MESSAGES
         return stale
 
     def _round(self, snapshot_name: str, chunks: Chunks) -> Chunks:
@@ -267,7 +271,10 @@ class _Rounds:
                 queue.ending_on_error(),
                 self._transaction(snapshot_name) as source,
                 range_reader(
-                    self.layout.backfill, source, read_erasures(self.layout), number=number
+                    self.layout.backfill,
+                    source,
+                    read_erasures(self.layout, source.mapping.ids.user),
+                    number=number,
                 ) as reader,
             ):
                 while (planned := queue.take()) is not None:
@@ -316,7 +323,7 @@ class _Queue:
         """The next range to read; None when this round is over."""
         with self._changed:
             while not self._must_end() and self._waiting:
-                if self._waiting[0].table == "read_receipts" and self._reads("messages"):
+                if self._waiting[0].table in ABOUT_MESSAGES and self._reads(MESSAGES.name):
                     self._changed.wait(1)
                     continue
                 planned = self._waiting.pop(0)

@@ -140,9 +140,7 @@ def _attempt(
     chunks: Chunks | None,
 ) -> CycleReport:
     layout, timer = Layout(settings.data_dir), Timer()
-    with open_warehouse(
-        layout, memory_limit=settings.memory_limit, threads=settings.threads
-    ) as warehouse:
+    with open_warehouse(settings) as warehouse:
         before, lost = restore(warehouse, lost)
         if before is None and chunks is None:
             _require_no_backfill(layout)
@@ -190,9 +188,7 @@ def rebuild_warehouse(settings: Settings, clock: Clock) -> Manifest:
         _require_lake(layout)
         for path in (layout.warehouse, layout.warehouse.with_suffix(".duckdb.wal")):
             path.unlink(missing_ok=True)
-        with open_warehouse(
-            layout, memory_limit=settings.memory_limit, threads=settings.threads
-        ) as warehouse:
+        with open_warehouse(settings) as warehouse:
             manifest = recover(warehouse)
             assert manifest is not None
             return publish(warehouse, clock())
@@ -210,9 +206,7 @@ def publish_again(settings: Settings, clock: Clock) -> Manifest:
     layout = Layout(settings.data_dir)
     with (
         layout.locked(),
-        open_warehouse(
-            layout, memory_limit=settings.memory_limit, threads=settings.threads
-        ) as warehouse,
+        open_warehouse(settings) as warehouse,
     ):
         recover(warehouse)
         manifest = publish(warehouse, clock())
@@ -270,7 +264,7 @@ def _collect(settings: Settings, layout: Layout, manifest: Manifest, now: dateti
 def _log(report: CycleReport) -> None:
     """Log the cycle's one canonical line, and one error per table that keeps what is gone."""
     batch, reconciled = report.manifest.last_batch, report.reconciled
-    tables = report.extract.tables
+    tables = {n: table for n, table in report.extract.tables.items() if table.is_available}
     log.info(
         "cycle",
         batch=batch.batch,

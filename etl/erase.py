@@ -7,16 +7,23 @@ referenced. From then on `olap.erasures` recognises the id if the source still s
 of `DATA_DIR` is searched, decoded and byte by byte, and a receipt reports what was searched.
 
 Every step can be repeated: after a kill, the same command finishes the work. Copies that people
-made of `DATA_DIR`, and disk blocks that have not been overwritten yet, are out of reach.
+made of `DATA_DIR`, and disk blocks that have not been overwritten yet, are out of reach. So are ids
+that a messenger or a mapping makes of a person's id, such as a conversation `dm:ann-bob`: another
+one would be another conversation. The receipt counts them.
+
+A text id such as `ann12` is also a part of `ann123`. Decoded values are compared as a whole; a text
+that is a part of something else that stays is not searched for byte by byte.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import duckdb
 import msgspec
@@ -26,9 +33,11 @@ from olap import ledger, sqlfiles
 from olap.backfill_chunks import forget_chunk, read_chunks
 from olap.erasures import read_erasures
 from olap.errors import ErasureError
+from olap.ids import Id, parse_id
 from olap.lake import mask_day, write_dimension
 from olap.layout import Layout, write_durably
 from olap.manifest import LakeFile, Manifest
+from olap.mapping import read_mapping
 from olap.paths import literal, open_read_only, pattern
 from olap.publish import collect, generation_numbers, publish
 from olap.recovery import damage_named, recover
@@ -39,7 +48,7 @@ from olap.warehouse import Warehouse, open_warehouse
 CACHE_KEYS = "analytics:*"
 # A shorter text occurs anywhere by chance; the decoded search finds it where it is a value.
 RAW_BYTES_MIN = 6
-OUR_WORDS = ("schema", "views")
+OUR_WORDS = ("schema", "views", "macros", "metrics", "catalog")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +62,10 @@ class ErasureReceipt:
         generations_removed: how many.
         files_searched, bytes_searched: everything below `DATA_DIR`.
         values_searched: values of id and text columns, decoded, in Parquet and DuckDB files.
-        plain_texts: how many texts are too short or too common for a search byte by byte.
+        plain_texts: how many texts are too short or too common for a search byte by byte, or a
+            part of something that stays.
+        made_ids: how many ids of conversations, messages and events contain the id or a name,
+            between characters that are neither letters nor digits.
         shared_names: how many names another user has too, so that they remain.
         cache: what happened to the cached answers.
     """
@@ -66,11 +78,28 @@ class ErasureReceipt:
     bytes_searched: int
     values_searched: int
     plain_texts: int
+    made_ids: int
     shared_names: int
     cache: str
 
 
-def erase(settings: Settings, user_id: int, clock: Callable[[], datetime]) -> ErasureReceipt:
+def parse_user(settings: Settings, text: str) -> Id:
+    """The user id that `text` spells, by the mapping's type.
+
+    Raises:
+        ErasureError: it spells none.
+    """
+    mapping = read_mapping(settings.source_mapping)
+    try:
+        return parse_id(mapping.ids.user, text)
+    except ValueError as error:
+        raise ErasureError(
+            f"{text!r} is no user id of the mapping {mapping.name}: it {error}",
+            hint="Give the id as the messenger has it; `from main.users` shows ids and names.",
+        ) from None
+
+
+def erase(settings: Settings, user_id: Id, clock: Callable[[], datetime]) -> ErasureReceipt:
     """Remove the id and the names of a person from `DATA_DIR` and the cache.
 
     Raises:
@@ -81,9 +110,7 @@ def erase(settings: Settings, user_id: int, clock: Callable[[], datetime]) -> Er
         layout.backfill_locked(),
         layout.locked(),
         damage_named(settings, layout),
-        open_warehouse(
-            layout, memory_limit=settings.memory_limit, threads=settings.threads
-        ) as warehouse,
+        open_warehouse(settings) as warehouse,
     ):
         before = recover(warehouse)
         if before is None:
@@ -92,7 +119,7 @@ def erase(settings: Settings, user_id: int, clock: Callable[[], datetime]) -> Er
                 hint="Check DATA_DIR; this command does not change the messenger.",
             )
         names = _names(warehouse, before, user_id)
-        erasures = read_erasures(layout)
+        erasures = read_erasures(layout, warehouse.ids.user)
         files = _mask(warehouse, before, user_id, erasures.begin(user_id))
         erasures.finish(user_id)
         chunks = _forget_chunks(warehouse, user_id)
@@ -102,10 +129,11 @@ def erase(settings: Settings, user_id: int, clock: Callable[[], datetime]) -> Er
         collect(layout, manifest, clock(), keep=1, grace_seconds=0)
         shared = {row[0] for row in warehouse.run("erasure/shared_names", names=sorted(names))}
     cache = _forget_cached(settings)
-    texts = {str(user_id), *names} - shared
-    telling = {text for text in texts if _is_telling(text)}
-    values = _require_no_value(layout, user_id, names - shared)
-    searched = _require_no_bytes(layout, telling)
+    names -= shared
+    texts = {str(user_id), *names}
+    found = _require_no_value(layout, user_id, names)
+    telling = {text for text in texts - found.parts if _is_telling(text)}
+    searched = _require_no_bytes(layout, {text.encode() for text in telling} | _raw(user_id))
     return ErasureReceipt(
         lake_files=files,
         chunks=chunks,
@@ -113,14 +141,15 @@ def erase(settings: Settings, user_id: int, clock: Callable[[], datetime]) -> Er
         generations_removed=older,
         files_searched=len(searched),
         bytes_searched=sum(searched),
-        values_searched=values,
+        values_searched=found.values,
         plain_texts=len(texts - telling),
+        made_ids=len(found.made_ids),
         shared_names=len(shared),
         cache=cache,
     )
 
 
-def _names(warehouse: Warehouse, manifest: Manifest, user_id: int) -> set[str]:
+def _names(warehouse: Warehouse, manifest: Manifest, user_id: Id) -> set[str]:
     """Every name of the person here: the present one and those in older lake files."""
     layout = warehouse.layout
     found = [row[0] for row in warehouse.run("erasure/names", user_id=user_id)]
@@ -131,7 +160,7 @@ def _names(warehouse: Warehouse, manifest: Manifest, user_id: int) -> set[str]:
     return {name for name in found if name}
 
 
-def _mask(warehouse: Warehouse, before: Manifest, user_id: int, pseudonym: int) -> int:
+def _mask(warehouse: Warehouse, before: Manifest, user_id: Id, pseudonym: Id) -> int:
     """Replace the id by the pseudonym, in one commit; return how many day files changed."""
     number = before.last_batch.batch + 1
     root = warehouse.layout.lake
@@ -161,6 +190,7 @@ def _mask(warehouse: Warehouse, before: Manifest, user_id: int, pseudonym: int) 
         ledger.record_state(
             warehouse,
             before.source,
+            before.shape,
             before.coverage,
             changed_in_batch=number,
             generation=before.generation,
@@ -172,7 +202,7 @@ def _mask(warehouse: Warehouse, before: Manifest, user_id: int, pseudonym: int) 
     return day_files
 
 
-def _forget_chunks(warehouse: Warehouse, user_id: int) -> int:
+def _forget_chunks(warehouse: Warehouse, user_id: Id) -> int:
     """Forget the chunks that mention the person, so that they are read again; return how many."""
     chunks = read_chunks(warehouse.layout)
     if chunks is None:
@@ -185,9 +215,7 @@ def _forget_chunks(warehouse: Warehouse, user_id: int) -> int:
     return forgotten
 
 
-def _mentioning(
-    warehouse: Warehouse, fact: Fact, files: Sequence[Path], user_id: int
-) -> list[Path]:
+def _mentioning(warehouse: Warehouse, fact: Fact, files: Sequence[Path], user_id: Id) -> list[Path]:
     """Which of these files mention the person."""
     if not files:
         return []
@@ -211,31 +239,97 @@ def _forget_cached(settings: Settings) -> str:
     return f"{len(keys):,} entries removed"
 
 
-def _require_no_value(layout: Layout, user_id: int, names: set[str]) -> int:
-    """Search all Parquet and DuckDB files, decoded; return how many values were compared.
+@dataclass(slots=True)
+class _Values:
+    """What the decoded search saw besides what it looked for.
+
+    Attributes:
+        values: how many were compared.
+        parts: the texts that are a part of a value that stays.
+        made_ids: ids other than people's that contain one of the texts.
+    """
+
+    values: int = 0
+    parts: set[str] = field(default_factory=set)
+    made_ids: set[str] = field(default_factory=set)
+
+
+def _require_no_value(layout: Layout, user_id: Id, names: set[str]) -> _Values:
+    """Search all Parquet and DuckDB files, decoded.
 
     Raises:
-        ErasureError: a value is the id or a name.
+        ErasureError: a value is the id or a name, or a title has one of them as a word.
     """
-    looked_at = 0
+    seen, texts = _Values(), {str(user_id), *names}
     for path in _files(layout):
         with duckdb.connect() as connection:
             for where, relation in _relations(connection, path):
                 for column, kind in zip(relation.columns, relation.types, strict=True):
-                    is_person = column in PERSON_COLUMNS
-                    is_text = str(kind) == "VARCHAR"
-                    wanted: list[Any] = [user_id] if is_person else sorted(names) * is_text
-                    if not wanted:
-                        continue
-                    values = [duckdb.ConstantExpression(value) for value in wanted]
-                    found = len(relation.filter(duckdb.ColumnExpression(column).isin(*values)))
-                    looked_at += len(relation)
+                    found = 0
+                    if column in PERSON_COLUMNS:
+                        seen.values += len(relation)
+                        found += len(relation.filter(_is_any(column, [user_id])))
+                    if str(kind) == "VARCHAR":
+                        seen.values += len(relation) * (column not in PERSON_COLUMNS)
+                        found += _find_texts(relation, column, names, texts, seen)
                     if found:
                         raise ErasureError(
                             f"{path} still contains the person, {found} times in {where}{column}",
                             hint="Check that the messenger has anonymised them, then run it again.",
                         )
-    return looked_at
+    return seen
+
+
+def _find_texts(
+    relation: duckdb.DuckDBPyRelation,
+    column: str,
+    names: set[str],
+    texts: set[str],
+    seen: _Values,
+) -> int:
+    """How many values of a text column name the person; what only contains a text is noted."""
+    found = 0
+    if column not in PERSON_COLUMNS and names:
+        found += len(relation.filter(_is_any(column, sorted(names))))
+    for text in sorted(texts):
+        holders = relation.filter(_test("contains", column, text))
+        if not len(holders):
+            continue
+        is_word = _test("regexp_matches", column, _as_word(text))
+        if column == "title" and _is_telling(text):
+            found = max(found, len(holders.filter(is_word)))
+            holders = holders.filter(~is_word)
+        elif column.endswith("_id") and column not in PERSON_COLUMNS:
+            made = holders.filter(is_word).project(column).distinct().fetchall()
+            seen.made_ids |= {id_ for (id_,) in made}
+        if len(holders):
+            seen.parts.add(text)
+    return found
+
+
+def _is_any(column: str, values: list[Any]) -> duckdb.Expression:
+    """Whether a column has one of these values."""
+    wanted = [duckdb.ConstantExpression(value) for value in values]
+    return duckdb.ColumnExpression(column).isin(*wanted)
+
+
+def _test(function: str, column: str, value: str) -> duckdb.Expression:
+    """What a function of DuckDB says of a column and a value."""
+    return duckdb.FunctionExpression(
+        function, duckdb.ColumnExpression(column), duckdb.ConstantExpression(value)
+    )
+
+
+def _as_word(text: str) -> str:
+    """A pattern for a text between characters that are neither letters nor digits."""
+    return rf"(^|[^\pL\pN]){re.escape(text)}([^\pL\pN]|$)"
+
+
+def _raw(user_id: Id) -> set[bytes]:
+    """The bytes of a uuid in Parquet and in DuckDB, which keeps it as a number of 128 bits."""
+    if not isinstance(user_id, UUID):
+        return set()
+    return {user_id.bytes, (user_id.int ^ 1 << 127).to_bytes(16, "little")}
 
 
 def _relations(
@@ -250,17 +344,17 @@ def _relations(
                 yield f"core.{table}.", opened.table(f"core.{table}")
 
 
-def _require_no_bytes(layout: Layout, texts: set[str]) -> list[int]:
+def _require_no_bytes(layout: Layout, wanted: set[bytes]) -> list[int]:
     """Search every file byte by byte; return the sizes of the files.
 
     Raises:
-        ErasureError: a file contains one of the texts.
+        ErasureError: a file contains one of these.
     """
     sizes = []
     for path in _files(layout):
         content = path.read_bytes()
         sizes.append(len(content))
-        if any(text.encode() in content for text in texts):
+        if any(found in content for found in wanted):
             raise ErasureError(
                 f"{path} still contains the id or a name of the person, byte for byte",
                 hint="Run a cycle, then this command again; if it fails again, remove the file.",

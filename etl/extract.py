@@ -24,7 +24,7 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 
-from etl.guards import require_same_source, watermark_to_read_from
+from etl.guards import require_same_source, require_same_tables, watermark_to_read_from
 from etl.source import SourceTransaction, Window, open_source
 from olap.backfill_chunks import BlockRange, Chunk, Chunks, chunk_path, record_chunk
 from olap.brake import NOTHING_GONE, Brake
@@ -33,7 +33,8 @@ from olap.erasures import Erasures, read_erasures
 from olap.errors import DuplicateKeysError, SourceError
 from olap.extract import Difference, Extract, TableExtract
 from olap.log import get_logger
-from olap.manifest import LakeFile, Manifest, Places
+from olap.manifest import LakeFile, Manifest, Places, SourceShape
+from olap.mapping import SourceMapping, read_mapping
 from olap.proofs import differences
 from olap.settings import Secret, Settings
 from olap.staging import Staging, open_staging
@@ -94,18 +95,17 @@ def read_batch(
     """
     started = time.perf_counter()
     warehouse.forget_staged()
-    with open_source(
-        url,
-        lock_timeout_seconds=settings.lock_timeout_seconds,
-        stall_seconds=settings.stall_seconds,
-    ) as source:
+    mapping = read_mapping(settings.source_mapping)
+    with open_source(url, settings, mapping) as source:
         if not plan.is_full:
             require_same_source(before, source.snapshot)
+            require_same_tables(before, source.relations)
         reader = _BatchReader(warehouse, source, before, plan)
         tables = {table.name: reader.read(table) for table in TABLES}
         snapshot = source.snapshot
     return Extract(
         source=snapshot.identity,
+        shape=shape_of(settings, mapping),
         coverage=plan.coverage,
         snapshot=snapshot.text,
         watermark=snapshot.xmin,
@@ -113,6 +113,16 @@ def read_batch(
         held_back_by=snapshot.held_back_by,
         ms=round((time.perf_counter() - started) * 1000),
         tables=tables,
+    )
+
+
+def shape_of(settings: Settings, mapping: SourceMapping) -> SourceShape:
+    """How the source is read, for the record."""
+    return SourceShape(
+        mapping=mapping.name,
+        ids=mapping.ids,
+        inexact=mapping.inexact,
+        row_security=settings.source_row_security,
     )
 
 
@@ -131,7 +141,7 @@ class _BatchReader:
         self._before = before
         self._plan = plan
         self._erasures = committed_erasures(warehouse)
-        self._gone_messages = "{}"
+        self._gone_messages = "[]"
         self._is_messages_full = False
         self._chunks = self._usable_chunks()
         self._brake = before and Brake(
@@ -158,7 +168,7 @@ class _BatchReader:
         self._stage(table, Window(watermark=watermark, days=days), tally)
         found = self._prove(table, days) if is_proved else ()
         counts = self._source.counts(table)
-        gone = self._warehouse.run(f"dimensions/{table.name}/count")[0][0] - counts.get(None, 0)
+        gone = self._count_merged(table) - counts.get(None, 0)
         refused = 0
         if self._brake:
             refused = self._brake.refused_rows_of_dimension(table, gone, counts.get(None, 0))
@@ -176,6 +186,7 @@ class _BatchReader:
             columns=self._source.relations[table.name].columns,
             counts=counts,
             outside_rows=0,
+            is_available=self._source.relations[table.name].is_available,
             rows=tally.rows,
             bytes=tally.bytes,
             ms=_ms_since(started),
@@ -186,6 +197,11 @@ class _BatchReader:
             is_lost=(table.name, None) in self._plan.lost,
             has_keys=has_keys,
         )
+
+    def _count_merged(self, table: Dimension) -> int:
+        """How many rows a dimension will have if none is gone at the source."""
+        count: int = self._warehouse.run(f"dimensions/{table.folder}/count", table)[0][0]
+        return count
 
     def _read_fact(self, table: Fact, watermark: int | None) -> TableExtract:
         started, tally = time.perf_counter(), Tally(self._erasures)
@@ -221,7 +237,7 @@ class _BatchReader:
             # Which messages of a lost day are gone is unknown, and so are their receipts.
             self._is_messages_full = watermark is None or bool(lost)
             self._keeps_messages |= gone.stays
-            self._find_changed_messages(table, whole)
+            self._find_gone_messages(table, whole)
         self._warehouse.run("facts/forget_is_new", table)
         if self._chunks is not None and self._chunks.of(table.name) and watermark is not None:
             self._warehouse.set_variable(f"chunks_of_{table.name}", self._chunks.files(table.name))
@@ -234,6 +250,7 @@ class _BatchReader:
             columns=self._source.relations[table.name].columns,
             counts=covered,
             outside_rows=sum(counts.values()) - sum(covered.values()),
+            is_available=self._source.relations[table.name].is_available,
             rows=tally.rows,
             bytes=tally.bytes,
             ms=_ms_since(started),
@@ -258,8 +275,6 @@ class _BatchReader:
         Without a repair, only new rows stay staged, and the rows of lost days.
         """
         assert self._before is not None
-        if isinstance(table, Fact) and table.is_about_message:
-            self._warehouse.run("facts/mark_new", table)
         found = differences(self._warehouse, table, days, self._files(table.name, days))
         if self._plan.repair:
             return found
@@ -281,16 +296,12 @@ class _BatchReader:
         rows = self._warehouse.run("facts/colliding_days", table, files=paths)
         return days_of(day for (day,) in rows)
 
-    def _find_changed_messages(self, table: Fact, whole: DaySet) -> None:
-        """Note the messages that changed or are gone: rows about them are read again."""
+    def _find_gone_messages(self, table: Fact, whole: DaySet) -> None:
+        """Note the messages that are gone: rows about them are read again."""
         if self._is_messages_full:
             return
         if whole:
             self._gone_messages = self._warehouse.run("facts/gone_message_ids")[0][0]
-        else:
-            self._warehouse.run("facts/none_gone", table)
-        if self._plan.prove:
-            self._warehouse.run("facts/changed_messages")
 
     def _watermark(self, table: Dimension | Fact) -> int | None:
         """The watermark to read a table from; None for a full read, with the reason logged."""
@@ -307,6 +318,8 @@ class _BatchReader:
             watermark, reason = None, reason or "its messages are read whole"
         elif (table.name, None) in self._plan.lost:
             watermark, reason = None, "its lake file is damaged"
+        elif relation.is_whole:
+            watermark, reason = None, None
         if reason and self._before:
             log.info("table.full_read", table=table.name, reason=reason)
         return watermark
@@ -314,7 +327,7 @@ class _BatchReader:
     def _require_still_there(self, table: Table) -> None:
         """Stop before an optional table that was here is taken for an empty one."""
         known = self._before.tables.get(table.name) if self._before else None
-        is_known = known is not None and bool(known.relation)
+        is_known = known is not None and known.is_available
         if is_known and not self._source.relations[table.name].is_available:
             if self._plan.is_full:
                 return
@@ -360,7 +373,7 @@ class _BatchReader:
 
 def committed_erasures(warehouse: Warehouse) -> Erasures:
     """The people erased from this warehouse, even if the command was killed after its commit."""
-    erasures = read_erasures(warehouse.layout)
+    erasures = read_erasures(warehouse.layout, warehouse.ids.user)
     rows = warehouse.run("erasure/committed", pseudonyms=erasures.begun) if erasures.begun else []
     return erasures.with_committed(row[0] for row in rows)
 

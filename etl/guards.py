@@ -10,7 +10,12 @@ table.
 
 from __future__ import annotations
 
-from etl.source import Relation, Snapshot
+from collections.abc import Mapping
+
+import msgspec
+
+from etl.relations import Relation
+from etl.source import Snapshot
 from olap.errors import SourceChangedError
 from olap.manifest import Manifest, SourceIdentity, TableState
 
@@ -64,6 +69,34 @@ def require_later_snapshot(
             f"{last_xmax}): a replica that lags behind, or a restored copy",
             hint="Point DATABASE_URL at the primary, or wait for the replica. " + way_out,
         )
+
+
+def require_same_tables(before: Manifest | None, relations: Mapping[str, Relation]) -> None:
+    """Stop where a name means another table than in the last cycle.
+
+    A table that was swapped under its name is read whole; but where the schema or the name is
+    another one, the role or its search_path changed, and the table may be anybody's.
+
+    Raises:
+        SourceChangedError: it does.
+    """
+    for name, state in (before.tables if before else {}).items():
+        relation = relations.get(name)
+        if relation is None or not relation.is_available:
+            continue
+        known, found = _full_names(state.relation), _full_names(relation.relation)
+        if known and known != found:
+            raise SourceChangedError(
+                f"{name} would be read from {', '.join(sorted(found))}; until now they were read "
+                f"from {', '.join(sorted(known))}",
+                hint="Write the schema in the mapping (`reads` and the SELECT), or correct the "
+                "role's search_path. If the tables moved, run `python -m etl run --full` once.",
+            )
+
+
+def _full_names(relation: str) -> frozenset[str]:
+    """The schemas and names in `TableState.relation`; format 2 had none."""
+    return frozenset(msgspec.json.decode(relation)) if relation.startswith("{") else frozenset()
 
 
 def watermark_to_read_from(

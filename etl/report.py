@@ -19,6 +19,7 @@ from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 from etl.backfill import BackfillReport, Progress
+from etl.check import CheckedTable, SourceCheck
 from etl.cycle import CycleReport
 from etl.erase import ErasureReceipt
 from etl.verify import Verification
@@ -26,18 +27,22 @@ from olap import sqlfiles
 from olap.brake import refusal_text
 from olap.errors import AnalyticsError
 from olap.layout import Layout
-from olap.manifest import Proof
+from olap.manifest import Proof, SourceShape
 from olap.paths import open_read_only
 from olap.publish import current
-from olap.status import Status
+from olap.status import Status, TableStatus
 
 LINE_SECONDS = 5.0
+# From here on several readers are worth it (etl/README.md).
+BACKFILL_ROWS = 10_000_000
 
 
 def cycle_text(report: CycleReport, layout: Layout) -> str:
     """What a cycle read and published."""
     rows = [("table", "read", "rows read", "MB", "ms", "rows now", "days")]
     for name, table in report.extract.tables.items():
+        if not table.is_available:
+            continue
         days = report.manifest.days(name)
         rows.append(
             (
@@ -147,6 +152,103 @@ def verification_text(found: Verification, layout: Layout) -> str:
     return "\n".join([*_columns(rows), "", *lines, "", generation_text(layout)])
 
 
+def check_text(check: SourceCheck) -> str:
+    """What a mapping makes of a source."""
+    kinds = ("user", "conversation", "message", "event")
+    ids = ", ".join(f"{kind} {check.ids.of(kind).value}" for kind in kinds)
+    lines = [
+        f"Mapping {check.mapping}, on PostgreSQL {check.version}, database {check.database}, as "
+        f"role {check.role}.",
+        f"Ids: {ids}.",
+        "",
+        *_source_tables(check),
+        "",
+        *_checked_tables(check),
+    ]
+    absent = [f"{t.name} is not available: {t.absence}." for t in check.tables if t.absence]
+    lines += ["", *absent] if absent else []
+    for table in check.tables:
+        if table.sample:
+            lines += ["", f"{table.name}, for example"]
+            cells = [(name, *(row[name] for row in table.sample)) for name in table.sample[0]]
+            lines += [f"  {line}" for line in _columns(cells, are_words=True)]
+    if check.inexact:
+        lines += ["", "Not exact in this messenger:", *(f"- {s}" for s in check.inexact)]
+    for finding in check.findings:
+        where = f"{finding.file}: " if finding.file else ""
+        lines += ["", f"{finding.level}: {where}{finding.message}", f"  {finding.hint}"]
+    return "\n".join([*lines, "", *_load_estimate(check), _verdict(check)])
+
+
+def _source_tables(check: SourceCheck) -> list[str]:
+    rows = [("source table", "kind", "select", "rows", "MB")]
+    rows += [
+        (
+            relation.name,
+            relation.kind or "missing",
+            "yes" if relation.may_read else "no",
+            "unknown" if relation.rows is None else f"{relation.rows:,}",
+            f"{relation.bytes / 1e6:,.1f}",
+        )
+        for relation in check.relations
+    ]
+    return _columns(rows)
+
+
+def _checked_tables(check: SourceCheck) -> list[str]:
+    rows = [("table", "read", "rows", "scan s", "load s")]
+    rows += [
+        (
+            table.name,
+            _way(table),
+            "" if table.rows is None else f"{table.rows:,}",
+            "" if table.scan_seconds is None else f"{table.scan_seconds:,.2f}",
+            "" if table.load_seconds is None else f"{table.load_seconds:,.2f}",
+        )
+        for table in check.tables
+    ]
+    return _columns(rows)
+
+
+def _way(table: CheckedTable) -> str:
+    if table.absence:
+        return "not available"
+    return "whole in every cycle" if table.is_whole else "by row version"
+
+
+def _load_estimate(check: SourceCheck) -> list[str]:
+    read = sum(table.sample_rows for table in check.tables)
+    rows = sum(table.rows or 0 for table in check.tables)
+    if check.load_seconds is None:
+        return ["A first load cannot be estimated: not every table could be read."]
+    lines = [
+        f"A first load takes about {_duration(check.load_seconds)}: {read:,} of {rows:,} rows were "
+        "read, the time is scaled to all of them, and writing takes as long as reading."
+    ]
+    if rows > BACKFILL_ROWS:
+        lines.append("`make backfill JOBS=4` reads with several readers.")
+    return lines
+
+
+def _verdict(check: SourceCheck) -> str:
+    warnings = len(check.findings) - check.errors
+    found = f"{_number(check.errors, 'error')}, {_number(warnings, 'warning')}."
+    return f"{found[0].upper()}{found[1:]} " + (
+        "Correct the errors and run the check again." if check.errors else "Next: `make etl`."
+    )
+
+
+def _number(count: int, thing: str) -> str:
+    return f"{count or 'no'} {thing}{'' if count == 1 else 's'}"
+
+
+def _duration(seconds: float) -> str:
+    """A time to wait, in the unit that people would use."""
+    if seconds < 100:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:,.0f} minutes" if seconds < 6000 else f"{seconds / 3600:,.1f} hours"
+
+
 def receipt_text(receipt: ErasureReceipt, layout: Layout) -> str:
     """The receipt of an erasure."""
     lines = [
@@ -167,6 +269,11 @@ def receipt_text(receipt: ErasureReceipt, layout: Layout) -> str:
             f"{receipt.plain_texts} of the texts are too short or too common to search for in "
             "bytes; they were searched for in decoded values."
         )
+    if receipt.made_ids:
+        lines.append(
+            f"{receipt.made_ids:,} ids of conversations, messages or events contain the id or a "
+            "name. They are kept, because another id would be another conversation."
+        )
     lines.append(
         "Not covered: copies made by analysts, backups, and disk blocks that were not reused yet."
     )
@@ -183,6 +290,8 @@ def status_text(status: Status) -> str:
         ]
     if status.lag_seconds is not None:
         lines.append(f"lag           {status.lag_seconds:,.0f} s since the last batch")
+    if status.shape is not None:
+        lines += _shape_lines(status.shape, status.tables)
     if status.watermark is not None:
         watermark = status.watermark
         lines.append(
@@ -214,6 +323,7 @@ def status_text(status: Status) -> str:
                 _proved_since(t.proof),
             )
             for name, t in status.tables.items()
+            if t.is_available
         ]
         lines += ["", *_columns(rows)]
     if status.batches:
@@ -231,6 +341,16 @@ def status_text(status: Status) -> str:
         ]
         lines += ["", *_columns(last)]
     return "\n".join(lines)
+
+
+def _shape_lines(shape: SourceShape, tables: Mapping[str, TableStatus]) -> Iterator[str]:
+    """How the source is read, and what it does not have."""
+    lacking = [name for name, table in tables.items() if not table.is_available]
+    yield f"mapping       {shape.mapping}" + (
+        f"; not available: {', '.join(lacking)}" if lacking else ""
+    )
+    if shape.row_security == "trusted":
+        yield "row security  trusted: it is your word that no policy hides rows from the role"
 
 
 def error_text(error: AnalyticsError) -> str:
@@ -324,16 +444,16 @@ def _wrapped(line: str) -> str:
     )
 
 
-def _columns(rows: Iterable[tuple[str, ...]]) -> list[str]:
-    """Rows as aligned text: words to the left, numbers to the right."""
+def _columns(rows: Iterable[tuple[str, ...]], *, are_words: bool = False) -> list[str]:
+    """Rows as aligned text: words, or everything, to the left, and numbers to the right."""
     table = list(rows)
     columns = list(zip(*table, strict=True))
     widths = [max(map(len, column)) for column in columns]
-    are_words = [column[-1][:1].isalpha() for column in columns]
+    to_the_left = [are_words or column[-1][:1].isalpha() for column in columns]
     return [
         "  ".join(
             cell.ljust(width) if is_word else cell.rjust(width)
-            for cell, width, is_word in zip(row, widths, are_words, strict=True)
+            for cell, width, is_word in zip(row, widths, to_the_left, strict=True)
         ).rstrip()
         for row in table
     ]

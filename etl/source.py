@@ -16,9 +16,12 @@ Nothing relies on a session outside of a transaction, because a pooler in transa
 each transaction another one: every setting is `set local`, and what is asked before the snapshot
 has its own transaction.
 
-Each table is read by one SELECT in `sql/source/messenger`. Every way to read it (rows from the
-watermark, a range of blocks, counts, ids) is a statement in `sql/source/forms` over that SELECT;
-see `statement`. PostgreSQL pushes the conditions on `row_version` and `place` down to the table.
+Each table is read by one SELECT of the mapping, in the forms of `etl.forms`.
+
+A value may change without a row version where the server computes it, and a row may be hidden where
+a policy filters it. Neither can be noticed later, so both are settled when the transaction opens:
+the SELECTs and all definitions they use are part of a table's identity (`Relation`), and with
+`row_security = off` PostgreSQL refuses to read a table of which a policy would hide rows.
 
 Rows arrive as Arrow data over binary COPY (the ADBC driver), batch by batch: memory is bounded
 whatever the size of the table.
@@ -27,7 +30,7 @@ whatever the size of the table.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -37,121 +40,22 @@ import adbc_driver_manager as adbc
 import adbc_driver_postgresql.dbapi as adbc_postgresql
 import pyarrow as pa
 
-from etl.forms import (
-    form_of_rows,
-    schema_of,
-    select,
-    select_name,
-    source_tables,
-    statement,
-    without_zone,
-    without_zones,
-)
+from etl.forms import form_of_rows, key_schema_of, schema_of, staged, statement
+from etl.relations import NOT_AVAILABLE, READ_AS, VERSIONS, Relation, cast_to_write, relation_of
+from etl.source_errors import source_errors
 from etl.watchdog import Watchdog, with_time_limits
 from olap import sqlfiles
 from olap.backfill_chunks import BlockRange
 from olap.days import EVERY_DAY, NO_DAY, DaySet
-from olap.errors import SourceError, SourceSilentError
+from olap.errors import SourceError
 from olap.manifest import SourceIdentity, utc
-from olap.settings import Secret
-from olap.tables import FACTS, TABLES, Dimension, Fact, Table, Type
+from olap.mapping import SourceMapping
+from olap.settings import Secret, Settings
+from olap.tables import FACTS, TABLES, Dimension, Fact, Table
 
 T = TypeVar("T")
 
 APPLICATION_NAME = "messenger-analytics"
-
-_HINT_USER = "Check user and password in DATABASE_URL."
-_HINT_DATABASE = "Check the database name in DATABASE_URL."
-_HINT_STATEMENT_TIMEOUT = "Raise the role's statement_timeout; nothing was changed here."
-_HINT_ENCRYPTION = (
-    "If the server wants SSL, write sslmode=require in DATABASE_URL; if it wants none, "
-    "sslmode=disable. Otherwise pg_hba.conf needs a line for this user, database and address."
-)
-_HINT_CERTIFICATE = (
-    "Name the certificate's authority with sslrootcert= in DATABASE_URL, and the host as the "
-    "certificate does; sslmode=require encrypts without checking the certificate."
-)
-_HINT_POOLER_LIMITS = (
-    "Set PgBouncer's query_timeout, idle_transaction_timeout and client_idle_timeout to 0 for this "
-    "pool, or read PostgreSQL without it."
-)
-_HINT_POOL_MODE = (
-    "Set the pooler's pool_mode to transaction or session: a transaction needs one session."
-)
-_HINT_POOL_SIZE = (
-    "Give a pooler a pool of two connections more than there are readers (JOBS), or raise its "
-    "query_wait_timeout (etl/README.md)."
-)
-
-# What to do about an error, by words of PostgreSQL, libpq or PgBouncer. The first that fits counts.
-_HINTS_BY_WORDS = {
-    "permission denied for function pg_control": "Run, as a superuser: grant execute on function "
-    "pg_control_system(), pg_control_checkpoint() to the role of DATABASE_URL.",
-    "invalid byte sequence": "A text at the source is not in the encoding of its database, or the "
-    "database has none (SQL_ASCII): correct the text. A database in UTF8 refuses such texts.",
-    "statement timeout": _HINT_STATEMENT_TIMEOUT,
-    "due to transaction timeout": "The transaction lifts transaction_timeout for itself, and "
-    "something set it again: set it to 0 for the role.",
-    "query_wait_timeout": _HINT_POOL_SIZE,
-    "max_client_conn": "Raise PgBouncer's max_client_conn.",
-    "query timeout": _HINT_POOLER_LIMITS,
-    "idle transaction timeout": _HINT_POOLER_LIMITS,
-    "client_idle_timeout": _HINT_POOLER_LIMITS,
-    "statement pooling": _HINT_POOL_MODE,
-    "unnamed prepared statement does not exist": _HINT_POOL_MODE,
-    "due to administrator command": "PostgreSQL stopped, or somebody ended the session; the next "
-    "cycle tries again.",
-}
-
-# By SQLSTATE, for errors of a statement.
-_HINTS = {
-    "28": _HINT_USER,
-    "3D": _HINT_DATABASE,
-    "42501": "Grant the role SELECT on the messenger's tables (etl/README.md).",
-    "42P01": "Check that DATABASE_URL names the messenger's database and its search_path.",
-    "42703": "The messenger's schema is not the one of sql/source/messenger/schema.sql.",
-    "42883": "The messenger's schema is not the one of sql/source/messenger/schema.sql.",
-    "55P03": "Something holds an exclusive lock (a migration?); the next cycle tries again.",
-    "57014": _HINT_STATEMENT_TIMEOUT,
-}
-
-# There is no SQLSTATE when libpq cannot connect, or has lost the connection.
-_HINTS_WITHOUT_STATE = {
-    "unsupported startup parameter": "Leave this parameter out of DATABASE_URL and set it for the "
-    "role (alter role … set …), or allow it in PgBouncer's ignore_startup_parameters.",
-    "does not support SSL": "The server, or a pooler before it, has no SSL: write sslmode=prefer "
-    "or sslmode=disable in DATABASE_URL, or set SSL up there.",
-    "SSL required": "Write sslmode=require in DATABASE_URL.",
-    "no pg_hba.conf entry": _HINT_ENCRYPTION,
-    "pg_hba.conf rejects": _HINT_ENCRYPTION,
-    "certificate": _HINT_CERTIFICATE,
-    "could not translate host name": "Check the host in DATABASE_URL: its name cannot be resolved.",
-    "too many": "Raise the role's CONNECTION LIMIT, or the server's max_connections.",
-    "authentication failed": _HINT_USER,
-    "no password supplied": _HINT_USER,
-    'role "': _HINT_USER,
-    "no such user": _HINT_USER,
-    'database "': _HINT_DATABASE,
-    "no such database": _HINT_DATABASE,
-    "timeout expired": "Check host and port in DATABASE_URL, and what lies between: no answer.",
-    "closed the connection unexpectedly": "PostgreSQL, a pooler (query_timeout?) or a firewall "
-    "ended the connection: its log says why. The next cycle tries again.",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Relation:
-    """The source tables that one table is read from; see `TableState` for the two strings.
-
-    Attributes:
-        heap_blocks: blocks of each heap of the first source table; several if it is partitioned.
-        is_available: false for an optional table that the source lacks or the role may not read.
-    """
-
-    relation: str
-    columns: str
-    heap_blocks: tuple[int, ...] = ()
-    is_available: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,14 +86,14 @@ class Window:
         days: days to read whole in addition, whatever the version of their rows; for a dimension
             `EVERY_DAY` means all rows.
         coverage: rows of other days are not read.
-        gone_messages: ids of deleted messages, as PostgreSQL's uuid[]; facts about them are read
-            in addition.
+        gone_messages: ids of deleted messages, as a JSON array of texts; facts about them are
+            read in addition.
     """
 
     watermark: int | None
     days: DaySet = NO_DAY
     coverage: DaySet = EVERY_DAY
-    gone_messages: str = "{}"
+    gone_messages: str = "[]"
 
     @property
     def settings(self) -> tuple[str, str, str, str]:
@@ -211,17 +115,22 @@ class SourceTransaction:
     """
 
     def __init__(
-        self, connection: adbc_postgresql.Connection, url: Secret, watchdog: Watchdog
+        self,
+        connection: adbc_postgresql.Connection,
+        url: Secret,
+        watchdog: Watchdog,
+        mapping: SourceMapping,
     ) -> None:
         self._connection = connection
         self._url = url
         self._watchdog = watchdog
+        self.mapping = mapping
         self.failure: SourceError | None = None
         self.snapshot = self._read_snapshot()
         self.relations = self._read_relations()
         for table in TABLES:
             if self.relations[table.name].is_available:
-                self._require_declared_types(table)
+                self._require_declared_columns(table)
 
     def rows(self, table: Table, window: Window) -> pa.RecordBatchReader:
         """The rows of a table that `window` selects, with the column `is_new`, as a stream.
@@ -230,9 +139,9 @@ class SourceTransaction:
             SourceError: the table cannot be read.
         """
         if not self.relations[table.name].is_available:
-            return pa.RecordBatchReader.from_batches(schema_of(table), [])
+            return pa.RecordBatchReader.from_batches(schema_of(table, self.mapping.ids), [])
         self._set(window)
-        return self._stream(form_of_rows(table), table)
+        return self._stream(form_of_rows(table, window.watermark), table)
 
     def range_rows(self, planned: BlockRange, coverage: DaySet) -> pa.RecordBatchReader:
         """The rows of a range of blocks, whatever their version, as a stream."""
@@ -247,11 +156,11 @@ class SourceTransaction:
 
     def keys(self, dimension: Dimension) -> pa.RecordBatchReader:
         """The ids of all rows of a dimension, as a stream."""
-        return self._stream("dimension_keys", dimension)
+        return self._stream("dimension_keys", dimension, key_schema_of(dimension, self.mapping.ids))
 
     def duplicate_keys(self, table: Table) -> pa.RecordBatchReader:
         """The keys that several rows of a table have, as a stream."""
-        return self._stream("duplicate_keys", table)
+        return self._stream("duplicate_keys", table, key_schema_of(table, self.mapping.ids))
 
     def counts(self, table: Table) -> dict[date | None, int]:
         """How many rows a table has by UTC day; a dimension has one count, under None."""
@@ -259,8 +168,42 @@ class SourceTransaction:
             return {}
         self._set(ALL_ROWS)
         form = "fact_counts" if isinstance(table, Fact) else "dimension_counts"
-        rows = self._ask(f"{form} of {table.name}", statement(form, table))
+        rows = self._ask_form(form, table)
         return {row["day"] and row["day"].date(): row["row_count"] for row in rows}
+
+    def first_rows(self, table: Table) -> pa.RecordBatchReader:
+        """At most 100,000 rows of a table, wherever they are."""
+        self._set(ALL_ROWS)
+        return self._stream("first_rows", table)
+
+    def plan(
+        self,
+        form: str,
+        table: Table,
+        window: Window = ALL_ROWS,
+        places: tuple[str, str] = ("", ""),
+        *,
+        avoid_scans: bool = False,
+    ) -> Mapping[str, Any]:
+        """The server's plan of a form, as `explain (verbose, format json)` returns it.
+
+        Args:
+            avoid_scans: scan a table whole only where no index can be used, however small it is.
+        """
+        self._set(window, places)
+        if avoid_scans:
+            self._fetch("source/check/avoid_scans")
+        text = statement(form, table, self.mapping)
+        return self._call(self._file_of(table), lambda: _plan(self._connection, text))
+
+    def time_limits(self) -> dict[str, int]:
+        """The server's limits that apply to this transaction, in milliseconds."""
+        rows = self._fetch("source/check/time_limits")
+        return {row["setting"]: row["milliseconds"] for row in rows}
+
+    def holders(self, seconds: int) -> list[dict[str, Any]]:
+        """The transactions that have held the watermark back for so long."""
+        return self._fetch("source/check/holders", (str(seconds),))
 
     def _set(self, window: Window, places: tuple[str, str] = ("", "")) -> None:
         self._fetch("source/set_window", (*window.settings, *places))
@@ -292,55 +235,95 @@ class SourceTransaction:
 
     def _read_relations(self) -> Mapping[str, Relation]:
         entries = [
-            {"table_name": table.name, "source_name": name, "statement": select(table)}
-            for table in TABLES
-            for name in source_tables(table)
+            {
+                "table_name": name,
+                "source_name": source_name,
+                "statement": f"{mapped.select}\n{mapped.touched or ''}",
+            }
+            for name, mapped in self.mapping.tables.items()
+            for source_name in mapped.reads
         ]
+        parameters = (json.dumps(entries),)
         found = {
             (row["table_name"], row["source_name"]): row
-            for row in self._fetch("source/relations", (json.dumps(entries),))
+            for row in self._fetch("source/relations", parameters)
         }
-        return {
-            table.name: _relation(table, [found[table.name, name] for name in source_tables(table)])
-            for table in TABLES
+        definitions = {
+            row["table_name"]: row["digest"]
+            for row in self._fetch("source/definitions", parameters)
         }
+        relations = {
+            name: relation_of(
+                mapped,
+                {source_name: found[name, source_name] for source_name in mapped.reads},
+                definitions.get(name, ""),
+            )
+            for name, mapped in self.mapping.tables.items()
+        }
+        return {table.name: relations.get(table.name, NOT_AVAILABLE) for table in TABLES}
 
-    def _require_declared_types(self, table: Table) -> None:
-        """Stop where a SELECT returns a column in another type than `olap.tables` declares.
+    def _require_declared_columns(self, table: Table) -> None:
+        """Stop where a SELECT lacks a column, or returns one in a type that is not read.
 
         Raises:
-            SourceError: it does, or the source lacks a column; the error names each.
+            SourceError: it does; the error names each column, and the cast to write.
         """
-        name = select_name(table)
-        found = self._ask(name, statement("types", table))[0]
+        names = self._names("columns", table)
+        versions = () if self.relations[table.name].is_whole else VERSIONS[type(table)]
+        missing = [name for name in (*table.columns, *versions) if name not in names]
+        if missing:
+            raise SourceError(
+                f"{self._file_of(table)} does not return {', '.join(missing)}",
+                hint="Return every column by the name that the table has here: `xmin as "
+                "row_version` and, of a fact, `ctid as place` besides; `make check-source`.",
+            )
+        found = self._ask_form("types", table)[0]
         wrong = [
-            f"{table.name}.{column} is {found[column]}, not {declared}"
-            for column, declared in table.columns.items()
-            if found[column] != declared
-            and not (declared is Type.TEXT and found[column] == "character varying")
+            f"{name} is {found[name]}, not {declared}: write "
+            + cast_to_write(name, found[name], declared)
+            for name, declared in table.types(self.mapping.ids).items()
+            if found[name] not in READ_AS[declared]
         ]
         if wrong:
             raise SourceError(
-                f"columns of the source are not of the type that is read: {'; '.join(wrong)}",
-                hint=_HINTS["42703"],
+                f"{self._file_of(table)} returns columns in other types than are read: "
+                + "; ".join(wrong),
+                hint="Cast them in the SELECT, or correct [ids] in mapping.toml.",
             )
+
+    def _file_of(self, table: Table) -> str:
+        """The mapping's file, as people find it."""
+        return f"{self.mapping.name}/{table.name}.sql"
 
     def _fetch(self, name: str, parameters: tuple[str, ...] | None = None) -> list[dict[str, Any]]:
         return self._ask(name, sqlfiles.text(name), parameters)
+
+    def _names(self, form: str, table: Table) -> list[str]:
+        """The names of the columns that a form returns."""
+        text = statement(form, table, self.mapping)
+        return self._call(self._file_of(table), lambda: _names(self._connection, text))
+
+    def _ask_form(self, form: str, table: Table) -> list[dict[str, Any]]:
+        return self._ask(self._file_of(table), statement(form, table, self.mapping))
 
     def _ask(
         self, name: str, text: str, parameters: tuple[str, ...] | None = None
     ) -> list[dict[str, Any]]:
         return self._call(name, lambda: _rows(self._connection, text, parameters))
 
-    def _stream(self, form: str, table: Table) -> pa.RecordBatchReader:
-        name, stream = select_name(table), _Stream(self._connection)
-        schema = self._call(name, lambda: stream.open(statement(form, table)))
+    def _stream(
+        self, form: str, table: Table, schema: pa.Schema | None = None
+    ) -> pa.RecordBatchReader:
+        """The rows of a form, with the types of `schema`, or of the staged table."""
+        name, stream = self._file_of(table), _Stream(self._connection)
+        text = statement(form, table, self.mapping)
+        self._call(name, lambda: stream.open(text))
+        schema = schema or schema_of(table, self.mapping.ids)
 
         def batches() -> Iterator[pa.RecordBatch]:
             try:
                 while (batch := self._call(name, stream.next)) is not None:
-                    yield without_zones(batch)
+                    yield staged(batch, schema)
             except SourceError as error:
                 self.failure = error
                 raise
@@ -348,7 +331,7 @@ class SourceTransaction:
                 with suppress(SourceError):
                     self._call(name, stream.close)
 
-        return pa.RecordBatchReader.from_batches(without_zone(schema), batches())
+        return pa.RecordBatchReader.from_batches(schema, batches())
 
     def _call(self, name: str, work: Callable[[], T]) -> T:
         with source_errors(self._url, f"reading {name} from PostgreSQL failed"):
@@ -377,32 +360,38 @@ class _Stream:
 @contextmanager
 def open_source(
     url: Secret,
+    settings: Settings,
+    mapping: SourceMapping,
     *,
-    lock_timeout_seconds: int,
-    stall_seconds: int = 60,
     snapshot_name: str | None = None,
 ) -> Iterator[SourceTransaction]:
     """Open a read-only transaction with the tables locked and a snapshot taken; end it afterwards.
 
     Args:
-        stall_seconds: how long a call may take before the watchdog asks the server.
+        settings: the time limits, and whether policies on rows are trusted.
+        mapping: what is read.
         snapshot_name: see what the transaction sees that exported it, and holds the locks.
 
     Raises:
         SourceError: PostgreSQL cannot be reached, refuses to be read, is locked or silent.
     """
+    lock_seconds, stall_seconds = settings.lock_timeout_seconds, settings.stall_seconds
     watchdog, connection = _connected(url, stall_seconds, f"cannot connect to {url}")
 
     def begin() -> None:
         # What is asked before the snapshot has a transaction of its own: outside of one, a pooler
         # may give each message to another session.
         _begin(connection)
-        names, limits = _tables_to_lock(connection), _time_limits(connection)
+        names, limits = _tables_to_lock(connection, mapping), _time_limits(connection)
         _end(connection)
         _begin(connection)
         _execute(connection, "set transaction isolation level repeatable read read only")
         _execute(connection, f"set local application_name = '{APPLICATION_NAME}'")
-        _execute(connection, f"set local lock_timeout = {lock_timeout_seconds * 1000}")
+        # A mapping may turn a timestamp into a date; it means UTC, as everywhere.
+        _execute(connection, "set local time zone 'UTC'")
+        if settings.source_row_security != "trusted":
+            _execute(connection, "set local row_security = off")
+        _execute(connection, f"set local lock_timeout = {lock_seconds * 1000}")
         for limit in limits:
             _execute(connection, f"set local {limit} = 0")
         if snapshot_name is None:
@@ -418,11 +407,84 @@ def open_source(
 
     try:
         with source_errors(url, "the messenger's tables cannot be locked for reading"):
-            watchdog.call(begin, at_most=lock_timeout_seconds + stall_seconds)
-        yield SourceTransaction(connection, url, watchdog)
+            watchdog.call(begin, at_most=lock_seconds + stall_seconds)
+        yield SourceTransaction(connection, url, watchdog, mapping)
     finally:
         with suppress(TimeoutError):
             watchdog.call(end, at_most=stall_seconds)
+
+
+class Survey:
+    """Asks the source what it has: nothing is locked, and no row of a table is read.
+
+    A question that fails leaves the others possible.
+    """
+
+    def __init__(
+        self, connection: adbc_postgresql.Connection, url: Secret, watchdog: Watchdog, limit: int
+    ) -> None:
+        self._connection = connection
+        self._url = url
+        self._watchdog = watchdog
+        self._limit = limit
+
+    def ask(self, name: str, parameters: tuple[str, ...] | None = None) -> list[dict[str, Any]]:
+        """The rows of a statement of `sql/`."""
+        return self._call(lambda: _rows(self._connection, sqlfiles.text(name), parameters))
+
+    def columns(self, table: Table, mapping: SourceMapping) -> list[str]:
+        """The names of the columns that a SELECT returns.
+
+        Raises:
+            SourceError: PostgreSQL cannot plan the SELECT; `position` is that in the SELECT.
+        """
+        text, select = statement("columns", table, mapping), mapping.tables[table.name].select
+        try:
+            return self._call(lambda: _names(self._connection, text))
+        except SourceError as error:
+            error.position -= text.index(select)
+            raise
+
+    def types(self, table: Table, mapping: SourceMapping) -> dict[str, str]:
+        """The types of the columns that a SELECT returns, by PostgreSQL's names."""
+        text = statement("types", table, mapping)
+        return self._call(lambda: _rows(self._connection, text))[0]
+
+    def _call(self, work: Callable[[], T]) -> T:
+        def tried() -> T:
+            _execute(self._connection, "savepoint tried")
+            try:
+                return work()
+            finally:
+                _execute(self._connection, "rollback to savepoint tried")
+
+        with source_errors(self._url, "asking PostgreSQL failed"):
+            return self._watchdog.call(tried, at_most=self._limit)
+
+
+@contextmanager
+def open_survey(url: Secret, settings: Settings) -> Iterator[Survey]:
+    """Open a read-only transaction for questions that need no lock; end it afterwards.
+
+    Raises:
+        SourceError: PostgreSQL cannot be reached.
+    """
+    limit = settings.stall_seconds
+    watchdog, connection = _connected(url, limit, f"cannot connect to {url}")
+
+    def begin() -> None:
+        _execute(connection, "begin read only")
+        _execute(connection, "set local client_encoding = 'UTF8'")
+        _execute(connection, f"set local application_name = '{APPLICATION_NAME}'")
+        _execute(connection, f"set local lock_timeout = {settings.lock_timeout_seconds * 1000}")
+
+    try:
+        with source_errors(url, f"cannot ask {url}"):
+            watchdog.call(begin, at_most=limit)
+        yield Survey(connection, url, watchdog, limit)
+    finally:
+        with suppress(adbc.Error, TimeoutError):
+            watchdog.call(connection.close, at_most=limit)
 
 
 def replica_lag_bytes(url: Secret, *, stall_seconds: int = 60) -> int | None:
@@ -463,75 +525,22 @@ def _connected(
         )
 
 
-@contextmanager
-def source_errors(url: Secret, what: str) -> Iterator[None]:
-    """Turn the driver's errors into ours: what failed, why, and what to do; never a password.
-
-    Raises:
-        SourceSilentError: the watchdog abandoned a call.
-        SourceError: anything else that the driver reports.
-    """
-    try:
-        yield
-    except TimeoutError as error:
-        raise SourceSilentError(
-            f"{what}: {url.redact(str(error))}",
-            hint="Check PostgreSQL and the network between; the next cycle tries again. "
-            "ETL_STALL_SECONDS sets how long a silence may last. " + _HINT_POOL_SIZE,
-        ) from None
-    except (adbc.Error, pa.ArrowException, OSError) as error:  # the latter two from a stream
-        state = getattr(error, "sqlstate", None) or ""
-        detail = url.redact(" ".join(str(error).split()))
-        raise SourceError(f"{what}: {detail}", hint=_hint(state, detail)) from None
+# The relkinds that LOCK TABLE takes.
+_LOCKABLE = ("r", "p", "v")
 
 
-def _hint(state: str, detail: str) -> str:
-    by_words = _HINTS_BY_WORDS if state else {**_HINTS_BY_WORDS, **_HINTS_WITHOUT_STATE}
-    found = next((hint for words, hint in by_words.items() if words in detail), None)
-    found = found or _HINTS.get(state) or _HINTS.get(state[:2])
-    return found or "Check that PostgreSQL is up and that DATABASE_URL is right."
-
-
-def _tables_to_lock(connection: adbc_postgresql.Connection) -> list[str]:
-    """The source tables that exist, or must."""
-    names = {name for table in TABLES for name in source_tables(table)}
-    required = {n for table in TABLES if not table.is_optional for n in source_tables(table)}
+def _tables_to_lock(connection: adbc_postgresql.Connection, mapping: SourceMapping) -> list[str]:
+    """The source tables that exist, or must; asked before the transaction takes its snapshot."""
+    names = {name for mapped in mapping.tables.values() for name in mapped.reads}
+    required = {n for m in mapping.tables.values() if not m.is_optional for n in m.reads}
     found = _rows(connection, sqlfiles.text("source/existing"), (json.dumps(sorted(names)),))
-    return sorted(required | {row["source_name"] for row in found})
+    kinds = {row["source_name"]: row["kind"] for row in found}
+    return sorted(name for name in required | kinds.keys() if kinds.get(name, "r") in _LOCKABLE)
 
 
 def _time_limits(connection: adbc_postgresql.Connection) -> list[str]:
     """The server's limits to a transaction as long as ours, which a role may lift for itself."""
     return [row["name"] for row in _rows(connection, sqlfiles.text("source/time_limits"))]
-
-
-def _relation(table: Table, rows: Sequence[Mapping[str, Any]]) -> Relation:
-    """The identity of the source tables that `table` is read from.
-
-    Raises:
-        SourceError: one is missing, or is not a table.
-    """
-    for row in rows:
-        if table.is_optional and not row["is_readable"]:
-            return Relation(relation="", columns="", is_available=False)
-        if row["kind"] is None:
-            raise SourceError(
-                f"the source has no table {row['source_name']}, or the role may not see it",
-                hint=_HINTS["42P01"],
-            )
-        if row["kind"] not in ("r", "p"):
-            raise SourceError(
-                f"the source's {row['source_name']} is not a table (relkind {row['kind']}): "
-                "no usable xmin",
-                hint="Point DATABASE_URL at the database that owns the tables.",
-            )
-    first = rows[0]
-    return Relation(
-        relation=first["relation"],
-        columns=first["columns"] or "",
-        # A partitioned table without partitions has no heap.
-        heap_blocks=tuple(map(int, (first["heap_blocks"] or "0").split(","))),
-    )
 
 
 def _rows(
@@ -559,3 +568,20 @@ def _end(connection: adbc_postgresql.Connection) -> None:
 def _execute(connection: adbc_postgresql.Connection, statement: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(statement)
+
+
+def _names(connection: adbc_postgresql.Connection, text: str) -> list[str]:
+    stream = _Stream(connection)
+    names = list(stream.open(text).names)
+    stream.close()
+    return names
+
+
+def _plan(connection: adbc_postgresql.Connection, text: str) -> Mapping[str, Any]:
+    with connection.cursor() as cursor:
+        # The driver reads by COPY, which takes no EXPLAIN.
+        cursor.adbc_statement.set_options(**{"adbc.postgresql.use_copy": "false"})
+        cursor.execute(f"explain (verbose, format json) {text}")
+        (row,) = cursor.fetch_arrow_table().to_pylist()
+        plan: Mapping[str, Any] = json.loads(next(iter(row.values())))[0]["Plan"]
+        return plan

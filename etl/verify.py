@@ -89,9 +89,7 @@ def _attempt(
     may_remove: bool,
 ) -> Verification:
     layout, timer = Layout(settings.data_dir), Timer()
-    with open_warehouse(
-        layout, memory_limit=settings.memory_limit, threads=settings.threads
-    ) as warehouse:
+    with open_warehouse(settings) as warehouse:
         before, lost = restore(warehouse, lost)
         if before is None:
             raise VerifyError(

@@ -7,6 +7,8 @@
 One word per thing, the same everywhere:
 
 * **source**: the messenger's PostgreSQL; it is only read.
+* **mapping**: the SELECTs by which a messenger's own tables become ours; a table that a mapping or
+  its source lacks is **not available**, which is never 0.
 * **snapshot**: what one transaction at the source sees.
 * **watermark**: the xid (xmin) from which the next cycle reads a table.
 * **cycle**: one run: extract, fold, reconcile, publish, collect.
@@ -29,7 +31,7 @@ One word per thing, the same everywhere:
 `olap` imports neither `etl` nor `api`, and these two do not import each other. They meet in the
 data: a new generation is all that the API notices.
 
-Read in this order: `tables`, `manifest`, `extract`, `lake`, `fold`, `warehouse`, `ledger`,
-`publish`; then `catalog` (what the numbers mean), `proofs` (are they right?), `recovery` (what
-happens when a file is damaged) and `backfill_chunks`.
+Read in this order: `tables`, `ids`, `mapping`, `manifest`, `extract`, `lake`, `fold`, `warehouse`,
+`ledger`, `publish`; then `catalog` (what the numbers mean), `proofs` (are they right?), `recovery`
+(what happens when a file is damaged) and `backfill_chunks`.
 """

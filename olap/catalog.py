@@ -2,14 +2,20 @@
 
 A metric is one file of `sql/metrics`: a DuckDB table macro with a version in its name. Its header
 is its definition, in this order: a line `name_vN: what it is`, a line `grain:`, a line `scope:`
-(the time each number is about), and every rule that decides a number. Parameters are listed in the
-file only. The loader creates the macro, gives the newest version the bare name as well, sets the
-header as the comment of both, and lists every version in `metrics.catalog`.
+(the time each number is about), a line `needs:` if it uses a table that a source may lack, and
+every rule that decides a number. Parameters are listed in the file only. The loader creates the
+macro, gives the newest version the bare name as well, sets the header as the comment of both, and
+lists every version in `metrics.catalog`.
+
+What a source cannot tell is not 0. Without the table that a metric needs, the columns that its
+header names are null; where it names none, the metric is an error. Publication records in each
+generation which tables are missing (`set_missing`).
 
 A version never changes its meaning. Its **fingerprint** is a digest of the macro and of every macro
 of `sql/macros` that it uses, directly or not; spacing, case and comments do not count. The file
 `sql/README.md` has the fingerprints, and a test fails when it is stale: a change of a macro
-either keeps every number, or is a new version that is published beside the old one.
+either keeps every number, or is a new version that is published beside the old one. A number that
+becomes null because the source lacks its table was none before.
 """
 
 from __future__ import annotations
@@ -26,18 +32,49 @@ import duckdb
 from olap import sqlfiles
 from olap.comments import comment_on, load_comments
 from olap.errors import CatalogError
-from olap.manifest import naive_utc
+from olap.manifest import Manifest, naive_utc
 from olap.staging import Staging
+from olap.tables import TABLE_NAMES, TABLES
 
 _STEM = re.compile(r"(?P<name>[a-z_]+)_v(?P<version>[1-9][0-9]*)")
 _HEADER = re.compile(
     r"-- (?P<stem>\w+): (?P<definition>[^\n]+)\n"
     r"-- grain: (?P<grain>[^\n]+)\n"
-    r"-- scope: (?P<scope>[^\n]+)\n(?P<rules>(?:--[^\n]*\n)+)"
+    r"-- scope: (?P<scope>[^\n]+)\n"
+    r"(?:-- needs: (?P<needs>\w+)(?: for (?P<columns>[\w, ]+))?\n)?"
+    r"(?P<rules>(?:--[^\n]*\n)+)"
     r"create or replace macro metrics\.(?P<macro>\w+)\((?P<parameters>[^)]*)\) as table\n"
 )
 _MACRO = re.compile(r"create or replace macro (?:core|metrics)\.(\w+)\(", re.IGNORECASE)
 _USED = re.compile(r"\bcore\.(\w+)\s*\(")
+# Made by each publication, not by a file.
+_CONSTANTS = ("data_through", "why_not_available")
+_MAY_BE_MISSING = frozenset(table.name for table in TABLES if not table.is_required)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """A table that a metric uses and a source may lack.
+
+    Attributes:
+        table: its name.
+        columns: what is null without it; empty = the metric is an error.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+
+    @property
+    def consequence(self) -> str:
+        """What happens without the table, in words."""
+        if not self.columns:
+            return "the metric is an error"
+        are = "are" if len(self.columns) > 1 else "is"
+        *others, last = self.columns
+        return f"{' and '.join([', '.join(others), last] if others else [last])} {are} null"
+
+    def __str__(self) -> str:
+        return f"Needs {self.table}; without them {self.consequence}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +83,7 @@ class Metric:
 
     Attributes:
         name: without the version.
-        definition, grain, scope, rules: from the header.
+        definition, grain, scope, needs, rules: from the header.
         parameters: with types and defaults, as declared.
         fingerprint: digest of what it computes.
     """
@@ -56,6 +93,7 @@ class Metric:
     definition: str
     grain: str
     scope: str
+    needs: Need | None
     rules: str
     parameters: tuple[str, ...]
     fingerprint: str
@@ -68,7 +106,8 @@ class Metric:
     @property
     def comment(self) -> str:
         """The comment of its macro in a generation."""
-        return f"{self.definition} Grain: {self.grain}. Scope: {self.scope}. {self.rules}"
+        needs = f"{self.needs} " if self.needs else ""
+        return f"{self.definition} Grain: {self.grain}. Scope: {self.scope}. {needs}{self.rules}"
 
 
 @cache
@@ -94,7 +133,10 @@ def load_metrics(staging: Staging) -> None:
     Macros that an earlier version created go.
     """
     _drop_macros(staging.connection)
-    for name in ("catalog/create", *sqlfiles.names("macros"), *sqlfiles.names("metrics")):
+    staging.run("catalog/create")
+    # Publishing tells what is missing.
+    set_missing(staging, {})
+    for name in (*sqlfiles.names("macros"), *sqlfiles.names("metrics")):
         staging.run(name)
     load_comments(staging, "catalog", "macros")
     bare = newest(metrics())
@@ -132,6 +174,56 @@ def set_data_through(connection: duckdb.DuckDBPyConnection, instant: datetime) -
     )
 
 
+def missing_tables(manifest: Manifest) -> dict[str, str]:
+    """Why tables are not available, by table, in words; empty where all are."""
+    found = {}
+    for table in sorted(_MAY_BE_MISSING):
+        words, state = table.replace("_", " "), manifest.tables.get(table)
+        if state is None:
+            found[table] = f"{words} are not available: they have not been read yet"
+        elif not state.is_available:
+            found[table] = (
+                f"{words} are not available: the source has none by its mapping, "
+                f"{manifest.shape.mapping}"
+            )
+    return found
+
+
+def set_missing(staging: Staging, missing: Mapping[str, str]) -> None:
+    """Make `core.why_not_available(of_table)` and the catalogue tell which tables are missing.
+
+    The macro is a constant, so that a metric of an available table is planned as if nothing could
+    be missing.
+
+    Args:
+        missing: why, by table; see `missing_tables`.
+    """
+    reasons = {
+        table: _quoted(missing[table]) if table in missing else "null" for table in TABLE_NAMES
+    }
+    cases = " ".join(f"when {_quoted(table)} then {why}" for table, why in reasons.items())
+    unknown = _quoted(f"unknown of_table: it is one of {', '.join(TABLE_NAMES)}")
+    staging.connection.execute(
+        "create or replace macro core.why_not_available(of_table) as "
+        f"(cast(case of_table {cases} else error({unknown}) end as varchar))"
+    )
+    comment = "why the source has no such table, in words; null = it has one"
+    comment_on(staging, "macro", "core.why_not_available", comment)
+    for metric in metrics():
+        if metric.needs is not None:
+            why = missing.get(metric.needs.table)
+            staging.run(
+                "catalog/set_not_available",
+                metric=metric.name,
+                version=metric.version,
+                reason=f"{why}; {metric.needs.consequence}" if why else None,
+            )
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
 def _drop_macros(connection: duckdb.DuckDBPyConnection) -> None:
     old = connection.execute(
         """
@@ -144,11 +236,11 @@ def _drop_macros(connection: duckdb.DuckDBPyConnection) -> None:
             database_name = current_database()
             and not internal
             and schema_name in ('core', 'metrics')
-            and function_name <> 'data_through'
         """
     ).fetchall()
     for kind, schema, name in old:
-        connection.execute(f"drop {kind} {schema}.{name}")
+        if name not in _CONSTANTS:
+            connection.execute(f"drop {kind} {schema}.{name}")
 
 
 def _metric(file: str, macros: Mapping[str, str]) -> Metric:
@@ -167,10 +259,22 @@ def _metric(file: str, macros: Mapping[str, str]) -> Metric:
         definition=header["definition"],
         grain=header["grain"],
         scope=header["scope"],
+        needs=_need(header["needs"], header["columns"], file),
         rules=rules,
         parameters=tuple(parameter for parameter in declared if parameter),
         fingerprint=_fingerprint(text, macros),
     )
+
+
+def _need(table: str | None, columns: str | None, file: str) -> Need | None:
+    if table is None:
+        return None
+    if table not in _MAY_BE_MISSING:
+        raise CatalogError(
+            f"sql/{file}.sql needs {table}, which no source may lack",
+            hint=f"After `needs:` stands one of {', '.join(sorted(_MAY_BE_MISSING))}.",
+        )
+    return Need(table=table, columns=tuple(re.split(r", | and ", columns)) if columns else ())
 
 
 def _definitions(files: Iterable[str]) -> dict[str, str]:

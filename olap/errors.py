@@ -2,6 +2,7 @@
 
     AnalyticsError                 an error that a person can act on; carries a hint
     ├── SettingsError              an environment variable is invalid
+    ├── MappingError               a mapping cannot be used
     ├── BusyError                  another process writes to this DATA_DIR
     ├── DataDirError               DATA_DIR is a file, or is not writable
     ├── DiskFullError              DATA_DIR has too little free space
@@ -73,6 +74,12 @@ class SettingsError(AnalyticsError):
     exit_code = 2
 
 
+class MappingError(AnalyticsError):
+    """A mapping cannot be used: a file is missing or wrong."""
+
+    exit_code = 2
+
+
 class BusyError(AnalyticsError):
     """Another process writes to this DATA_DIR."""
 
@@ -90,7 +97,15 @@ class DiskFullError(AnalyticsError):
 
 
 class SourceError(AnalyticsError):
-    """PostgreSQL cannot be read."""
+    """PostgreSQL cannot be read.
+
+    Attributes:
+        sqlstate: PostgreSQL's code, where it reported the error; otherwise empty.
+        position: the index in the statement at which it found the error; -1 where it names none.
+    """
+
+    sqlstate = ""
+    position = -1
 
 
 class SourceChangedError(SourceError):

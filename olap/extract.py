@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from olap.days import EVERY_DAY, NO_DAY, DaySet
-from olap.manifest import SourceIdentity
+from olap.manifest import SourceIdentity, SourceShape
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ class TableExtract:
         counts: the source's rows by UTC day under the snapshot, inside the coverage; a dimension
             has one count, under None.
         outside_rows: the source's rows outside the coverage; they are not read.
+        is_available: whether the source has the table.
         rows, bytes, ms: rows staged, their size as Arrow data, and the time that took.
         whole: days of which all rows are staged: they replace the day's rows here.
         proved: days that were compared with the source row by row.
@@ -52,6 +53,7 @@ class TableExtract:
     columns: str
     counts: Mapping[date | None, int]
     outside_rows: int
+    is_available: bool
     rows: int
     bytes: int
     ms: int
@@ -80,6 +82,7 @@ class Extract:
     """What a cycle read, under one snapshot; the rows themselves are staged.
 
     Attributes:
+        shape: by which mapping it was read.
         coverage: the days that are kept; rows of other days are not read.
         watermark: the snapshot's xmin as xid8; the next cycle reads from here.
         data_through: the source's clock at the snapshot, UTC.
@@ -87,6 +90,7 @@ class Extract:
     """
 
     source: SourceIdentity
+    shape: SourceShape
     coverage: DaySet
     snapshot: str
     watermark: int

@@ -27,7 +27,7 @@ from olap.extract import Extract
 from olap.lake import DayChange, write_days, write_dimension
 from olap.log import Timer
 from olap.manifest import Batch, Manifest, Places, TableState
-from olap.tables import DIMENSIONS, FACTS, PARTICIPANTS, ROLLUPS, Fact
+from olap.tables import DIMENSIONS, FACTS, MEMBERS, ROLLUPS, Fact
 from olap.warehouse import Warehouse, count_rows
 
 
@@ -69,7 +69,7 @@ def fold(warehouse: Warehouse, extract: Extract, timer: Timer, *, workers: int) 
         days = write_days(warehouse, extract, before, number, workers)
     with timer.step("dimensions"):
         # Outside of the transaction, which can write to the warehouse only.
-        mentions_ids = bool(days) or bool(extract.tables[PARTICIPANTS.name].rows)
+        mentions_ids = bool(days) or any(extract.tables[table.name].rows for table in MEMBERS)
         if mentions_ids:
             _collect_mentions(warehouse)
     with warehouse.transaction():
@@ -141,6 +141,7 @@ def rebuild(warehouse: Warehouse, manifest: Manifest, *, lost: Places = frozense
         ledger.record_state(
             warehouse,
             manifest.source,
+            manifest.shape,
             manifest.coverage,
             changed_in_batch=manifest.changed_in_batch,
             generation=manifest.generation,
@@ -151,7 +152,7 @@ def rebuild(warehouse: Warehouse, manifest: Manifest, *, lost: Places = frozense
 def _collect_mentions(warehouse: Warehouse) -> None:
     """Collect the ids that staged rows mention."""
     warehouse.run("tables/start_mentions")
-    for table in (*FACTS, PARTICIPANTS):
+    for table in (*FACTS, *MEMBERS):
         warehouse.run("tables/mention_staged", table)
 
 
@@ -165,20 +166,20 @@ def _merge_dimensions(
 ) -> dict[str, int]:
     """Update the dimensions; write the lake file of each that changed.
 
-    Users and conversations are merged before participants, which need their keys.
+    Users and conversations are merged before tables of members, which need their keys.
     """
     changed: dict[str, int] = {}
     for dimension in DIMENSIONS:
-        table, name = extract.tables[dimension.name], f"dimensions/{dimension.name}"
+        table, name = extract.tables[dimension.name], f"dimensions/{dimension.folder}"
         count = table.rows
         if count and before:
-            count = warehouse.run(f"{name}/changed", is_proof=False)[0][0]
+            count = warehouse.run(f"{name}/changed", dimension, is_proof=False)[0][0]
         if count:
-            warehouse.run(f"{name}/merge")
+            warehouse.run(f"{name}/merge", dimension)
         if dimension.has_placeholders and mentions_ids:
             count += warehouse.run(f"{name}/add_placeholders")[0][0]
         if table.has_keys and before:
-            count += warehouse.run(f"{name}/gone")[0][0]
+            count += warehouse.run(f"{name}/gone", dimension)[0][0]
         if count or table.is_lost:
             changed[dimension.name] = count
             old = before.file_of(dimension.name, None) if before else None
@@ -274,6 +275,7 @@ def _record(
             source_rows=table.source_rows,
             rows=held[name],
             outside_rows=table.outside_rows,
+            is_available=table.is_available,
             refused_rows=table.refused_rows or still_refused,
         )
         ledger.record_table(warehouse, name, state)
@@ -281,6 +283,7 @@ def _record(
     ledger.record_state(
         warehouse,
         extract.source,
+        extract.shape,
         extract.coverage,
         changed_in_batch=batch.batch if is_change or not before else before.changed_in_batch,
         generation=before.generation if before else 0,

@@ -17,6 +17,7 @@ from typing import Any
 from olap.days import DayRange, one_day, portions
 from olap.errors import LakeError
 from olap.extract import Extract
+from olap.ids import Id
 from olap.layout import Layout, fsync
 from olap.manifest import LakeFile, Manifest
 from olap.tables import FACTS, Dimension, Fact
@@ -156,7 +157,7 @@ def _write_day(warehouse: Warehouse, dirty: _DirtyDay, batch: int) -> DayChange:
 
 
 def mask_day(
-    warehouse: Warehouse, fact: Fact, old: LakeFile, batch: int, user_id: int, pseudonym: int
+    warehouse: Warehouse, fact: Fact, old: LakeFile, batch: int, user_id: Id, pseudonym: Id
 ) -> LakeFile:
     """Rewrite a day file with a pseudonym in place of a user's id."""
     assert old.day is not None

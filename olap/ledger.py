@@ -7,18 +7,21 @@ opens the transaction around several `record_*`; a single one is atomic by itsel
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from typing import Any
 
 from olap import timezones
 from olap.days import EVERY_DAY, DayRange, DaySet, day_set
 from olap.errors import NewerVersionError, WarehouseError
+from olap.ids import IdType, IdTypes
 from olap.manifest import (
     FORMAT,
     Batch,
     LakeFile,
     Manifest,
     SourceIdentity,
+    SourceShape,
     TableState,
     naive_utc,
     utc,
@@ -62,6 +65,7 @@ def read(warehouse: Warehouse) -> Manifest | None:
             timeline=state["timeline"],
             database=state["database_name"],
         ),
+        shape=_shape(state),
         changed_in_batch=state["changed_in_batch"],
         coverage=_coverage(state.get("first_days"), state.get("last_days")),
         batches=batches,
@@ -74,6 +78,8 @@ def read(warehouse: Warehouse) -> Manifest | None:
                 source_rows=row["source_rows"],
                 rows=row["row_count"],
                 outside_rows=row.get("outside_rows", 0),
+                # Format 2 had an empty relation for a table that the source lacks.
+                is_available=row.get("is_available", bool(row["relation"])),
                 refused_rows=row.get("refused_rows", 0),
             )
             for row in warehouse.records("ledger/read_table_states")
@@ -136,6 +142,7 @@ def record_table(warehouse: Warehouse, table: str, state: TableState) -> None:
         source_rows=state.source_rows,
         row_count=state.rows,
         outside_rows=state.outside_rows,
+        is_available=state.is_available,
         refused_rows=state.refused_rows,
     )
 
@@ -155,6 +162,7 @@ def record_proofs(
 def record_state(
     warehouse: Warehouse,
     source: SourceIdentity,
+    shape: SourceShape,
     coverage: DaySet,
     *,
     changed_in_batch: int,
@@ -177,8 +185,32 @@ def record_state(
         changed_in_batch=changed_in_batch,
         generation=generation,
         generated_at=naive_utc(generated_at) if generated_at else None,
+        mapping=shape.mapping,
+        user_ids=shape.ids.user.value,
+        conversation_ids=shape.ids.conversation.value,
+        message_ids=shape.ids.message.value,
+        event_ids=shape.ids.event.value,
+        inexact=list(shape.inexact),
+        row_security=shape.row_security,
         fresh_bytes=fresh_bytes,
         fresh_rows=fresh_rows,
+    )
+
+
+def _shape(state: Mapping[str, Any]) -> SourceShape:
+    """How the source was read; a ledger of an earlier version knows our own messenger only."""
+    if "mapping" not in state:
+        return SourceShape()
+    return SourceShape(
+        mapping=state["mapping"],
+        ids=IdTypes(
+            user=IdType(state["user_ids"]),
+            conversation=IdType(state["conversation_ids"]),
+            message=IdType(state["message_ids"]),
+            event=IdType(state["event_ids"]),
+        ),
+        inexact=tuple(state["inexact"]),
+        row_security=state["row_security"],
     )
 
 

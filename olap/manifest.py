@@ -17,11 +17,12 @@ import msgspec
 
 from olap.days import EVERY_DAY, DaySet
 from olap.errors import LakeError, NewerVersionError
+from olap.ids import IdTypes
 
 # The format of the files below DATA_DIR. It is raised when an older version must not touch them:
 # that version then stops (`NewerVersionError`). Other changes of the warehouse's tables need no
 # number: their fingerprint differs, and the running version rebuilds them from the lake.
-FORMAT = 2
+FORMAT = 3
 
 # One (table, UTC day), or (dimension, None): what one lake file holds.
 Place = tuple[str, date | None]
@@ -40,6 +41,23 @@ class SourceIdentity(msgspec.Struct, frozen=True, kw_only=True):
     system_identifier: str
     timeline: int
     database: str
+
+
+class SourceShape(msgspec.Struct, frozen=True, kw_only=True):
+    """How the source was read; `core.state` has the same columns.
+
+    Attributes:
+        mapping: the name of the mapping.
+        ids: the types of its ids; they never change within one `DATA_DIR`.
+        inexact: what the mapping says this messenger cannot tell exactly.
+        row_security: `refused` = PostgreSQL would have refused to hide a row; `trusted` = the
+            operator's word that it hid none.
+    """
+
+    mapping: str = "messenger"
+    ids: IdTypes = IdTypes()
+    inexact: tuple[str, ...] = ()
+    row_security: str = "refused"
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +95,7 @@ class TableState(msgspec.Struct, frozen=True, kw_only=True):
         source_rows: rows the source counted under the last snapshot, inside the coverage.
         rows: rows here after the last batch.
         outside_rows: rows the source counted outside the coverage; they are not kept.
+        is_available: whether the source has the table; what it would tell is unknown, not 0.
         refused_rows: rows here that are gone at the source, too many to remove unasked.
     """
 
@@ -86,6 +105,7 @@ class TableState(msgspec.Struct, frozen=True, kw_only=True):
     source_rows: int
     rows: int
     outside_rows: int = 0
+    is_available: bool = True
     refused_rows: int = 0
 
 
@@ -140,6 +160,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     generated_at: datetime | None
     schema_fingerprint: str
     source: SourceIdentity
+    shape: SourceShape = SourceShape()
     changed_in_batch: int
     batches: Annotated[tuple[Batch, ...], msgspec.Meta(min_length=1)]
     tables: dict[str, TableState]
@@ -231,6 +252,8 @@ def read_manifest(path: Path) -> Manifest:
             )
         if head.get("format") == 1:
             _convert_format_1(head)
+        if head.get("format") == 2:
+            _convert_format_2(head)
         return msgspec.convert(head, Manifest)
     except (
         msgspec.DecodeError,
@@ -247,6 +270,13 @@ def read_manifest(path: Path) -> Manifest:
 
 def _convert_format_1(manifest: dict[str, Any]) -> None:
     """Rename what format 2 renamed: a table's `base` is its `watermark`."""
-    manifest["format"] = FORMAT
+    manifest["format"] = 2
     for state in manifest["tables"].values():
         state["watermark"] = state.pop("base")
+
+
+def _convert_format_2(manifest: dict[str, Any]) -> None:
+    """Say what format 3 says: a table without a source is not available."""
+    manifest["format"] = FORMAT
+    for state in manifest["tables"].values():
+        state["is_available"] = bool(state["relation"])

@@ -42,7 +42,8 @@ def differences(
         files: the day files of the fact that can be read.
     """
     if isinstance(table, Dimension):
-        rows = warehouse.run(f"dimensions/{table.name}/changed", is_proof=True)[0][0]
+        name = f"dimensions/{table.folder}/changed"
+        rows = warehouse.run(name, table, is_proof=True)[0][0]
         return (Difference(table.name, None, rows, 0),) if rows else ()
     return tuple(_differing_days(warehouse, table, days, files))
 

@@ -22,7 +22,7 @@ from pathlib import Path
 import duckdb
 
 from olap import ledger, sqlfiles
-from olap.catalog import set_data_through
+from olap.catalog import missing_tables, set_data_through, set_missing
 from olap.errors import LakeError, PublishError
 from olap.layout import Layout, fsync, write_durably
 from olap.log import get_logger
@@ -65,12 +65,14 @@ def publish(warehouse: Warehouse, now: datetime) -> Manifest:
         ledger.record_state(
             warehouse,
             recorded.source,
+            recorded.shape,
             recorded.coverage,
             changed_in_batch=recorded.changed_in_batch,
             generation=number,
             generated_at=now,
         )
         set_data_through(warehouse.connection, recorded.data_through)
+        set_missing(warehouse, missing_tables(recorded))
     warehouse.checkpoint()
     manifest = recorded.with_generation(number, now, layout.warehouse.stat().st_size)
     draft = layout.generations / f".analytics-{number:06d}.duckdb"

@@ -23,14 +23,20 @@ from typing import TypeVar
 import duckdb
 
 from olap import ledger, sqlfiles
-from olap.errors import LakeError, NewerVersionError, WarehouseDamagedError, disk_error
+from olap.errors import (
+    LakeError,
+    MappingError,
+    NewerVersionError,
+    WarehouseDamagedError,
+    disk_error,
+)
 from olap.fold import rebuild
 from olap.layout import Layout, write_durably
 from olap.log import get_logger
 from olap.manifest import Manifest, Place, Places, read_manifest
 from olap.publish import generation_numbers
 from olap.settings import Settings
-from olap.tables import DIMENSIONS
+from olap.tables import DIMENSIONS, MEMBERS
 from olap.warehouse import Warehouse, open_warehouse, schema_fingerprint
 
 log = get_logger(__name__)
@@ -89,9 +95,7 @@ def damage_named(settings: Settings, layout: Layout) -> Iterator[None]:
 
 
 def _look_through(settings: Settings, layout: Layout) -> Places:
-    with open_warehouse(
-        layout, memory_limit=settings.memory_limit, threads=settings.threads
-    ) as warehouse:
+    with open_warehouse(settings) as warehouse:
         manifest = ledger.read(warehouse)
     manifest = manifest or lake_manifest(layout)
     return unreadable(layout, manifest) if manifest else NOWHERE
@@ -137,6 +141,7 @@ def restore(warehouse: Warehouse, lost: Places) -> tuple[Manifest | None, Places
     layout = warehouse.layout
     require_known_format(layout)
     manifest = ledger.read(warehouse)
+    require_same_ids(warehouse, manifest or lake_manifest(layout))
     reason = _reason_to_rebuild(layout, manifest)
     if manifest and reason:
         log.warning("warehouse.rebuild", reason=reason)
@@ -149,6 +154,8 @@ def restore(warehouse: Warehouse, lost: Places) -> tuple[Manifest | None, Places
     else:
         if manifest is None and warehouse.run("ledger/holds_rows")[0][0]:
             log.warning("warehouse.rebuild", reason="it has rows but no state")
+            warehouse.recreate()
+        elif manifest is None and not warehouse.has_ids_of_mapping():
             warehouse.recreate()
         described = None if manifest else lake_manifest(layout)
     if described is not None:
@@ -191,9 +198,9 @@ def _reason_to_rebuild(layout: Layout, manifest: Manifest | None) -> str | None:
 
 
 def _with_dependents(lost: Places) -> Places:
-    """What is unusable without these: memberships, because lost keys are assigned again."""
+    """What is unusable without these: rows of members, because lost keys are assigned again."""
     keyed = {(dimension.name, None) for dimension in DIMENSIONS if dimension.has_placeholders}
-    return frozenset({("participants", None)}) if keyed & lost else NOWHERE
+    return frozenset((table.name, None) for table in MEMBERS) if keyed & lost else NOWHERE
 
 
 def missing(layout: Layout, manifest: Manifest) -> Places:
@@ -255,6 +262,26 @@ def lake_manifest(layout: Layout) -> Manifest | None:
         if is_there:
             raise
         return None
+
+
+def require_same_ids(warehouse: Warehouse, described: Manifest | None) -> None:
+    """Stop where the mapping declares other types of ids than the data have.
+
+    Raises:
+        MappingError: it does.
+    """
+    if described is None or described.shape.ids == warehouse.ids:
+        return
+    kinds = [
+        f"{kind} ids are {described.shape.ids.of(kind)} there and {warehouse.ids.of(kind)} in it"
+        for kind in warehouse.ids.__struct_fields__
+        if described.shape.ids.of(kind) != warehouse.ids.of(kind)
+    ]
+    raise MappingError(
+        f"SOURCE_MAPPING is not the mapping that {warehouse.layout.root} was loaded with, "
+        f"{described.shape.mapping}: {'; '.join(kinds)}",
+        hint="Set SOURCE_MAPPING to that mapping, or use another DATA_DIR.",
+    )
 
 
 def require_known_format(layout: Layout) -> None:

@@ -191,6 +191,17 @@ class Settings:
         Program.PIPELINE, "DATABASE_URL", Secret, None, "the sandbox",
         "the PostgreSQL database to read: a libpq URL or key=value string",
     )  # fmt: skip
+    source_mapping: str = _setting(
+        Program.PIPELINE, "SOURCE_MAPPING", str, "messenger", "`messenger`",
+        "how the messenger's tables are read: the name of a folder below `sql/source`, or the "
+        "path of a folder; the API reads it too",
+    )  # fmt: skip
+    source_row_security: Literal["refused", "trusted"] = _setting(
+        Program.PIPELINE, "SOURCE_ROW_SECURITY", _one_of("refused", "trusted"), "refused",
+        "`refused`",
+        "what to do if row-level security may hide rows from the role: `refused` stops; "
+        "`trusted` is your word that its policies show the role every row",
+    )  # fmt: skip
     data_dir: Path = _setting(
         Program.PIPELINE, "DATA_DIR", directory_for_databases, Path("data"), "`data`",
         "directory of the lake, the warehouse and the generations, without `?` and `\\` in its "
@@ -315,8 +326,8 @@ class Settings:
     )  # fmt: skip
     events_database_url: Secret | None = _setting(
         Program.API, "EVENTS_DATABASE_URL", Secret, None, "`DATABASE_URL`",
-        "the PostgreSQL database to which `POST /events` writes; its role needs INSERT on "
-        "`analytics_events`",
+        "the PostgreSQL database to which `POST /events` writes, by the `sink` of the mapping; its "
+        "role needs INSERT on that table",
     )  # fmt: skip
     events_redis_url: Secret | None = _setting(
         Program.API, "EVENTS_REDIS_URL", Secret, None, "none",

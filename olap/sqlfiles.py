@@ -19,6 +19,7 @@ from typing import Any
 import duckdb
 
 from olap.days import END_OF_TIME
+from olap.ids import IdTypes
 from olap.paths import literal, pattern
 from olap.tables import Table
 
@@ -43,12 +44,17 @@ def names(folder: str) -> tuple[str, ...]:
 
 
 def run(
-    connection: duckdb.DuckDBPyConnection, name: str, table: Table | None = None, **parameters: Any
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    table: Table | None = None,
+    ids: IdTypes | None = None,
+    **parameters: Any,
 ) -> list[tuple[Any, ...]]:
     """Execute `sql/<name>.sql` statement by statement.
 
     Args:
         table: the table for a statement that is shared by several; see `olap.tables`.
+        ids: the types of the ids, for a statement that creates a table; see `olap.ids`.
 
     Returns:
         The rows of the last statement.
@@ -59,6 +65,7 @@ def run(
     rows: list[tuple[Any, ...]] = []
     try:
         adapted = table.adapt(text(name)) if table else text(name)
+        adapted = ids.adapt(adapted) if ids else adapted
         for statement in connection.extract_statements(adapted):
             bound = _bound(statement, parameters)
             rows = connection.execute(statement, bound or None).fetchall()

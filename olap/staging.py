@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 
 from olap import sqlfiles
+from olap.ids import IdTypes
 from olap.paths import literal, pattern
 from olap.tables import Table
 
@@ -20,15 +21,16 @@ from olap.tables import Table
 class Staging:
     """An open staging space; see `open_staging`."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, ids: IdTypes | None = None) -> None:
         self.connection = connection
+        self.ids = ids or IdTypes()
         self._variables: dict[str, Any] = {}
 
     def run(
         self, name: str, table: Table | None = None, **parameters: Any
     ) -> list[tuple[Any, ...]]:
         """Execute `sql/<name>.sql`, adapted to `table` if given; the rows of its last statement."""
-        return sqlfiles.run(self.connection, name, table, **parameters)
+        return sqlfiles.run(self.connection, name, table, self.ids, **parameters)
 
     def set_variable(self, name: str, value: Any) -> None:
         """Set what `getvariable` returns; a view cannot take a parameter in another way.

@@ -20,7 +20,7 @@ from olap.backfill_chunks import read_chunks
 from olap.brake import refusal_text
 from olap.errors import BackfillError
 from olap.layout import Layout
-from olap.manifest import Manifest, Proof, read_manifest
+from olap.manifest import Manifest, Proof, SourceShape, read_manifest
 from olap.publish import current
 
 LAG_INTERVALS_WARNING = 2
@@ -45,8 +45,10 @@ class TableStatus:
 
     Attributes:
         refused_rows: rows here that are gone at the source, too many to remove unasked.
+        is_available: whether the source has the table; its other numbers mean nothing if not.
     """
 
+    is_available: bool
     rows: int
     source_rows: int
     outside_rows: int
@@ -87,6 +89,8 @@ class Status:
     """The state of one DATA_DIR.
 
     Attributes:
+        shape: how the source is read: by which mapping, and whose word it is that no policy hides
+            rows.
         coverage: the days that are kept, as text.
         backfill: the progress of an unfinished backfill, as text.
     """
@@ -97,6 +101,7 @@ class Status:
     data_through: datetime | None
     generated_at: datetime | None
     lag_seconds: float | None
+    shape: SourceShape | None
     coverage: str | None
     backfill: str | None
     tables: dict[str, TableStatus]
@@ -129,6 +134,7 @@ def status(layout: Layout, now: datetime, *, interval_seconds: int) -> Status:
         data_through=generation.data_through if generation else None,
         generated_at=generation.generated_at if generation else None,
         lag_seconds=lag,
+        shape=latest.shape if latest else None,
         coverage=str(latest.coverage) if latest else None,
         backfill=_backfill(layout),
         tables=_tables(latest),
@@ -171,6 +177,7 @@ def _tables(manifest: Manifest | None) -> dict[str, TableStatus]:
         return {}
     return {
         name: TableStatus(
+            is_available=state.is_available,
             rows=state.rows,
             source_rows=state.source_rows,
             outside_rows=state.outside_rows,

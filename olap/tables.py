@@ -6,15 +6,17 @@ or what. It is small and kept whole, with an integer key per id that never chang
 
 Statements that are the same for several tables exist once, in `sql/tables`, `sql/facts`,
 `sql/dimensions` and `sql/source/forms`. They are written for a table `fact` (or `dimension`) with
-the time `event_time`, the key `fact_id` and the person `person_id`, and `Table.adapt` replaces
-these identifiers by the declared ones. Values are always bound. (DuckDB binds the name of a table
-that is read, `query_table($name)`, but neither a column nor the target of CREATE, INSERT or DELETE;
-one mechanism for all three is simpler than two.)
+the time `event_time`, the key `fact_id`, the person `person_id` and the id `touched_id`, and
+`Table.adapt` replaces these identifiers by the declared ones. Values are always bound. (DuckDB
+binds the name of a table that is read, `query_table($name)`, but neither a column nor the target of
+CREATE, INSERT or DELETE; one mechanism for all three is simpler than two.)
 
-To add a fact: an entry in `FACTS`, the SELECT in `sql/source/messenger`, the table in `sql/schema`,
-its keyed rows in `sql/facts/keyed`, the view in `sql/views`; `olap/README.md` shows it.
+To add a fact: an entry in `FACTS`, the SELECT in each mapping that has it (`olap.mapping`), the
+table in `sql/schema`, its keyed rows in `sql/facts/keyed`, the view in `sql/views`;
+`olap/README.md` shows it.
 
-Ids are opaque: no code orders them, splits ranges by them or uses one as a cursor.
+The type of an id is a matter of the mapping: a column has the type of a *kind* of id here, and
+`Table.types` resolves it.
 """
 
 from __future__ import annotations
@@ -24,22 +26,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from olap.ids import IdType, IdTypes
+
 _IDENTIFIER = re.compile(
-    r"(?<![a-z])(fact_id|dimension_id|event_time|person_id|fact|dimension)(?![a-z_])"
+    r"(?<![a-z])"
+    r"(fact_id|touched_id|dimension_id|event_time|person_id|fact|dimension)(?![a-z_])"
 )
 
 
-class IdType(StrEnum):
-    """How a source writes an id; the API validates and renders ids by it."""
-
-    INTEGER = "integer"
-    UUID = "uuid"
-    STRING = "string"
-
-
 class Type(StrEnum):
-    """The types a source column may have, by their PostgreSQL names."""
+    """The types a source column may have, by their PostgreSQL names, and the four kinds of ids."""
 
+    USER_ID = "user"
+    CONVERSATION_ID = "conversation"
+    MESSAGE_ID = "message"
+    EVENT_ID = "event"
     BIGINT = "bigint"
     INTEGER = "integer"
     BOOLEAN = "boolean"
@@ -56,13 +57,14 @@ class Table:
         name: in the lake, in `core` and in `staging`.
         columns: what the source's SELECT returns, in the order of the lake's files.
         key: the columns that identify a row.
-        is_optional: whether a source may lack the table; it is then empty here.
+        is_required: whether every mapping has it. Any other table may be *not available*: it is
+            empty here, and what depends on it is null or an error, never 0.
     """
 
     name: str
     columns: Mapping[str, Type] = field(hash=False)
     key: tuple[str, ...]
-    is_optional: bool = False
+    is_required: bool = False
 
     @property
     def times(self) -> tuple[str, ...]:
@@ -81,10 +83,23 @@ class Table:
             "person_id": "user_id",
         }
 
+    def types(self, ids: IdTypes) -> Mapping[str, Type]:
+        """The columns with the types that the ids have in a mapping."""
+        return {name: resolved(type_, ids) for name, type_ in self.columns.items()}
+
     def adapt(self, statement: str) -> str:
         """A shared statement with this table's identifiers."""
         names = self.identifiers
         return _IDENTIFIER.sub(lambda found: names.get(found[0], found[0]), statement)
+
+
+_ID_TYPES = {IdType.INTEGER: Type.BIGINT, IdType.UUID: Type.UUID, IdType.STRING: Type.TEXT}
+ID_KINDS = (Type.USER_ID, Type.CONVERSATION_ID, Type.MESSAGE_ID, Type.EVENT_ID)
+
+
+def resolved(type_: Type, ids: IdTypes) -> Type:
+    """The type of a column, with a kind of id replaced by its type."""
+    return _ID_TYPES[ids.of(type_.value)] if type_ in ID_KINDS else type_
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,9 +118,18 @@ class Fact(Table):
     is_about_message: bool = False
 
     @property
+    def touched_by(self) -> str:
+        """The column by which rows are found that changed because a row of another table did."""
+        return self.key[0]
+
+    @property
     def identifiers(self) -> Mapping[str, str]:
         """What the identifiers of a shared statement are called in this fact."""
-        own = {"event_time": self.time, "person_id": self.person}
+        own = {
+            "event_time": self.time,
+            "person_id": self.person,
+            "touched_id": self.touched_by,
+        }
         return {**super(Fact, self).identifiers, **own}
 
 
@@ -118,6 +142,11 @@ class Dimension(Table):
     """
 
     has_placeholders: bool
+
+    @property
+    def folder(self) -> str:
+        """Its folder in `sql/dimensions`; tables of members share one."""
+        return "members" if self.key == ("conversation_id", "user_id") else self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,40 +161,57 @@ PARTICIPANTS = Dimension(
     name="participants",
     key=("conversation_id", "user_id"),
     columns={
-        "conversation_id": Type.UUID,
-        "user_id": Type.BIGINT,
+        "conversation_id": Type.CONVERSATION_ID,
+        "user_id": Type.USER_ID,
         "role": Type.TEXT,
         "joined_at": Type.TIME,
         "left_at": Type.TIME,
     },
     has_placeholders=False,
+    is_required=True,
 )
+
+READ_MARKS = Dimension(
+    name="read_marks",
+    key=("conversation_id", "user_id"),
+    columns={
+        "conversation_id": Type.CONVERSATION_ID,
+        "user_id": Type.USER_ID,
+        "read_through_at": Type.TIME,
+        "marked_at": Type.TIME,
+    },
+    has_placeholders=False,
+)
+
+MEMBERS = (PARTICIPANTS, READ_MARKS)
 
 DIMENSIONS = (
     Dimension(
         name="users",
         key=("user_id",),
         columns={
-            "user_id": Type.BIGINT,
+            "user_id": Type.USER_ID,
             "username": Type.TEXT,
             "is_bot": Type.BOOLEAN,
             "created_at": Type.TIME,
             "deleted_at": Type.TIME,
         },
         has_placeholders=True,
+        is_required=True,
     ),
     Dimension(
         name="conversations",
         key=("conversation_id",),
         columns={
-            "conversation_id": Type.UUID,
+            "conversation_id": Type.CONVERSATION_ID,
             "conversation_type": Type.TEXT,
             "title": Type.TEXT,
             "created_at": Type.TIME,
         },
         has_placeholders=True,
+        is_required=True,
     ),
-    PARTICIPANTS,
+    *MEMBERS,
 )
 
 MESSAGES = Fact(
@@ -173,10 +219,11 @@ MESSAGES = Fact(
     key=("message_id",),
     time="created_at",
     person="sender_id",
+    is_required=True,
     columns={
-        "message_id": Type.UUID,
-        "conversation_id": Type.UUID,
-        "sender_id": Type.BIGINT,
+        "message_id": Type.MESSAGE_ID,
+        "conversation_id": Type.CONVERSATION_ID,
+        "sender_id": Type.USER_ID,
         "message_type": Type.TEXT,
         "content_length": Type.INTEGER,
         "created_at": Type.TIME,
@@ -193,9 +240,9 @@ FACTS = (
         time="read_at",
         is_about_message=True,
         columns={
-            "message_id": Type.UUID,
-            "user_id": Type.BIGINT,
-            "conversation_id": Type.UUID,
+            "message_id": Type.MESSAGE_ID,
+            "user_id": Type.USER_ID,
+            "conversation_id": Type.CONVERSATION_ID,
             "read_at": Type.TIME,
             "message_created_at": Type.TIME,
         },
@@ -205,10 +252,10 @@ FACTS = (
         key=("event_id",),
         time="created_at",
         columns={
-            "event_id": Type.UUID,
+            "event_id": Type.EVENT_ID,
             "event_type": Type.TEXT,
-            "user_id": Type.BIGINT,
-            "conversation_id": Type.UUID,
+            "user_id": Type.USER_ID,
+            "conversation_id": Type.CONVERSATION_ID,
             "created_at": Type.TIME,
         },
     ),
@@ -217,12 +264,11 @@ FACTS = (
         key=("message_id", "user_id", "emoji"),
         time="created_at",
         is_about_message=True,
-        is_optional=True,
         columns={
-            "message_id": Type.UUID,
-            "user_id": Type.BIGINT,
+            "message_id": Type.MESSAGE_ID,
+            "user_id": Type.USER_ID,
             "emoji": Type.TEXT,
-            "conversation_id": Type.UUID,
+            "conversation_id": Type.CONVERSATION_ID,
             "created_at": Type.TIME,
             "message_created_at": Type.TIME,
         },
@@ -242,11 +288,3 @@ TABLES: tuple[Dimension | Fact, ...] = (*DIMENSIONS, *FACTS)
 TABLE_NAMES = tuple(table.name for table in TABLES)
 FACT_NAMES = frozenset(fact.name for fact in FACTS)
 PERSON_COLUMNS = frozenset({"user_id", *(fact.person for fact in FACTS)})
-
-# What the messenger's schema declares; a mapping of another messenger brings its own.
-MESSENGER_IDS = {
-    "user": IdType.INTEGER,
-    "conversation": IdType.UUID,
-    "message": IdType.UUID,
-    "event": IdType.UUID,
-}

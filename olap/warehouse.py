@@ -25,8 +25,11 @@ import polars as pl
 from olap import catalog, sqlfiles, timezones
 from olap.comments import load_comments
 from olap.errors import WarehouseDamagedError, WarehouseError, disk_error
+from olap.ids import IdTypes
 from olap.layout import Layout, fsync
+from olap.mapping import read_mapping
 from olap.paths import literal
+from olap.settings import Settings
 from olap.staging import Staging, open_staging
 from olap.tables import DIMENSIONS, FACT_NAMES, TABLES, Dimension
 
@@ -78,15 +81,15 @@ def views_fingerprint() -> str:
 class Warehouse(Staging):
     """An open warehouse with its staging space; see `open_warehouse`."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
-        super().__init__(connection)
+    def __init__(self, connection: duckdb.DuckDBPyConnection, layout: Layout, ids: IdTypes) -> None:
+        super().__init__(connection, ids)
         self.layout = layout
 
     def cursor(self) -> Warehouse:
         """The same warehouse for another thread."""
         cursor = self.connection.cursor()
         cursor.execute("use warehouse")
-        other = Warehouse(cursor, self.layout)
+        other = Warehouse(cursor, self.layout, self.ids)
         self.share_variables(other)
         return other
 
@@ -102,6 +105,10 @@ class Warehouse(Staging):
                 self.connection.rollback()
             raise
         self.connection.commit()
+
+    def has_ids_of_mapping(self) -> bool:
+        """Whether the tables were created for the types of ids that the mapping declares."""
+        return bool(self.run("ledger/has_ids")[0][0])
 
     def checkpoint(self) -> None:
         """Move the write-ahead log into the file: only then is a copy complete."""
@@ -203,18 +210,20 @@ def attach(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> None
 
 
 @contextmanager
-def open_warehouse(layout: Layout, *, memory_limit: str, threads: int) -> Iterator[Warehouse]:
+def open_warehouse(settings: Settings) -> Iterator[Warehouse]:
     """Open the warehouse, create it if necessary, and empty staging before and after.
 
-    The caller holds the lock of `layout`.
+    The caller holds the lock of its `DATA_DIR`.
 
     Raises:
+        MappingError: the mapping, which has the types of the ids, cannot be used.
         WarehouseDamagedError: the file or its log is damaged, found at once or in the block.
         WarehouseError: another process has the file open.
     """
+    layout = Layout(settings.data_dir)
     clear_staging(layout)
     try:
-        with damage_distinguished(layout), _opened(layout, memory_limit, threads) as warehouse:
+        with damage_distinguished(layout), _opened(layout, settings) as warehouse:
             yield warehouse
     finally:
         clear_staging(layout)
@@ -242,9 +251,13 @@ def damage_distinguished(layout: Layout) -> Iterator[None]:
 
 
 @contextmanager
-def _opened(layout: Layout, memory_limit: str, threads: int) -> Iterator[Warehouse]:
-    spill = layout.staging / "spill"
-    with open_staging(memory_limit=memory_limit, threads=threads, spill=spill) as staging:
+def _opened(layout: Layout, settings: Settings) -> Iterator[Warehouse]:
+    ids = read_mapping(settings.source_mapping).ids
+    with open_staging(
+        memory_limit=settings.memory_limit,
+        threads=settings.threads,
+        spill=layout.staging / "spill",
+    ) as staging:
         connection = staging.connection
         try:
             attach(connection, layout.warehouse, "warehouse")
@@ -256,7 +269,7 @@ def _opened(layout: Layout, memory_limit: str, threads: int) -> Iterator[Warehou
                 hint="Close the program that has it open; analysts open analytics.duckdb.",
             ) from error
         connection.execute("use warehouse")
-        warehouse = Warehouse(connection, layout)
+        warehouse = Warehouse(connection, layout, ids)
         if not _has_schema(connection):
             _create_schema(warehouse)
         yield warehouse
@@ -297,10 +310,10 @@ def _create_schema(warehouse: Warehouse) -> None:
 
 
 def _create_views(warehouse: Warehouse) -> None:
-    """Create the views, the macros of all metrics, their catalogue, and every comment."""
-    for name in sqlfiles.names("views"):
-        warehouse.run(name)
-    load_comments(warehouse, "schema", "views")
+    """Create the macros of all metrics, their catalogue, the views, and every comment."""
     # Publishing sets the instant; until then no metric sees a row.
     catalog.set_data_through(warehouse.connection, datetime.min.replace(tzinfo=UTC))
     catalog.load_metrics(warehouse)
+    for name in sqlfiles.names("views"):
+        warehouse.run(name)
+    load_comments(warehouse, "schema", "views")

@@ -2,6 +2,7 @@
 
 The queries to the source are plain SQL written for this purpose, and use no file of `sql/`. Tables
 of the warehouse are compared through external ids, because two loads may assign different keys.
+Where the source holds texts for the ids of the tests, rows found here have the latter (`our_id`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import duckdb
 import psycopg
 
 from olap.paths import open_read_only, pattern
+from tests.source_schemas import our_id
 
 Rows = Counter[tuple[Any, ...]]
 
@@ -60,6 +62,17 @@ LAKE_IDS = {
 # Subqueries that replace a key by its id.
 _USER = "(select user_id from core.users u where u.user_key = t.{}) as {}"
 _ROOM = "(select conversation_id from core.conversations c where c.conversation_key = t.{}) as {}"
+# The columns with ids, and what they identify.
+_KINDS = {
+    "user_id": "user",
+    "sender_id": "user",
+    "user_key": "user",
+    "sender_key": "user",
+    "conversation_id": "conversation",
+    "conversation_key": "conversation",
+    "message_id": "message",
+    "event_id": "event",
+}
 # Tables and a view about the load itself, which differ between two loads.
 LEDGER = {"batches", "table_states", "lake_files", "state", "proofs"}
 
@@ -78,8 +91,7 @@ def of_views(generation: Path) -> dict[str, Rows]:
     """The views of a generation."""
     with open_read_only(generation) as connection:
         return {
-            table: Counter(connection.execute(f"select * from main.{table}").fetchall())
-            for table in SOURCE
+            table: rows_of(connection.execute(f"select * from main.{table}")) for table in SOURCE
         }
 
 
@@ -100,7 +112,7 @@ def of_core(database: Path) -> dict[str, Rows]:
             # A placeholder stays when the facts with its id are gone.
             present = " where t.in_source" if "in_source" in columns else ""
             query = f"select {selected} from core.{table} t{present}"
-            found[table] = Counter(connection.execute(query).fetchall())
+            found[table] = rows_of(connection.execute(query))
         return found
 
 
@@ -131,7 +143,7 @@ def lake_ids(lake: Path, paths: dict[str, list[str]]) -> dict[str, Rows]:
             rows = connection.execute(
                 f"select {columns} from read_parquet($files)", {"files": files}
             )
-            found[table] = Counter(rows.fetchall())
+            found[table] = rows_of(rows)
     return found
 
 
@@ -170,3 +182,12 @@ def _through_ids(table: str, column: str) -> str:
     if column == "conversation_key":
         return "t.conversation_id" if table == "conversations" else _ROOM.format(column, column)
     return f"t.{column}"
+
+
+def rows_of(found: duckdb.DuckDBPyConnection) -> Rows:
+    """The rows of a query, with the ids of the tests."""
+    kinds = [_KINDS.get(column[0]) for column in found.description]
+    return Counter(
+        tuple(our_id(k, v) if k else v for k, v in zip(kinds, row, strict=True))
+        for row in found.fetchall()
+    )

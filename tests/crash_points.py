@@ -38,6 +38,7 @@ from etl.verify import verify
 from olap import warehouse as warehouse_module
 from olap.days import DayRange
 from olap.settings import Secret, Settings
+from tests.source_schemas import SourceSchema, schema_mapped_by
 
 ROOT = Path(__file__).parents[1]
 KEEP_GENERATIONS = 2
@@ -46,11 +47,12 @@ SIDES = ("before", "after")
 PERSON, NAME = 7_345_678_901_234_567, "Wilhelmina Unmistakable"
 
 
-def settings_for(data_dir: Path) -> Settings:
+def settings_for(data_dir: Path, mapping: str) -> Settings:
     """Settings with which a cycle removes files, and its steps have one order."""
     half_a_day_off = (datetime.now(UTC).hour + 12) % 24
     return Settings(
         data_dir=data_dir,
+        source_mapping=mapping,
         threads=1,
         keep_generations=KEEP_GENERATIONS,
         grace_seconds=0,
@@ -81,7 +83,8 @@ def _rebuild(settings: Settings, url: Secret, clock: Clock) -> None:
 
 
 def _erase(settings: Settings, url: Secret, clock: Clock) -> None:
-    erase(settings, PERSON, clock)
+    schema = schema_mapped_by(settings.source_mapping)
+    erase(settings, schema.id("user", PERSON), clock)
 
 
 def _backfill(settings: Settings, url: Secret, clock: Clock) -> None:
@@ -306,7 +309,8 @@ def _child(request: dict[str, Any]) -> None:
     steps = Steps(data_dir, point)
     steps.wrap()
     now = datetime.fromisoformat(request["now"])
-    COMMANDS[request["command"]](settings_for(data_dir), Secret(request["url"]), lambda: now)
+    settings = settings_for(data_dir, request["mapping"])
+    COMMANDS[request["command"]](settings, Secret(request["url"]), lambda: now)
     Path(request["steps"]).write_text(json.dumps(steps.found))
 
 
@@ -332,9 +336,12 @@ def serve() -> None:
 class Crasher:
     """The forking process, as the tests use it."""
 
-    def __init__(self, process: subprocess.Popen[str], directory: Path) -> None:
+    def __init__(
+        self, process: subprocess.Popen[str], directory: Path, schema: SourceSchema
+    ) -> None:
         self._process = process
         self._directory = directory
+        self._schema = schema
 
     def record(self, command: str, data_dir: Path, url: str, now: datetime) -> list[Step]:
         """Run a command to its end and return its steps."""
@@ -357,6 +364,7 @@ class Crasher:
             "command": command,
             "data_dir": str(data_dir),
             "url": url,
+            "mapping": self._schema.mapping,
             "now": now.isoformat(),
             "point": point,
             "log": str(self._directory / "log"),
@@ -373,7 +381,7 @@ class Crasher:
 
 
 @contextmanager
-def crasher(directory: Path) -> Iterator[Crasher]:
+def crasher(directory: Path, schema: SourceSchema) -> Iterator[Crasher]:
     """Start the forking process; its files are below `directory`."""
     directory.mkdir()
     with subprocess.Popen(
@@ -383,7 +391,7 @@ def crasher(directory: Path) -> Iterator[Crasher]:
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
-        yield Crasher(process, directory)
+        yield Crasher(process, directory, schema)
         assert process.stdin
         process.stdin.close()
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from etl.source import Relation, Snapshot
+from etl.relations import Relation
+from etl.source import Snapshot
 from olap.manifest import Batch, LakeFile, Manifest, SourceIdentity, TableState
 from olap.tables import TABLE_NAMES
 

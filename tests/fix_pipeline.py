@@ -21,6 +21,7 @@ from olap.manifest import Manifest
 from olap.publish import current
 from olap.settings import Secret, Settings
 from olap.warehouse import open_warehouse
+from tests.source_schemas import SourceSchema, schema_mapped_by
 
 TIME_ZERO = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ALWAYS = DayRange(date.min, date.max)
@@ -46,7 +47,7 @@ def empty_warehouse() -> bytes:
     with tempfile.TemporaryDirectory(prefix="warehouse-") as directory:
         layout = Layout(Path(directory))
         layout.create()
-        with layout.locked(), open_warehouse(layout, memory_limit="500MB", threads=1):
+        with layout.locked(), open_warehouse(Settings(data_dir=layout.root)):
             pass
         return layout.warehouse.read_bytes()
 
@@ -64,6 +65,11 @@ class Pipeline:
     settings: Settings
     clock: Clock = field(default_factory=Clock)
     starts_empty: bool = False
+
+    @property
+    def schema(self) -> SourceSchema:
+        """The messenger's tables."""
+        return schema_mapped_by(self.settings.source_mapping)
 
     @property
     def layout(self) -> Layout:
@@ -127,13 +133,13 @@ class Pipeline:
 
 
 @pytest.fixture
-def new_pipeline(tmp_path: Path) -> Callable[[str], Pipeline]:
+def new_pipeline(tmp_path: Path, schema: SourceSchema) -> Callable[[str], Pipeline]:
     """Makes pipelines that read the database of a URL, each with its own DATA_DIR."""
     made: list[Pipeline] = []
 
     def make(url: str) -> Pipeline:
         directory = tmp_path / f"data-{len(made)}"
-        made.append(Pipeline(url, Settings(data_dir=directory)))
+        made.append(Pipeline(url, Settings(data_dir=directory, source_mapping=schema.mapping)))
         return made[-1]
 
     return make

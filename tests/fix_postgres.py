@@ -11,15 +11,16 @@ import itertools
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from etl.sandbox.load import create_schema
 from etl.sandbox.postgres import create_database, database_url, drop_database, postgres_server
+from tests.source_schemas import MESSENGER, MIXED, SourceSchema
 
 POSTGRES_VERSION = int(os.environ.get("TEST_POSTGRES_VERSION", "18"))
 FOREIGN_SERVER = os.environ.get("TEST_DATABASE_URL")
@@ -32,6 +33,22 @@ def pytest_report_header() -> str:
     with psycopg.connect(FOREIGN_SERVER) as connection:
         version = connection.info.parameter_status("server_version")
     return f"postgresql: TEST_DATABASE_URL, version {version}"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what is marked `both_schemas` on each of the messengers."""
+    marker = metafunc.definition.get_closest_marker
+    if "schema" in metafunc.fixturenames and marker("both_schemas") and not marker("our_schema"):
+        second = pytest.param(MIXED, marks=pytest.mark.slow)
+        # Of the module's scope, so that tests stay with their module.
+        metafunc.parametrize("schema", [MESSENGER, second], ids=str, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="session")
+def schema(request: pytest.FixtureRequest) -> SourceSchema:
+    """The messenger that the test's databases have; our own unless it is marked."""
+    found: SourceSchema = getattr(request, "param", MESSENGER)
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -53,18 +70,33 @@ def postgres_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def template_database(postgres_url: str) -> Iterator[str]:
-    """The name of a database with the messenger's tables and no rows."""
-    with _database(postgres_url, f"test_{os.getpid()}_template", "template1") as url:
-        with psycopg.connect(url) as connection:
-            create_schema(connection)
-        yield f"test_{os.getpid()}_template"
+def template_databases(postgres_url: str) -> Iterator[Callable[[SourceSchema], str]]:
+    """The names of databases with a messenger's tables and no rows, each made when first used."""
+    with ExitStack() as stack:
+
+        @cache
+        def template(schema: SourceSchema) -> str:
+            name = f"test_{os.getpid()}_{schema.name}"
+            url = stack.enter_context(_database(postgres_url, name, "template1"))
+            with psycopg.connect(url) as connection:
+                schema.create(connection)
+            return name
+
+        yield template
+
+
+@pytest.fixture(scope="session")
+def template_database(template_databases: Callable[[SourceSchema], str]) -> str:
+    """The name of a database with our messenger's tables and no rows."""
+    return template_databases(MESSENGER)
 
 
 @pytest.fixture
-def new_database(postgres_url: str, template_database: str) -> Iterator[Callable[[], str]]:
+def new_database(
+    postgres_url: str, template_databases: Callable[[SourceSchema], str], schema: SourceSchema
+) -> Iterator[Callable[[], str]]:
     """Makes new databases with the messenger's tables; each call returns a URL."""
-    with databases(postgres_url, template_database) as make:
+    with databases(postgres_url, template_databases(schema)) as make:
         yield make
 
 

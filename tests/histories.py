@@ -36,6 +36,7 @@ from olap.extract import Extract
 from olap.settings import Secret, Settings
 from tests import contents
 from tests.fix_pipeline import Pipeline
+from tests.source_schemas import SourceSchema
 from tests.world import uuid
 
 CONNECTIONS = 4
@@ -175,11 +176,11 @@ BETWEEN = (
 )
 # A column of each table; recreating it loses its values without writing a row version.
 NULLABLE = {
-    "analytics_events": ("user_id", "bigint"),
-    "conversation_participants": ("left_at", "timestamptz"),
-    "messages": ("updated_at", "timestamptz"),
-    "users": ("username", "text"),
-    "conversations": ("title", "text"),
+    "analytics_events": "user_id",
+    "conversation_participants": "left_at",
+    "messages": "updated_at",
+    "users": "username",
+    "conversations": "title",
 }
 RETYPED = {
     "message_reactions": "emoji",
@@ -234,10 +235,11 @@ class Dump:
 class History:
     """Plays steps on one new database and checks every published generation."""
 
-    def __init__(self, server: str, url: str, data_dir: Path) -> None:
+    def __init__(self, server: str, url: str, data_dir: Path, schema: SourceSchema) -> None:
         self.tally: Counter[str] = Counter()
         self.steps: list[Step] = []
-        self.pipeline = Pipeline(url, replace(Settings(data_dir=data_dir), repair_max_percent=100))
+        settings = Settings(data_dir=data_dir, source_mapping=schema.mapping)
+        self.pipeline = Pipeline(url, replace(settings, repair_max_percent=100))
         self._sessions = [Session(_connect(url)) for _ in range(CONNECTIONS)]
         self._elsewhere = _connect(server)
         row = self._elsewhere.execute(
@@ -367,10 +369,10 @@ class History:
             self.tally.update([*done, "prepared commit"])
 
     def _truncate(self, session: Session, step: Step) -> None:
-        self._on_a_table(step, lambda table: f"truncate {table}")
+        self._on_a_table(step, lambda table: f"truncate {self.pipeline.schema.table(table)}")
 
     def _vacuum_full(self, session: Session, step: Step) -> None:
-        self._on_a_table(step, lambda table: f"vacuum full {table}")
+        self._on_a_table(step, lambda table: f"vacuum full {self.pipeline.schema.table(table)}")
 
     def _swapped_table(self, session: Session, step: Step) -> None:
         """Replace the table by a copy from an earlier cycle, whose rows have old xmins."""
@@ -378,9 +380,10 @@ class History:
         def swap(table: str) -> str | None:
             if self._copied_in.get(table, self._cycles) == self._cycles:
                 return None
+            old, name = self.pipeline.schema.table(table), self.pipeline.schema.bare_table(table)
             return (
-                f"begin; lock {table} in access exclusive mode; drop table {table}; "
-                f"alter table copy_of_{table} rename to {table}; commit"
+                f"begin; lock {old} in access exclusive mode; drop table {old}; "
+                f"alter table {self._copy(table)} rename to {name}; commit"
             )
 
         self._copied_in.pop(self._on_a_table(step, swap), None)
@@ -390,18 +393,23 @@ class History:
         """Copy each table that has no copy."""
         for table in TABLES:
             if table not in self._copied_in:
+                original, copy = self.pipeline.schema.table(table), self._copy(table)
                 self._sessions[0].connection.execute(
-                    f"create table copy_of_{table} (like {table} including all); "
-                    f"insert into copy_of_{table} select * from {table}".encode()
+                    f"create table {copy} (like {original} including all); "
+                    f"insert into {copy} select * from {original}".encode()
                 )
                 self._copied_in[table] = self._cycles
+
+    def _copy(self, table: str) -> str:
+        return f"{self.pipeline.schema.namespace}.copy_of_{table}"
 
     def _recreated_column(self, session: Session, step: Step) -> None:
         def recreate(table: str) -> str | None:
             if table not in NULLABLE:
                 return None
-            name, kind = NULLABLE[table]
-            return f"alter table {table} drop column {name}, add column {name} {kind}"
+            name, kind = self.pipeline.schema.column(table, NULLABLE[table])
+            changes = f"drop column {name}, add column {name} {kind}"
+            return f"alter table {self.pipeline.schema.table(table)} {changes}"
 
         self._on_a_table(step, recreate)
 
@@ -411,7 +419,10 @@ class History:
         def retype(table: str) -> str | None:
             if table not in RETYPED:
                 return None
-            return f"alter table {table} alter column {RETYPED[table]} type {kind}"
+            name, _ = self.pipeline.schema.column(table, RETYPED[table])
+            return (
+                f"alter table {self.pipeline.schema.table(table)} alter column {name} type {kind}"
+            )
 
         self._on_a_table(step, retype)
 
@@ -420,8 +431,8 @@ class History:
         self._on_a_table(
             step,
             lambda table: (
-                f"alter table {table} add column more int default 7; "
-                f"alter table {table} drop column more"
+                f"alter table {self.pipeline.schema.table(table)} add column more int default 7; "
+                f"alter table {self.pipeline.schema.table(table)} drop column more"
             ),
         )
 
@@ -493,8 +504,8 @@ def dumps_inside_snapshots() -> Iterator[Dump]:
     dump = Dump()
 
     @contextmanager
-    def opened(url: Secret, **options: Any) -> Iterator[SourceTransaction]:
-        with open_source(url, **options) as source:
+    def opened(url: Secret, *arguments: Any) -> Iterator[SourceTransaction]:
+        with open_source(url, *arguments) as source:
             with source._connection.cursor() as cursor:
                 cursor.execute("select pg_export_snapshot()")
                 (name,) = cursor.fetchone() or ("",)

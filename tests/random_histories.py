@@ -22,9 +22,9 @@ import psycopg
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from etl.sandbox.load import create_schema
 from etl.sandbox.postgres import create_database, drop_database, postgres_server
 from tests.histories import EXPECTED, History, HistoryMachine, Step
+from tests.source_schemas import MESSENGER, SCHEMAS, SourceSchema
 
 FAILED = Path(__file__).parents[1] / "build" / "failed-history.json"
 LENGTH = 25
@@ -34,24 +34,26 @@ _numbers = itertools.count(1)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Play histories until the time is over or one fails, and return the process's exit code."""
     options = _parser().parse_args(arguments)
+    schema = next(found for found in SCHEMAS if found.name == options.schema)
     print(f"seed {options.seed}", flush=True)
     with (
         tempfile.TemporaryDirectory(prefix="histories-pg-") as directory,
         postgres_server(Path(directory)) as server,
     ):
         if options.replay:
-            return replay(server.url(), options.replay)
-        return play(server.url(), options.seed, deadline=time.monotonic() + 60 * options.minutes)
+            return replay(server.url(), schema, options.replay)
+        deadline = time.monotonic() + 60 * options.minutes
+        return play(server.url(), schema, options.seed, deadline=deadline)
 
 
-def play(server: str, first_seed: int, *, deadline: float) -> int:
+def play(server: str, schema: SourceSchema, first_seed: int, *, deadline: float) -> int:
     """Play histories, each with its own seed; 1 when one fails or an action never happened."""
     tally: Counter[str] = Counter()
     for number in itertools.count(first_seed):
         if time.monotonic() >= deadline:
             break
         played: list[History] = []
-        with _fresh_histories(server, played) as make:
+        with _fresh_histories(server, schema, played) as make:
 
             def machine(make: Iterator[History] = make) -> HistoryMachine:
                 return HistoryMachine(next(make), tally)
@@ -72,7 +74,8 @@ def play(server: str, first_seed: int, *, deadline: float) -> int:
                 traceback.print_exc()
                 FAILED.parent.mkdir(exist_ok=True)
                 FAILED.write_bytes(msgspec.json.encode(played[-1].steps))
-                print(f"seed {number} failed; python -m tests.random_histories --replay {FAILED}")
+                command = f"python -m tests.random_histories --schema {schema.name}"
+                print(f"seed {number} failed; {command} --replay {FAILED}")
                 return 1
     for kind in sorted({*EXPECTED, *tally}):
         print(f"{tally[kind]:8} {kind}")
@@ -82,10 +85,10 @@ def play(server: str, first_seed: int, *, deadline: float) -> int:
     return 1 if missing else 0
 
 
-def replay(server: str, file: Path) -> int:
+def replay(server: str, schema: SourceSchema, file: Path) -> int:
     """Play the steps of a file again."""
     steps = msgspec.json.decode(file.read_bytes(), type=list[Step])
-    with _fresh_histories(server, []) as histories:
+    with _fresh_histories(server, schema, []) as histories:
         history = next(histories)
         try:
             for step in steps:
@@ -100,7 +103,9 @@ def replay(server: str, file: Path) -> int:
 
 
 @contextmanager
-def _fresh_histories(server: str, played: list[History]) -> Iterator[Iterator[History]]:
+def _fresh_histories(
+    server: str, schema: SourceSchema, played: list[History]
+) -> Iterator[Iterator[History]]:
     """Histories, each with its own database and DATA_DIR, until the block ends."""
     names: list[str] = []
 
@@ -109,8 +114,8 @@ def _fresh_histories(server: str, played: list[History]) -> Iterator[Iterator[Hi
             names.append(f"history_{next(_numbers)}")
             url = create_database(server, names[-1], template="template1")
             with psycopg.connect(url) as connection:
-                create_schema(connection)
-            played.append(History(server, url, directory / names[-1]))
+                schema.create(connection)
+            played.append(History(server, url, directory / names[-1], schema))
             yield played[-1]
 
     with tempfile.TemporaryDirectory(prefix="histories-") as directory:
@@ -125,6 +130,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.random_histories", description=__doc__)
     parser.add_argument("--minutes", type=float, default=30, help="how long (30)")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**9), help="random")
+    names = [schema.name for schema in SCHEMAS]
+    parser.add_argument("--schema", choices=names, default=MESSENGER.name, help="of the source")
     parser.add_argument("--replay", type=Path, help="play the steps of a failed history")
     return parser
 

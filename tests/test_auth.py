@@ -33,6 +33,7 @@ from api.auth import (
     only_for,
 )
 from olap.errors import SettingsError
+from olap.ids import IdType
 from olap.settings import Hidden, Settings
 from tests.tokens import SECRET, Signer, write_jwks
 
@@ -266,7 +267,9 @@ def test_a_verified_token_is_not_verified_again(monkeypatch: pytest.MonkeyPatch)
 def test_a_cached_token_expires() -> None:
     """From its `exp` on a cached token returns 401."""
     now, token = 99.0, HS256.bearer(exp=100)
-    found = Verifier(Keys((Key("HS256", SECRET.encode()),)), clock=lambda: now)
+    found = Verifier(
+        Keys((Key("HS256", SECRET.encode()),)), user_ids=IdType.INTEGER, clock=lambda: now
+    )
     cached = found._verified[token] = Principal("7", Role.MEMBER, 100.0, 7)
     assert found.principal(token) is cached
     now = 100.0

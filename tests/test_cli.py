@@ -377,6 +377,14 @@ def test_a_signal_while_the_sandbox_is_filled_stops_its_server(home: Path) -> No
     assert processes_below(home) == []
 
 
+def test_the_sandbox_is_not_read_by_another_mapping(run: Run) -> None:
+    """Without DATABASE_URL, a mapping of another messenger is an error that says what to set."""
+    refused = run("run", DATABASE_URL="", SOURCE_MAPPING="somebody/elses")
+    assert refused.code == 2
+    assert "the sandbox has the tables of messenger" in refused.errors
+    assert "Set DATABASE_URL" in refused.errors
+
+
 def test_data_of_a_real_database_are_not_marked_as_the_sandboxs(run: Run, home: Path) -> None:
     """`make clean` removes marked data: not those of DATABASE_URL, even if it is unset later."""
     run("run")

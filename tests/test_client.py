@@ -143,6 +143,25 @@ def test_a_batch_is_repeated_with_the_same_uuids(server: Server, status: int) ->
     client.close()
 
 
+def test_ids_are_sent_by_their_type(server: Server) -> None:
+    """Numbers are sent as numbers, uuids and texts as strings; an event has the id that it is
+    given, else a new uuid."""
+    client = AnalyticsClient(server.url, "token")
+    client.track(SENT, "@ann:example.org", -7, event_id=41)
+    client.track(SENT, CONVERSATION, "a/b", event_id="$e:example.org")
+    asyncio.run(client.track_event(SENT, event_id=CONVERSATION))
+    client.track(SENT)
+    assert client.flush(_WAIT_SECONDS)
+    sent = [event for batch in server.batches for event in batch]
+    assert [(e["id"], e["user_id"], e["conversation_id"]) for e in sent[:3]] == [
+        (41, "@ann:example.org", -7),
+        ("$e:example.org", str(CONVERSATION), "a/b"),
+        (str(CONVERSATION), None, None),
+    ]
+    assert str(UUID(sent[3]["id"])) == sent[3]["id"]
+    client.close()
+
+
 def test_retry_after_is_respected(server: Server) -> None:
     """The client retries after `Retry-After` seconds and not before."""
     times: list[float] = []

@@ -64,7 +64,7 @@ def of_views(pipeline: Pipeline) -> dict[str, contents.Rows]:
     moment = "printf('%04d', year(created_at)) || strftime(created_at, '-%m-%d %H:%M:%S.%f')"
     with duckdb.connect(str(pipeline.published), read_only=True) as connection:
         return {
-            table: Counter(connection.execute(query).fetchall())
+            table: contents.rows_of(connection.execute(query))
             for table, query in {
                 "users": f"select user_id, username, {moment} from users",
                 "conversations": f"select conversation_id, title, {moment} from conversations",
@@ -83,9 +83,11 @@ def write(world: World, salt: int) -> None:
         world.conversation(key, title=text, type=text)
         world.message(key, message_type=text, content=text)
         world.event(key, event_type=text)
+    # A double next to PostgreSQL's last microsecond is after it, and to_timestamp() refuses that.
+    last = "294276-12-31 23:59:59" + ("" if world.schema.is_renamed else ".999999") + "+00"
     for number, moment in enumerate(
         ["infinity", "-infinity", "0001-01-01 00:00:00+00", "9999-12-31 23:59:59.999999+00",
-         "4713-01-01 00:00:00+00 BC", "294276-12-31 23:59:59.999999+00", "1970-01-01 00:00:00+00",
+         "4713-01-01 00:00:00+00 BC", last, "1970-01-01 00:00:00+00",
          "1969-12-31 23:59:59.999999+00", "2000-01-01 00:00:00+00"]
     ):  # fmt: skip
         key = 100 * salt + 50 + number
@@ -106,6 +108,7 @@ def write(world: World, salt: int) -> None:
     world.message(100 * salt + 91, content=None)
 
 
+@pytest.mark.both_schemas
 def test_every_value_is_read_exactly(pipeline: Pipeline) -> None:
     """First load, incremental cycle and full read equal plain SELECTs, and verify agrees."""
     with World(pipeline.url) as world:

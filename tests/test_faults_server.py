@@ -17,8 +17,8 @@ import pytest
 
 from etl.sandbox.load import create_schema
 from etl.sandbox.postgres import create_database, postgres_server
-from olap import sqlfiles
 from olap.errors import SourceError, SourceSilentError
+from olap.mapping import read_mapping
 from tests import contents
 from tests.fix_pipeline import Pipeline
 from tests.fix_proxy import Proxy, Then
@@ -124,15 +124,14 @@ def test_lost_packets_are_distinguished_from_a_long_query(
 @pytest.fixture
 def slow_users(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Makes the SELECT of the users call a function before its first row."""
-    text = sqlfiles.text
+    mapping = read_mapping("messenger")
+    users = mapping.tables["users"]
 
     def slow(call: str) -> None:
-        def slowed(name: str) -> str:
-            if name != "source/messenger/users":
-                return text(name)
-            return f"select * from ({text(name)}) t where (select {call}) is not null"
-
-        monkeypatch.setattr("olap.sqlfiles.text", slowed)
+        select = f"select * from ({users.select}) t where (select {call}) is not null"
+        tables = {**mapping.tables, "users": replace(users, select=select)}
+        slowed = replace(mapping, tables=tables)
+        monkeypatch.setattr("etl.extract.read_mapping", lambda _: slowed)
 
     return slow
 

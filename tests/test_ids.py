@@ -6,8 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from api.ids import Id, parse_id
-from olap.tables import IdType
+from olap.ids import Id, IdType, parse_id
 
 TEXT = "f47ac10b-58cc-4372-a567-0e02b2c3d479"
 
@@ -23,6 +22,7 @@ TEXT = "f47ac10b-58cc-4372-a567-0e02b2c3d479"
         (IdType.UUID, TEXT, UUID(TEXT)),
         (IdType.UUID, TEXT.upper(), UUID(TEXT)),
         (IdType.STRING, "Ann-Mari Øst", "Ann-Mari Øst"),
+        (IdType.STRING, "zero\u200dwidth\u00a0blank", "zero\u200dwidth\u00a0blank"),
     ],
 )
 def test_an_id_is_read(kind: IdType, text: str, expected: Id) -> None:
@@ -40,7 +40,10 @@ def test_an_id_is_read(kind: IdType, text: str, expected: Id) -> None:
         (IdType.INTEGER, str(2**63)),
         (IdType.INTEGER, "9" * 5000),
         *((IdType.UUID, text) for text in ("", TEXT[:-1], TEXT.replace("-", ""), "{" + TEXT + "}")),
-        *((IdType.STRING, text) for text in ("", "a" * 256, "a\x00b", "a\nb")),
+        *(
+            (IdType.STRING, text)
+            for text in ("", "a" * 256, "a\x00b", "a\nb", "a\u2028b", "\ud800")
+        ),
     ],
 )
 def test_another_spelling_is_refused(kind: IdType, text: str) -> None:

@@ -14,12 +14,14 @@ import etl.backfill
 from etl.source import open_source, replica_lag_bytes
 from etl.watchdog import with_time_limits
 from olap.errors import SourceError
-from olap.settings import Secret
+from olap.mapping import read_mapping
+from olap.settings import Secret, Settings
 from tests import contents
 from tests.fix_pipeline import Pipeline
 from tests.fix_pooler import Pooler, PoolMode
 from tests.world import World, at
 
+MESSENGER = read_mapping("messenger")
 PASSWORD = "hunter2-and-more"
 
 
@@ -114,7 +116,7 @@ def test_a_long_query_through_a_pooler_is_waited_for(
 ) -> None:
     """The watchdog asks on a second connection, in another session, and finds ours at work."""
     url = Secret(new_pooler(database).url())
-    with open_source(url, lock_timeout_seconds=5, stall_seconds=1) as source:
+    with open_source(url, Settings(stall_seconds=1), MESSENGER) as source:
         rows = source._ask("a long query", "select 1 as number, pg_sleep(2.5)::text as pause")
     assert rows == [{"number": 1, "pause": ""}]
 
@@ -218,7 +220,7 @@ def limited(url: str, reader: str) -> Secret:
 
 def test_limits_to_a_transaction_are_lifted(database: str, world: World, reader: str) -> None:
     """A transaction outlives the role's limits, at work and while we process its rows."""
-    with open_source(limited(database, reader), lock_timeout_seconds=5) as source:
+    with open_source(limited(database, reader), Settings(), MESSENGER) as source:
         source._ask("a long query", "select pg_sleep(1.5)::text as pause")
         time.sleep(2.1)
         rows = source._ask("the rows", "select count(*) as rows from messages")
@@ -233,7 +235,7 @@ def test_a_limit_that_ends_the_transaction_is_named(
     monkeypatch.setattr("etl.source._time_limits", lambda _: [])
     with (
         pytest.raises(SourceError, match="transaction timeout") as caught,
-        open_source(url, lock_timeout_seconds=5) as source,
+        open_source(url, Settings(), MESSENGER) as source,
     ):
         source._ask("a long query", "select pg_sleep(3)::text as pause")
     assert "transaction_timeout" in caught.value.hint

@@ -76,7 +76,7 @@ def test_readers_never_err_while_a_hundred_generations_are_published(
                 pipeline.cycle()
             with (
                 pipeline.layout.locked(),
-                open_warehouse(pipeline.layout, memory_limit="500MB", threads=1) as warehouse,
+                open_warehouse(pipeline.settings) as warehouse,
             ):
                 for _ in range(95):
                     publish(warehouse, pipeline.clock())
@@ -206,6 +206,7 @@ def test_the_manifest_beside_a_generation_says_what_is_in_it(pipeline: Pipeline)
         "read_receipts": 1,
         "events": 0,
         "reactions": 0,
+        "read_marks": 0,
     }
     for file in manifest.files:
         path = pipeline.layout.lake / file.path

@@ -12,9 +12,12 @@ from olap import ledger, sqlfiles
 from olap.comments import Described, described
 from olap.days import EVERY_DAY
 from olap.errors import CatalogError
+from olap.ids import IdType, IdTypes
 from olap.layout import Layout
+from olap.manifest import SourceShape
 from olap.publish import publish
-from olap.tables import DIMENSIONS, FACTS, MESSENGER_IDS, ROLLUPS, TABLE_NAMES, IdType
+from olap.settings import Settings
+from olap.tables import DIMENSIONS, FACTS, ROLLUPS, TABLE_NAMES
 from olap.warehouse import open_warehouse
 from tests.factories import TIME, a_batch, a_table_state, an_identity
 
@@ -29,6 +32,7 @@ VIEWS = {
         "deleted_at",
     ],
     "read_receipts": ["read_at", "conversation_id", "user_id", "message_created_at"],
+    "read_marks": ["conversation_id", "user_id", "read_through_at", "marked_at"],
     "reactions": ["created_at", "conversation_id", "user_id", "emoji", "message_created_at"],
     "events": ["created_at", "event_type", "conversation_id", "user_id"],
     "users": ["user_id", "username", "is_bot", "created_at", "deleted_at"],
@@ -43,12 +47,18 @@ LEDGER = {"batches", "lake_files", "state", "table_states"}
 def generation(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A generation published from a warehouse that read an empty messenger."""
     layout = Layout(tmp_path_factory.mktemp("published"))
-    with layout.locked(), open_warehouse(layout, memory_limit="200MB", threads=1) as warehouse:
+    with layout.locked(), open_warehouse(Settings(data_dir=layout.root)) as warehouse:
         ledger.record_batch(warehouse, a_batch(rows_read=0, rows_changed=0, days_rebuilt=0))
         for table in TABLE_NAMES:
             ledger.record_table(warehouse, table, a_table_state(source_rows=0, rows=0))
         ledger.record_state(
-            warehouse, an_identity(), EVERY_DAY, changed_in_batch=1, generation=0, generated_at=None
+            warehouse,
+            an_identity(),
+            SourceShape(),
+            EVERY_DAY,
+            changed_in_batch=1,
+            generation=0,
+            generated_at=None,
         )
         publish(warehouse, TIME)
     return layout.pointer
@@ -102,7 +112,7 @@ def test_the_schemas_are_core_main_and_metrics(published: duckdb.DuckDBPyConnect
 
 
 def test_main_has_exactly_the_views_analysts_know(published: duckdb.DuckDBPyConnection) -> None:
-    """`main` has the seven documented views with exactly the documented columns, in order."""
+    """`main` has the documented views with exactly the documented columns, in order."""
     found = {view: columns(published, "main", view) for view in names(published, "view", "main")}
     assert found == VIEWS
 
@@ -240,5 +250,5 @@ def test_ids_have_the_types_that_the_mapping_declares(
         " and column_name in ('user_id', 'conversation_id')"
     ).fetchall()
     assert {name.removesuffix("_id"): types[kind] for name, kind in found} == {
-        name: MESSENGER_IDS[name] for name in ("user", "conversation")
+        name: IdTypes().of(name) for name in ("user", "conversation")
     }

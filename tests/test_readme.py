@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import shutil
+import tomllib
 from collections.abc import Iterator
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -17,12 +20,17 @@ from psycopg.conninfo import make_conninfo
 
 from api.app import PREFIX, create_app
 from api.events.service import Events
+from etl import __main__ as command_line
+from etl.role import role_sql
+from olap import sqlfiles
+from olap.mapping import read_mapping, shipped_mappings
 from olap.settings import Hidden, Program, Secret, Settings, settings_table
+from olap.tables import TABLE_NAMES, TABLES, Fact
 from tests.fix_pipeline import Pipeline
 from tests.world import World
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("", "etl/", "olap/", "api/", "tests/bench/")
+FOLDERS = ("", "etl/", "olap/", "api/", "tests/bench/", "tests/synapse/")
 READMES = {
     f"{folder}README.md": (ROOT / folder / "README.md").read_text(encoding="utf-8")
     for folder in FOLDERS
@@ -62,10 +70,10 @@ def owner(database: str) -> Iterator[psycopg.Connection]:
 def test_the_documented_role_can_run_cycles_and_write_nothing(
     owner: psycopg.Connection, pipeline: Pipeline
 ) -> None:
-    """The grants suffice for a cycle and allow no change of the source."""
+    """The printed grants suffice for a cycle and allow no change of the source."""
     with World(pipeline.url) as world:
         world.message()
-    owner.execute(sql_of(block("etl/README.md", "role")))
+    owner.execute(role_sql(read_mapping("messenger")).encode())
     owner.execute(f"alter role {ROLE} password 'as-the-readme-says'".encode())
     pipeline.url = make_conninfo(pipeline.url, user=ROLE, password="as-the-readme-says")
     assert pipeline.cycle().manifest.tables["messages"].rows == 1
@@ -74,6 +82,101 @@ def test_the_documented_role_can_run_cycles_and_write_nothing(
         for table in ("users", "messages", "message_read_receipts", "analytics_events"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(f"delete from {table}".encode())
+
+
+def test_the_chapter_shows_the_mapping_of_the_example() -> None:
+    """What the chapter quotes of the mapping is in its files."""
+    folder = sqlfiles.SQL_DIR / "source" / "example"
+    written = sql_of(block("etl/README.md", "messages")).decode()
+    assert written == (folder / "messages.sql").read_text(encoding="utf-8")
+    quoted = re.fullmatch(r"```toml\n(.*?)```\s*", block("etl/README.md", "mapping"), re.DOTALL)
+    assert quoted is not None
+    declared = tomllib.loads((folder / "mapping.toml").read_text(encoding="utf-8"))
+    shown = tomllib.loads(quoted[1])
+    assert shown["ids"] == declared["ids"]
+    assert shown["tables"].items() <= declared["tables"].items()
+
+
+def test_the_chapter_lists_all_columns() -> None:
+    """The table of the files has every table with its columns, the key in bold, a fact marked."""
+    text = READMES["etl/README.md"]
+    rows = re.findall(r"^\| `(\w+)\.sql`( \*)? \| ([\w*, ]+) \| ([^|]*)\|$", text, re.MULTILINE)
+    documented = {name: (star != "", columns, note) for name, star, columns, note in rows}
+    assert set(documented) == set(TABLE_NAMES)
+    for table in TABLES:
+        is_fact, columns, note = documented[table.name]
+        assert is_fact == isinstance(table, Fact)
+        bold = [f"**{name}**" if name in table.key else name for name in table.columns]
+        assert sorted(columns.split(", ")) == sorted(bold), table.name
+        assert note.startswith("required") == table.is_required
+
+
+def test_the_shipped_mappings_are_listed() -> None:
+    """The chapter names each mapping of the repository once."""
+    text = READMES["etl/README.md"].partition("### 1. Copy a mapping")[0]
+    names = [
+        name for row in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE) for name in row.split(", ")
+    ]
+    assert sorted(names) == sorted(f"`{name}`" for name in (*shipped_mappings(), "SOURCE_MAPPING"))
+
+
+def test_the_chapter_leads_to_a_published_file(
+    empty_database: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Role, check, cycle and query work as printed, one after the other, on a copied mapping."""
+    example = sqlfiles.SQL_DIR / "source" / "example"
+    shutil.copytree(example, tmp_path / "chat")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("os.environ", {"SOURCE_MAPPING": "./chat", "LOG_LEVEL": "error"})
+
+    def printed(*arguments: str, url: str = "") -> str:
+        monkeypatch.setitem(os.environ, "DATABASE_URL", url)
+        assert command_line.main(arguments) == 0
+        return capsys.readouterr().out
+
+    with psycopg.connect(empty_database, autocommit=True) as owner:
+        if owner.execute("select from pg_roles where rolname = %s", [ROLE]).fetchone():
+            pytest.skip(f"this server has a role {ROLE} of its own")
+        owner.execute((example / "schema.sql").read_bytes())
+        owner.execute((ROOT / "tests/mappings/example/schema.sql").read_bytes())
+        owner.execute("vacuum analyze")
+        role = sql_of(block("etl/README.md", "role"))
+        assert printed("source", "role").encode() == role
+        try:
+            owner.execute(role)
+            owner.execute(f"alter role {ROLE} password 'x'".encode())
+            url = make_conninfo(empty_database, user=ROLE, password="x")
+            checked = printed("source", "check", url=url)
+            ran = printed("run", url=url)
+        finally:
+            owner.execute(f"drop owned by {ROLE}".encode())
+            owner.execute(f"drop role {ROLE}".encode())
+        name = owner.info.dbname
+    checked = checked.replace(name, "chat")
+    for part in _words_of("check-source", "make check-source").split("..."):
+        assert part in _words(checked)
+    assert _words_of("etl", "make etl") == _words(ran)
+    _, _, query = block("etl/README.md", "shell").partition("D ")
+    statement, _, answer = query.partition("\n")
+    with duckdb.connect("data/analytics.duckdb", read_only=True) as connection:
+        assert _words(str(connection.sql(statement.rstrip("; ")))) == _words(answer)
+
+
+def _words_of(name: str, command: str) -> str:
+    """The words of a block after the command that prints them."""
+    return _words(block("etl/README.md", name).partition(f"$ {command}\n")[2])
+
+
+# Megabytes and milliseconds of a table, other decimals, the time of the snapshot, and estimates.
+_VARYING = re.compile(r"\d+\.\d+ \d+(?= )|\d+\.\d+|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC|about \d+ s")
+
+
+def _words(text: str) -> str:
+    """A text without its layout, and without what differs from run to run."""
+    return _VARYING.sub("#", " ".join(text.split()))
 
 
 def test_the_documented_writer_can_write_events_and_nothing_else(database: str) -> None:
@@ -214,13 +317,13 @@ def _names(family: Metric) -> set[str]:
 
 
 def test_the_settings_of_the_api_are_those_that_it_reads() -> None:
-    """The API's table and the four settings it shares are exactly those that its modules read."""
+    """The API's table and the five settings it shares are exactly those that its modules read."""
     code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "api").rglob("*.py"))
     read = {
         setting.metadata["variable"]
         for setting in fields(Settings)
         if re.search(rf"settings\.{setting.name}\b", code)
     }
-    shared = {"DATA_DIR", "DUCKDB_THREADS", "LOG_FORMAT", "LOG_LEVEL"}
+    shared = {"DATA_DIR", "SOURCE_MAPPING", "DUCKDB_THREADS", "LOG_FORMAT", "LOG_LEVEL"}
     documented = set(re.findall(r"^\| `(\w+)` \|", settings_table(Program.API), re.MULTILINE))
     assert documented | shared == read - {"DATABASE_URL"} | {"REDIS_HOST", "REDIS_PORT", "REDIS_DB"}

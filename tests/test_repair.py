@@ -14,6 +14,8 @@ from tests import contents
 from tests.fix_pipeline import Pipeline
 from tests.world import World, at, uuid
 
+pytestmark = pytest.mark.both_schemas
+
 DAY = {number: at(days=-number).date() for number in range(10)}
 
 
@@ -120,7 +122,7 @@ def test_receipts_are_read_again_when_the_messages_are_swapped(pipeline: Pipelin
     with World(pipeline.url) as world:
         fill(world)
         pipeline.cycle()
-        world.execute("truncate messages")
+        world.execute(f"truncate {world.table('messages')}")
         world.message(1, conversation_id=uuid(7))
         report = pipeline.cycle()
     assert report.extract.tables["read_receipts"].is_full

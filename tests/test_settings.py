@@ -23,6 +23,8 @@ PASSWORD = "s3cr-et"
 
 DEFAULTS: dict[str, Any] = {
     "database_url": None,
+    "source_mapping": "messenger",
+    "source_row_security": "refused",
     "data_dir": Path("data"),
     "interval_seconds": 300,
     "demo_interval_seconds": 15,
@@ -64,6 +66,8 @@ DEFAULTS: dict[str, Any] = {
 # variable, text, field, value
 READ = [
     ("DATABASE_URL", "host=h dbname=d", "database_url", Secret("host=h dbname=d")),
+    ("SOURCE_MAPPING", "synapse", "source_mapping", "synapse"),
+    ("SOURCE_ROW_SECURITY", "trusted", "source_row_security", "trusted"),
     ("DATA_DIR", "/srv/analytics", "data_dir", Path("/srv/analytics")),
     ("ETL_INTERVAL_SECONDS", "60", "interval_seconds", 60),
     ("DEMO_INTERVAL_SECONDS", "3", "demo_interval_seconds", 3),
@@ -107,6 +111,7 @@ READ = [
 
 # variable, text, part of the message
 REFUSED = [
+    ("SOURCE_ROW_SECURITY", "off", "must be one of refused, trusted"),
     ("ETL_INTERVAL_SECONDS", "0", "must be between 1 and 86400"),
     ("ETL_INTERVAL_SECONDS", "86401", "must be between 1 and 86400"),
     ("ETL_INTERVAL_SECONDS", "five", "must be a whole number"),
@@ -191,7 +196,7 @@ def test_every_validated_variable_has_an_invalid_value_here() -> None:
     assert {row[0] for row in READ} == documented
     free = {"DATABASE_URL", "DATA_DIR", "API_DIR", "REDIS_URL", "REDIS_HOST", "SANDBOX_DIR"}
     free |= {"EVENTS_DATABASE_URL", "EVENTS_REDIS_URL", "JWT_SECRET", "JWT_PUBLIC_KEY"}
-    free |= {"JWT_JWKS_FILE", "JWT_AUDIENCE", "JWT_ISSUER"}
+    free |= {"JWT_JWKS_FILE", "JWT_AUDIENCE", "JWT_ISSUER", "SOURCE_MAPPING"}
     assert {row[0] for row in REFUSED} == documented - free
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
+from typing import Any
 
 import duckdb
 import psycopg
@@ -15,25 +16,27 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from etl.extract import stage_stream
-from etl.forms import source_tables, statement
+from etl.forms import statement
 from etl.source import ALL_ROWS, SourceTransaction, Window, open_source
 from olap import sqlfiles
 from olap.errors import SourceError
-from olap.settings import Secret
+from olap.mapping import read_mapping
+from olap.settings import Secret, Settings
 from olap.tables import FACTS, MESSAGES, TABLES, Fact, Table
 from olap.warehouse import Warehouse
 from tests.fix_pipeline import Pipeline
 from tests.world import World, at, uuid
 
+MESSENGER = read_mapping("messenger")
 USERS = next(table for table in TABLES if table.name == "users")
 EVENTS = next(table for table in TABLES if table.name == "events")
 INSERT = "insert into messages (id, conversation_id) values (%s, gen_random_uuid())"
 
 
 @contextmanager
-def reading(url: str, *, lock_timeout_seconds: int = 5) -> Iterator[SourceTransaction]:
+def reading(url: str, **settings: Any) -> Iterator[SourceTransaction]:
     """An open reading transaction on `url`."""
-    with open_source(Secret(url), lock_timeout_seconds=lock_timeout_seconds) as source:
+    with open_source(Secret(url), Settings(**settings), MESSENGER) as source:
         yield source
 
 
@@ -267,12 +270,12 @@ def test_the_message_text_is_not_selected(database: str) -> None:
 
 
 def test_a_missing_table_or_column_is_named(database: str) -> None:
-    """A column or a table that the source lacks is named, with the schema that is expected."""
+    """A column or table that the source lacks is named, and the command that checks a mapping."""
     with World(database) as world:
         world.execute("alter table users drop column is_bot")
         with pytest.raises(SourceError, match="is_bot") as caught, reading(database):
             pass
-        assert "schema.sql" in caught.value.hint
+        assert "check-source" in caught.value.hint
         world.execute("drop table analytics_events")
         with pytest.raises(SourceError, match="analytics_events"), reading(database):
             pass
@@ -335,7 +338,7 @@ def test_an_error_inside_a_stream_is_raised_as_itself(
         lambda connection, name, *_: connection.execute("select * from source_rows").fetchall(),
     )
     with reading(pipeline.url) as source, duckdb.connect() as connection:
-        warehouse = Warehouse(connection, pipeline.layout)
+        warehouse = Warehouse(connection, pipeline.layout, MESSENGER.ids)
         with pytest.raises(SourceError, match="the server went away"):
             stage_stream(warehouse, source, "any", source.rows(USERS, ALL_ROWS), USERS)
 
@@ -373,13 +376,15 @@ def test_a_range_of_blocks_reads_only_these_blocks(database: str, fact: Fact) ->
     """The plan of a range scans its places, and looks messages up one by one, at any size."""
     window = (*ALL_ROWS.settings, "(0,0)", "(512,0)")
     with psycopg.connect(database, cursor_factory=psycopg.RawCursor) as connection:
-        name = source_tables(fact)[0]
+        (name,) = MESSENGER.tables[fact.name].places
         connection.execute(_TEMPTING[name].encode())
         connection.execute(f"analyze {name}".encode())
         for cost in ("parallel_setup_cost", "parallel_tuple_cost", "min_parallel_table_scan_size"):
             connection.execute(f"set {cost} = 0".encode())
         connection.execute(sqlfiles.text("source/set_window").encode(), window)
-        rows = connection.execute(f"explain {statement('fact_range', fact)}".encode()).fetchall()
+        rows = connection.execute(
+            f"explain {statement('fact_range', fact, MESSENGER)}".encode()
+        ).fetchall()
     plan = "\n".join(row[0] for row in rows)
     assert f"Tid Range Scan on {name}" in plan
     assert "Seq Scan" not in plan and "Hash" not in plan and "Merge" not in plan

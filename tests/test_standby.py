@@ -12,7 +12,6 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from etl.sandbox.load import create_schema
 from etl.sandbox.postgres import (
     Cluster,
     PostgresServer,
@@ -26,6 +25,7 @@ from olap.settings import Secret
 from tests import contents
 from tests.fix_pipeline import Pipeline
 from tests.fix_postgres import FOREIGN_SERVER, POSTGRES_VERSION
+from tests.source_schemas import SourceSchema
 from tests.world import World, at
 
 pytestmark = [
@@ -111,13 +111,13 @@ def servers(home: Path) -> Iterator[tuple[PostgresServer, Cluster]]:
 
 
 @pytest.fixture
-def replicated(servers: tuple[PostgresServer, Cluster]) -> Replicated:
+def replicated(servers: tuple[PostgresServer, Cluster], schema: SourceSchema) -> Replicated:
     """A messenger with a few rows, on both servers."""
     primary, standby = servers
     name = f"messenger_{time.monotonic_ns()}"
     url = create_database(primary.url(), name)
     with psycopg.connect(url) as connection:
-        create_schema(connection)
+        schema.create(connection)
     with World(url) as world:
         for number in range(6):
             world.user(number)
@@ -129,6 +129,7 @@ def replicated(servers: tuple[PostgresServer, Cluster]) -> Replicated:
     return found
 
 
+@pytest.mark.both_schemas
 def test_a_standby_is_read_as_exactly_as_a_primary(
     replicated: Replicated, new_pipeline: Callable[[str], Pipeline]
 ) -> None:
@@ -161,6 +162,7 @@ def test_data_through_of_a_standby_is_its_replay_time(
     assert report.manifest.tables["messages"].rows == 6
 
 
+@pytest.mark.both_schemas
 def test_a_standby_that_is_behind_the_primary_stops_the_cycle(
     replicated: Replicated, new_pipeline: Callable[[str], Pipeline]
 ) -> None:
@@ -180,6 +182,7 @@ def test_a_standby_that_is_behind_the_primary_stops_the_cycle(
         assert contents.of_views(pipeline.published) == contents.of_source(replicated.primary)
 
 
+@pytest.mark.both_schemas
 def test_a_restored_copy_of_the_cluster_stops_the_cycle(
     servers: tuple[PostgresServer, Cluster],
     replicated: Replicated,
@@ -187,8 +190,8 @@ def test_a_restored_copy_of_the_cluster_stops_the_cycle(
     home: Path,
 ) -> None:
     """A restored backup, which lacks rows that were read, stops the cycle until `--full --yes`."""
-    restored = backup_of(servers[0], home / "restored")
     pipeline = new_pipeline(replicated.primary)
+    restored = backup_of(servers[0], home / f"restored {pipeline.schema}")
     with World(replicated.primary) as world:
         for number in range(7, 10):
             world.message(number)

@@ -17,7 +17,7 @@ import pytest
 from etl.report import status_text
 from olap.errors import LakeError
 from olap.layout import Layout, write_durably
-from olap.manifest import Manifest
+from olap.manifest import Manifest, SourceShape
 from olap.status import Level, Status, status
 from tests.factories import TIME, a_batch, a_lake_file, a_manifest, a_table_state
 
@@ -242,10 +242,22 @@ def test_json_has_exactly_the_documented_fields(layout: Layout) -> None:
         "data_through": "2026-03-01T12:00:00Z",
         "generated_at": "2026-03-01T12:00:00Z",
         "lag_seconds": 1.0,
+        "shape": {
+            "mapping": "messenger",
+            "ids": {
+                "user": "integer",
+                "conversation": "uuid",
+                "message": "uuid",
+                "event": "uuid",
+            },
+            "inexact": [],
+            "row_security": "refused",
+        },
         "coverage": "every day",
         "backfill": None,
         "tables": {
             "messages": {
+                "is_available": True,
                 "rows": 20,
                 "source_rows": 20,
                 "outside_rows": 3,
@@ -254,6 +266,7 @@ def test_json_has_exactly_the_documented_fields(layout: Layout) -> None:
                 "proof": {"files": 2, "proved_files": 1, "proved_at": None},
             },
             "users": {
+                "is_available": True,
                 "rows": 10,
                 "source_rows": 10,
                 "outside_rows": 0,
@@ -292,6 +305,21 @@ def test_the_text_has_the_same_numbers(layout: Layout, monkeypatch: pytest.Monke
     assert "coverage      every day" in lines
     assert ["1", "2026-03-01", "12:00:00", "61,001", "62,002", "13", "90"] in told
     assert "disk free     3.2 GB" in lines
+    assert "mapping       messenger" in lines
+
+
+def test_the_text_tells_what_the_source_does_not_tell(layout: Layout) -> None:
+    """A table that is not available has no numbers, and trusted policies are somebody's word."""
+    no_table = a_table_state(is_available=False, rows=0, source_rows=0)
+    tables = {"messages": a_table_state(), "events": no_table}
+    shape = SourceShape(mapping="zulip", row_security="trusted")
+    put(layout, a_manifest(tables=tables, shape=shape))
+    lines = status_text(status_at(layout, timedelta(0))).splitlines()
+    assert "mapping       zulip; not available: events" in lines
+    assert [line for line in lines if line.startswith("row security  trusted")]
+    assert [line.split()[0] for line in lines if line.startswith(("messages", "events"))] == [
+        "messages"
+    ]
 
 
 def test_the_text_of_an_empty_data_dir(layout: Layout) -> None:

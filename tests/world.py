@@ -1,6 +1,7 @@
 """Writes rows of a messenger with defaults, so that a test names only what it tests.
 
-Ids are numbers here; a conversation, message or event number becomes a uuid.
+Ids are numbers here; a conversation, message or event number becomes a uuid. What they are at the
+source is a matter of `tests.source_schemas`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import psycopg
 from psycopg import sql
 
 from tests.fix_pipeline import TIME_ZERO
+from tests.source_schemas import schema_of
 
 TABLES = {
     "users": ("id",),
@@ -40,6 +42,7 @@ class World:
 
     def __init__(self, url: str) -> None:
         self.connection = psycopg.connect(url, autocommit=True)
+        self.schema = schema_of(self.connection)
 
     def close(self) -> None:
         """Close the connection."""
@@ -93,21 +96,33 @@ class World:
 
     def write(self, table: str, values: dict[str, Any]) -> None:
         """Insert a row, or update the row with the same key."""
+        # Two statements, because `on conflict do update` is impossible in a view.
         keys = TABLES[table]
         others = [column for column in values if column not in keys]
-        names = sql.SQL(", ").join(map(sql.Identifier, values))
-        sets = sql.SQL(", ").join(
-            sql.SQL("{0} = excluded.{0}").format(sql.Identifier(column)) for column in others
-        )
-        statement = sql.SQL("insert into {} ({}) values ({}) on conflict ({}) do {}").format(
+        if others:
+            statement = sql.SQL("update {} set {} where {}").format(
+                sql.Identifier(table),
+                sql.SQL(", ").join(map(_equal, others)),
+                sql.SQL(" and ").join(map(_equal, keys)),
+            )
+            if self.connection.execute(statement, values).rowcount:
+                return
+        statement = sql.SQL("insert into {} ({}) values ({}) on conflict do nothing").format(
             sql.Identifier(table),
-            names,
-            sql.SQL(", ").join(sql.Placeholder() * len(values)),
-            sql.SQL(", ").join(map(sql.Identifier, keys)),
-            sql.SQL("update set {}").format(sets) if others else sql.SQL("nothing"),
+            sql.SQL(", ").join(map(sql.Identifier, values)),
+            sql.SQL(", ").join(map(sql.Placeholder, values)),
         )
-        self.connection.execute(statement, list(values.values()))
+        self.connection.execute(statement, values)
+
+    def table(self, name: str) -> str:
+        """The physical name of a table, for a statement that a view does not take."""
+        return self.schema.table(name)
 
     def execute(self, statement: str, *parameters: Any) -> None:
         """Execute another statement."""
         self.connection.execute(statement.encode(), parameters or None)
+
+
+def _equal(column: str) -> sql.Composed:
+    """`column = value`, in a condition or an assignment."""
+    return sql.SQL("{} = {}").format(sql.Identifier(column), sql.Placeholder(column))

@@ -12,7 +12,7 @@
 
 `track_event`, and `track` where nothing can be awaited, put the event into a bounded queue and
 return. Neither waits for the network, and neither raises. A thread sends the queue in batches. Each
-event gets its uuid when it is tracked, so a batch without an answer is sent again and stored once.
+event gets its id when it is tracked, so a batch without an answer is sent again and stored once.
 Events that the API refuses, and events that do not fit into the queue, are dropped and counted
 (`stats`); the log `messenger_analytics` has one line about each reason.
 
@@ -166,6 +166,7 @@ class AnalyticsClient:
         user_id: int | str | UUID | None = None,
         conversation_id: int | str | UUID | None = None,
         metadata: Mapping[str, Any] | None = None,
+        event_id: int | str | UUID | None = None,
     ) -> None:
         """Queue the event; returns at once and raises nothing.
 
@@ -174,9 +175,10 @@ class AnalyticsClient:
             user_id: the user.
             conversation_id: the conversation.
             metadata: details, at most 8 KB as JSON.
+            event_id: a new uuid unless given; a messenger whose events have whole numbers needs it.
         """
         self._require_own()
-        content = _content(event_type, user_id, conversation_id, metadata)
+        content = _content(event_type, user_id, conversation_id, metadata, event_id)
         with self._changed:
             if content is None:
                 self._drop(1, "unusable")
@@ -199,9 +201,10 @@ class AnalyticsClient:
         user_id: int | str | UUID | None = None,
         conversation_id: int | str | UUID | None = None,
         metadata: Mapping[str, Any] | None = None,
+        event_id: int | str | UUID | None = None,
     ) -> None:
         """`track` as the requirement declares it; it returns at once."""
-        self.track(event_type, user_id, conversation_id, metadata)
+        self.track(event_type, user_id, conversation_id, metadata, event_id)
 
     def flush(self, seconds: float) -> bool:
         """Wait until every event is sent or dropped; returns whether that was in time."""
@@ -356,14 +359,15 @@ def _content(
     user_id: int | str | UUID | None,
     conversation_id: int | str | UUID | None,
     metadata: Mapping[str, Any] | None,
+    event_id: int | str | UUID | None,
 ) -> bytes | None:
-    """The event as JSON with a new uuid; None if it is not a valid event."""
+    """The event as JSON; None if it is not a valid event."""
     try:
         described = json.dumps(dict(metadata or {}), allow_nan=False, separators=(",", ":"))
         if len(described.encode()) > _METADATA_BYTES_MAX:
             raise ValueError(f"its metadata is longer than {_METADATA_BYTES_MAX} bytes")
         event = {
-            "id": str(uuid4()),
+            "id": _plain(uuid4() if event_id is None else event_id),
             "event_type": AnalyticsEventType(event_type).value,
             "user_id": _plain(user_id),
             "conversation_id": _plain(conversation_id),

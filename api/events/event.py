@@ -9,13 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID, uuid4
 
 import msgspec
 from msgspec import Meta
 
-from olap.tables import MESSENGER_IDS, IdType
+from olap.ids import STRING_LENGTH_MAX, Id, IdType, IdTypes, parse_id
 
 METADATA_BYTES_MAX = 8192
 EVENTS_MAX = 1000
@@ -36,18 +37,19 @@ class EventType(StrEnum):
     FILE_UPLOADED = "file.uploaded"
 
 
-# How JSON writes an id of the source's type; in JSON 7.0 is an integer as well.
+# How JSON writes an id of each type; in JSON 7.0 is an integer as well.
 _JSON_TYPES: dict[IdType, Any] = {
-    IdType.INTEGER: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | float,
-    IdType.UUID: UUID,
-    IdType.STRING: Annotated[str, Meta(min_length=1, max_length=255)],
+    IdType.INTEGER: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | float | None,
+    IdType.UUID: UUID | None,
+    IdType.STRING: Annotated[str, Meta(min_length=1, max_length=STRING_LENGTH_MAX)] | None,
 }
+# The fields of an event that are ids, and of what.
+_ID_KINDS = {"id": "event", "user_id": "user", "conversation_id": "conversation"}
+# The decoder knows the types of ids, which are those of the mapping.
 if TYPE_CHECKING:
-    UserId = int | float | UUID | str
-    ConversationId = int | float | UUID | str
+    JsonId = Id | float
 else:
-    UserId = _JSON_TYPES[MESSENGER_IDS["user"]]
-    ConversationId = _JSON_TYPES[MESSENGER_IDS["conversation"]]
+    JsonId = Any
 
 
 class Event(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -55,23 +57,23 @@ class Event(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     Attributes:
         event_type: what happened.
-        id: set by the client, so that a retry is harmless; generated here if it is missing.
+        id: set by the client, so that a retry is harmless; a uuid is generated if it is missing.
         user_id: the user.
         conversation_id: the conversation.
         metadata: details, at most 8 KB of JSON; they stay in PostgreSQL.
     """
 
     event_type: EventType
-    id: UUID | None = None
-    user_id: UserId | None = None
-    conversation_id: ConversationId | None = None
+    id: JsonId | None = None
+    user_id: JsonId | None = None
+    conversation_id: JsonId | None = None
     metadata: dict[str, Any] = {}
 
     def __post_init__(self) -> None:
-        if isinstance(self.user_id, float):
-            self.user_id = _whole("user_id", self.user_id)
-        if isinstance(self.conversation_id, float):
-            self.conversation_id = _whole("conversation_id", self.conversation_id)
+        for name in _ID_KINDS:
+            value = getattr(self, name)
+            if isinstance(value, float):
+                setattr(self, name, _whole(name, value))
 
 
 def _whole(name: str, value: float) -> int:
@@ -92,24 +94,39 @@ class UnusableError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An event as it is stored: its uuid, and the whole row as one JSON object."""
+    """An event as it is stored: its id as text, and the whole row as one JSON object."""
 
     id: str
     content: bytes
 
 
-_decode = msgspec.json.Decoder(Event | list[Event]).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def read_events(body: bytes) -> list[Event]:
+@cache
+def _decoder(ids: IdTypes) -> msgspec.json.Decoder[Event | list[Event]]:
+    """Decodes one event or a list of them, with ids of these types."""
+    typed = msgspec.defstruct(
+        "Event",
+        [(name, _JSON_TYPES[ids.of(kind)], None) for name, kind in _ID_KINDS.items()],
+        bases=(Event,),
+        forbid_unknown_fields=True,
+        kw_only=True,
+    )
+    return msgspec.json.Decoder(typed | list[typed])  # type: ignore[valid-type]
+
+
+def read_events(body: bytes, ids: IdTypes) -> list[Event]:
     """The events of a request's body: one object, or a list of 1 to 1,000.
+
+    Args:
+        ids: the types of the messenger's ids.
 
     Raises:
         UnusableError: it is neither.
     """
     try:
-        found = _decode(body)
+        found = _decoder(ids).decode(body)
     except msgspec.ValidationError as error:
         # "Expected `int`, got `str` - at `$[3].user_id`"
         fault, _, path = str(error).partition(" - at `")
@@ -121,7 +138,31 @@ def read_events(body: bytes) -> list[Event]:
     events = found if isinstance(found, list) else [found]
     if not 1 <= len(events) <= EVENTS_MAX:
         raise UnusableError("body", f"must have 1 to {EVENTS_MAX} events, and has {len(events)}")
+    _require_ids(events, ids, is_list=events is found)
     return events
+
+
+def _require_ids(events: list[Event], ids: IdTypes, *, is_list: bool) -> None:
+    """Require an id where none can be generated, and texts that the rest of the API accepts.
+
+    A number cannot be generated: the messenger alone knows which are free, and an event with the
+    number of another one would be lost as its repetition.
+    """
+    needs_id = ids.event is IdType.INTEGER
+    texts = [name for name, kind in _ID_KINDS.items() if ids.of(kind) is IdType.STRING]
+    if not needs_id and not texts:
+        return
+    for number, event in enumerate(events):
+        where = f"[{number}]." if is_list else ""
+        if needs_id and event.id is None:
+            raise UnusableError(f"{where}id", "is missing: give the whole number of the event")
+        for name in texts:
+            text = getattr(event, name)
+            try:
+                if text is not None:
+                    parse_id(IdType.STRING, text)
+            except ValueError as error:
+                raise UnusableError(f"{where}{name}", str(error)) from None
 
 
 def rows_of(

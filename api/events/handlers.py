@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from http import HTTPStatus
+from typing import Annotated, Any, NoReturn
 
 import msgspec
 from litestar import Request, Response, Router, get, post
 from litestar.di import NamedDependency, Provide
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.spec import (
-    OpenAPIFormat,
     OpenAPIMediaType,
     OpenAPIType,
     Operation,
@@ -25,72 +26,66 @@ from api.events.event import EVENTS_MAX, METADATA_BYTES_MAX, EventType, Unusable
 from api.events.feed import LENGTH
 from api.events.service import Events
 from api.events.writer import RefusedError, UnavailableError
-from api.openapi import problems_of
-from api.problems import bad_parameter, unavailable
-from olap.tables import MESSENGER_IDS, IdType
+from api.openapi import id_in_body, problems_of
+from api.problems import Problem, bad_parameter, unavailable
+from api.schemas import EventId
+from olap.ids import IdType, IdTypes
 
 _BODY_BYTES_MAX = EVENTS_MAX * (METADATA_BYTES_MAX + 1024)
 _RETRY_SECONDS = 2
 
-_ID_SCHEMAS = {
-    IdType.INTEGER: Schema(type=OpenAPIType.INTEGER, minimum=-(2**63), maximum=2**63 - 1),
-    IdType.UUID: Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.UUID),
-    IdType.STRING: Schema(type=OpenAPIType.STRING, min_length=1, max_length=255),
-}
-_NULL = Schema(type=OpenAPIType.NULL)
-EVENT_SCHEMA = Schema(
-    title="Event",
-    description="Something that happened in the messenger.",
-    type=OpenAPIType.OBJECT,
-    properties={
-        "event_type": Schema(
-            description="What happened.",
-            type=OpenAPIType.STRING,
-            enum=[kind.value for kind in EventType],
-        ),
-        "id": Schema(
-            description="Set by the client, so that a retry is harmless; generated if missing.",
-            one_of=[_ID_SCHEMAS[IdType.UUID], _NULL],
-        ),
-        "user_id": Schema(
-            description="The user.", one_of=[_ID_SCHEMAS[MESSENGER_IDS["user"]], _NULL]
-        ),
-        "conversation_id": Schema(
-            description="The conversation.",
-            one_of=[_ID_SCHEMAS[MESSENGER_IDS["conversation"]], _NULL],
-        ),
-        "metadata": Schema(
-            description=f"Details, at most {METADATA_BYTES_MAX} bytes of JSON.",
-            type=OpenAPIType.OBJECT,
-        ),
-    },
-    required=["event_type"],
-    additional_properties=False,
-)
+
+def event_schema(ids: IdTypes) -> Schema:
+    """An event in a body, with ids of these types."""
+    needs_id = ids.event is IdType.INTEGER
+    missing = "required" if needs_id else "a uuid is generated if it is missing"
+    return Schema(
+        title="Event",
+        description="Something that happened in the messenger.",
+        type=OpenAPIType.OBJECT,
+        properties={
+            "event_type": Schema(
+                description="What happened.",
+                type=OpenAPIType.STRING,
+                enum=[kind.value for kind in EventType],
+            ),
+            "id": id_in_body(
+                ids.event, f"Set by the client, so that a retry is harmless; {missing}."
+            ),
+            "user_id": id_in_body(ids.user, "The user."),
+            "conversation_id": id_in_body(ids.conversation, "The conversation."),
+            "metadata": Schema(
+                description=f"Details, at most {METADATA_BYTES_MAX} bytes of JSON.",
+                type=OpenAPIType.OBJECT,
+            ),
+        },
+        required=["event_type", "id"] if needs_id else ["event_type"],
+        additional_properties=False,
+    )
 
 
-@dataclass
-class _PostEvents(Operation):
+def _operation_of(ids: IdTypes) -> type[Operation]:
     """Describes the body, which `api.events.event` decodes instead of Litestar.
 
     Litestar would decode it twice, and return 500 for one that is nested too deeply.
     """
+    event = event_schema(ids)
+    several = Schema(type=OpenAPIType.ARRAY, items=event, min_items=1, max_items=EVENTS_MAX)
+    content = {"application/json": OpenAPIMediaType(schema=Schema(one_of=[event, several]))}
 
-    def __post_init__(self) -> None:
-        several = Schema(
-            type=OpenAPIType.ARRAY, items=EVENT_SCHEMA, min_items=1, max_items=EVENTS_MAX
-        )
-        schema = Schema(one_of=[EVENT_SCHEMA, several])
-        self.request_body = RequestBody(
-            content={"application/json": OpenAPIMediaType(schema=schema)}, required=True
-        )
+    @dataclass
+    class PostEvents(Operation):
+        def __post_init__(self) -> None:
+            self.request_body = RequestBody(content=content, required=True)
+
+    return PostEvents
 
 
 class Accepted(msgspec.Struct):
-    """The number of accepted events, and their uuids in the order of the request."""
+    """The number of accepted events, and their ids in the order of the request."""
 
     accepted: int
-    ids: list[str]
+    ids: list[EventId]
 
 
 class RecentEvents(msgspec.Struct):
@@ -105,6 +100,8 @@ class RecentEvents(msgspec.Struct):
     available: bool
 
 
+_POSTS = only_for(Role.ADMIN, Role.SERVICE)
+_SEES_RECENT = only_for(Role.ADMIN)
 _SECURITY: list[dict[str, list[str]]] = [{"bearer": []}]
 _PROBLEMS = {
     400: "A part of the body or a parameter cannot be used; `parameter` names it.",
@@ -112,19 +109,6 @@ _PROBLEMS = {
 }
 
 
-@post(
-    "/",
-    status_code=HTTP_202_ACCEPTED,
-    guards=[only_for(Role.ADMIN, Role.SERVICE)],
-    request_max_body_size=_BODY_BYTES_MAX,
-    operation_class=_PostEvents,
-    summary="Track one event, or up to 1,000",
-    description="Returns when the events are on a disk. An event that is sent again with its `id` "
-    "is stored once. For the roles `service` and `admin`.",
-    security=_SECURITY,
-    responses=problems_of(400, 401, 403, 413, 429, 503, meanings=_PROBLEMS),
-    tags=["events"],
-)
 async def post_events(
     request: Request[Principal, None, Any], events: NamedDependency[Events]
 ) -> Accepted:
@@ -142,9 +126,25 @@ async def post_events(
     return Accepted(len(ids), ids)
 
 
+def _posting(ids: IdTypes) -> HTTPRouteHandler:
+    return post(
+        "/",
+        status_code=HTTP_202_ACCEPTED,
+        guards=[_POSTS],
+        request_max_body_size=_BODY_BYTES_MAX,
+        operation_class=_operation_of(ids),
+        summary="Track one event, or up to 1,000",
+        description="Returns when the events are on a disk. An event that is sent again with its "
+        "`id` is stored once. For the roles `service` and `admin`.",
+        security=_SECURITY,
+        responses=problems_of(400, 401, 403, 413, 429, 503, meanings=_PROBLEMS),
+        tags=["events"],
+    )(post_events)
+
+
 @get(
     "/recent",
-    guards=[only_for(Role.ADMIN)],
+    guards=[_SEES_RECENT],
     summary="The most recent events, newest first",
     description=f"From the last {LENGTH:,} events; for administrators. Nothing is computed from "
     "them.",
@@ -176,7 +176,29 @@ def events_router(events: Events) -> Router:
 
     return Router(
         "/events",
-        route_handlers=[post_events, recent_events],
+        route_handlers=[_posting(events.ids), recent_events],
         dependencies={"events": Provide(provide)},
         tags=["events"],
+    )
+
+
+def no_events_router(mapping: str) -> Router:
+    """The same paths for a messenger that takes no events: 404 with the reason."""
+
+    def refuse() -> NoReturn:
+        raise Problem(
+            HTTPStatus.NOT_FOUND,
+            f"This messenger takes no events: the mapping {mapping} has no sink/events.sql.",
+        )
+
+    @post("/", guards=[_POSTS])
+    async def post_no_events() -> None:
+        refuse()
+
+    @get("/recent", guards=[_SEES_RECENT])
+    async def no_recent_events() -> None:
+        refuse()
+
+    return Router(
+        "/events", route_handlers=[post_no_events, no_recent_events], include_in_schema=False
     )

@@ -11,21 +11,31 @@ from api.events.event import read_events, rows_of
 from api.events.feed import Feed
 from api.events.queue import Queue
 from api.events.writer import Writer
+from olap.ids import Id, parse_id
+from olap.mapping import read_mapping
 from olap.settings import Settings
 
 
 class Events:
-    """Receives events, and shows the most recent ones."""
+    """Receives events, and shows the most recent ones.
+
+    Attributes:
+        ids: the types of the messenger's ids.
+    """
 
     def __init__(self, settings: Settings) -> None:
+        """Nothing is opened before `running`; the mapping must have a sink."""
+        mapping = read_mapping(settings.source_mapping)
+        assert mapping.events_sink is not None
+        self.ids = mapping.ids
         url = settings.events_database_url or settings.database_url
         queue_url = settings.events_redis_url
         self._queue = None if queue_url is None else Queue(queue_url)
         self._feed = Feed(settings.redis_url)
-        self._writer = Writer(url, self._queue, self._feed)
+        self._writer = Writer(url, mapping.events_sink, self._queue, self._feed)
 
-    async def receive(self, body: bytes, now: datetime) -> list[str]:
-        """Store the events of a request; returns their uuids when they are on a disk.
+    async def receive(self, body: bytes, now: datetime) -> list[Id]:
+        """Store the events of a request; returns their ids when they are on a disk.
 
         Args:
             now: the time of the events, aware.
@@ -35,9 +45,9 @@ class Events:
             UnavailableError: it is not certain that they are stored.
             RefusedError: PostgreSQL will never store one of them.
         """
-        rows = rows_of(read_events(body), now)
+        rows = rows_of(read_events(body, self.ids), now)
         await self._writer.accept(rows)
-        return [row.id for row in rows]
+        return [parse_id(self.ids.event, row.id) for row in rows]
 
     async def newest(self, number: int) -> list[bytes] | None:
         """The newest events as JSON, newest first; None if Redis does not answer."""

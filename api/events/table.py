@@ -1,4 +1,4 @@
-"""The messenger's table `analytics_events`, written to with strict time limits.
+"""The messenger's table of events, written to with strict time limits.
 
 It uses psycopg's asynchronous connection and not a thread with a synchronous one: a group costs a
 few hundred microseconds of encoding either way (the rows are one JSON parameter, which PostgreSQL
@@ -27,7 +27,6 @@ from olap.settings import Secret
 
 T = TypeVar("T")
 
-_INSERT = "sink/messenger/events"
 _SESSION = "sink/session"
 _STATEMENT_SECONDS = 2.0
 # PostgreSQL cancels a statement itself (it may wait for a lock), and answers a little later.
@@ -45,12 +44,19 @@ class UnstorableError(Exception):
 class EventTable:
     """One connection to the table, opened when needed and closed after any failure."""
 
-    def __init__(self, url: Secret) -> None:
+    def __init__(self, url: Secret, insert: str) -> None:
+        """Nothing is opened.
+
+        Args:
+            insert: inserts the events of a JSON array, its only parameter, that do not exist yet,
+                and returns their ids as text; the mapping's `sink/events.sql`.
+        """
         self._url = url
+        self._insert = insert
         self._connection: AsyncConnection | None = None
 
     async def write(self, rows: list[Row]) -> set[str]:
-        """Commit the rows that do not exist yet; returns their uuids.
+        """Commit the rows that do not exist yet; returns their ids.
 
         Raises:
             AwayError: it is not known whether they were committed.
@@ -59,7 +65,8 @@ class EventTable:
         content = b"[" + b",".join([row.content for row in rows]) + b"]"
         try:
             connection = self._connection or await self._connect()
-            written = await _within(connection, _insert(connection, content.decode()))
+            statement = _insert(connection, self._insert, content.decode())
+            written = await _within(connection, statement)
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             raise UnstorableError(str(error)) from None
         except (psycopg.Error, OSError) as error:
@@ -95,8 +102,8 @@ async def _set_up(connection: AsyncConnection, milliseconds: str) -> None:
     await connection.execute(sqlfiles.text(_SESSION).encode(), [milliseconds])
 
 
-async def _insert(connection: AsyncConnection, content: str) -> set[str]:
-    cursor = await connection.execute(sqlfiles.text(_INSERT).encode(), [content])
+async def _insert(connection: AsyncConnection, insert: str, content: str) -> set[str]:
+    cursor = await connection.execute(insert.encode(), [content])
     return {identity for (identity,) in await cursor.fetchall()}
 
 

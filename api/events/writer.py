@@ -68,13 +68,16 @@ class Writer:
 
     Args:
         url: PostgreSQL; without it all events are refused.
+        insert: the statement that inserts events; see `EventTable`.
         queue: where events wait while PostgreSQL is away; without it they are refused then.
         feed: receives confirmed events.
     """
 
-    def __init__(self, url: Secret | None, queue: Queue | None, feed: Feed) -> None:
-        self._tables = [] if url is None else [EventTable(url) for _ in range(_GROUPS_AT_ONCE)]
-        self._moving_table = None if url is None else EventTable(url)
+    def __init__(self, url: Secret | None, insert: str, queue: Queue | None, feed: Feed) -> None:
+        self._tables = (
+            [] if url is None else [EventTable(url, insert) for _ in range(_GROUPS_AT_ONCE)]
+        )
+        self._moving_table = None if url is None else EventTable(url, insert)
         self._queue = queue
         self._feed = feed
         self._is_away: bool | None = None  # not known yet, so it is tried

@@ -12,5 +12,6 @@ create or replace table metrics.catalog (
     scope varchar not null, -- the time each number is about
     rules varchar not null, -- every rule that decides a number
     parameters varchar[] not null, -- with types and defaults; times are UTC, ids are those of the source
-    fingerprint varchar not null -- digest of what it computes
+    fingerprint varchar not null, -- digest of what it computes
+    not_available varchar -- which table the source lacks, and what is missing without it; null = nothing is
 );

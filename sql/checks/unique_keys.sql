@@ -1,4 +1,4 @@
--- unique_keys: no id has two keys, no key two ids, and no membership two rows.
+-- unique_keys: no id has two keys, no key two ids, and no member two rows.
 -- grain: one row per duplicate; none = healthy
 -- The file has no unique constraints, because crash replay has broken files with indexes: the merge
 -- makes ids unique, and this check proves it.
@@ -34,5 +34,12 @@ select
     'participants' as broken,
     conversation_key || '/' || user_key as offender
 from core.participants
+group by conversation_key, user_key
+having count(*) > 1
+union all
+select
+    'read_marks' as broken,
+    conversation_key || '/' || user_key as offender
+from core.read_marks
 group by conversation_key, user_key
 having count(*) > 1;

@@ -1,6 +1,6 @@
--- Which of $pseudonyms the warehouse has: their erasures are committed.
+-- Which of $pseudonyms, a list of texts, the warehouse has: their erasures are committed.
 -- grain: one row per pseudonym
 select user_id
 from core.users
-where user_id in (select unnest(cast($pseudonyms as bigint[])))
+where cast(user_id as varchar) in (select unnest(cast($pseudonyms as varchar[])))
 order by user_id;

@@ -4,6 +4,7 @@ delete from core.state;
 insert into core.state
 values (
     $format, $schema_fingerprint, $views_fingerprint, $tzdata_version, $system_identifier, $timeline, $database_name,
-    cast($first_days as date[]), cast($last_days as date[]),
+    $mapping, $user_ids, $conversation_ids, $message_ids, $event_ids, cast($inexact as varchar[]),
+    $row_security, cast($first_days as date[]), cast($last_days as date[]),
     $changed_in_batch, $generation, $generated_at, $fresh_bytes, $fresh_rows
 );

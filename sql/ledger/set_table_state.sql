@@ -3,4 +3,6 @@ delete from core.table_states
 where table_name = $table_name;
 
 insert into core.table_states
-values ($table_name, $watermark, $relation, $columns, $source_rows, $row_count, $outside_rows, $refused_rows);
+values (
+    $table_name, $watermark, $relation, $columns, $source_rows, $row_count, $outside_rows, $is_available, $refused_rows
+);

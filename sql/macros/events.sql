@@ -1,6 +1,7 @@
 -- event_rows: events of a period, counted by type, conversation and user.
 -- grain: several rows per type, conversation and user; their counts add up
--- Whole UTC days come from the rollup, the ragged ends from the facts. Raises the errors of a period.
+-- Whole UTC days come from the rollup, the ragged ends from the facts. Raises the errors of a period,
+-- and that of events that are not available.
 create or replace macro core.event_rows(since, until) as table
     select
         event_type,
@@ -19,7 +20,7 @@ create or replace macro core.event_rows(since, until) as table
     where core.is_on_ragged_day(instant := created_at, since := since, until := until)
     union all by name
     select errors.nothing as conversation_key
-    from core.period_errors(since := since, until := until) as errors;
+    from core.errors_of(core.is_period(since := since, until := until) and core.is_there('events')) as errors;
 
 -- event_instants: events of a period, each by its instant.
 -- grain: one row per event

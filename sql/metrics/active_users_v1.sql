@@ -1,6 +1,7 @@
 -- active_users_v1: How many people wrote, how many read, how many did either.
 -- grain: one row
 -- scope: the period [since, until), UTC; until is data_through unless given
+-- needs: read_receipts for active_readers and active_any
 -- active_users wrote at least one message that is neither deleted nor a system message; active_readers
 -- read at least one message, whatever became of it; active_any did one or the other.
 create or replace macro metrics.active_users_v1(
@@ -20,6 +21,8 @@ create or replace macro metrics.active_users_v1(
 
     select
         count(*) filter (where people.has_written) as active_users,
-        count(*) filter (where people.has_read) as active_readers,
-        count(*) as active_any
+        case
+            when core.is_available('read_receipts') then count(*) filter (where people.has_read)
+        end as active_readers,
+        case when core.is_available('read_receipts') then count(*) end as active_any
     from people;

@@ -5,7 +5,7 @@
 -- ever wrote a message here that is neither deleted nor a system message. message_count includes system
 -- messages and excludes deleted ones. conversation_age_days is the number of days of 24 h from the
 -- creation of the conversation to until, rounded up, at least 1; messages_per_day is message_count
--- divided by it, two decimals.
+-- divided by it, two decimals. Both are null where the source does not know the time of creation.
 create or replace macro metrics.conversation_stats_v1(
     for_conversation,
     until timestamp := null,
@@ -15,12 +15,16 @@ create or replace macro metrics.conversation_stats_v1(
     with conversation as (
         select
             conversations.*,
-            greatest(
-                1,
-                (
-                    core.length_of_period(since := conversations.created_at, until := until) + 86399999999
-                ) // 86400000000
-            ) as age_days
+            case
+                when conversations.created_at is not null
+                    then
+                        greatest(
+                            1,
+                            (
+                                core.length_of_period(since := conversations.created_at, until := until) + 86399999999
+                            ) // 86400000000
+                        )
+            end as age_days
         from core.conversations as conversations
         semi join
             core.conversations_in_scope(for_conversation := for_conversation, visible_to := visible_to) as scope
@@ -28,7 +32,7 @@ create or replace macro metrics.conversation_stats_v1(
         where
             conversations.conversation_id = for_conversation
             and conversations.in_source
-            and conversations.created_at < core.end_of(until)
+            and coalesce(conversations.created_at < core.end_of(until), true)
     ),
 
     ever_sent as not materialized (
@@ -82,9 +86,13 @@ create or replace macro metrics.conversation_stats_v1(
         people.participant_count,
         people.active_participants,
         cast(totals.message_count as bigint) as message_count,
-        core.per_day_of(
-            amount := totals.message_count, microseconds := conversation.age_days * 86400000000
-        ) as messages_per_day,
+        case
+            when conversation.age_days is not null
+                then
+                    core.per_day_of(
+                        amount := totals.message_count, microseconds := conversation.age_days * 86400000000
+                    )
+        end as messages_per_day,
         conversation.age_days as conversation_age_days,
         totals.first_at as first_message_date,
         totals.last_at as last_message_date

@@ -1,11 +1,11 @@
 -- engagement_v1: How many people there are, and which share of them wrote.
 -- grain: one row
 -- scope: the period [since, until), UTC; total_users: all time before until
--- total_users were created before until and not deleted before it. Of these, active_users wrote at least
--- one message and engaged_users at least engaged_from; deleted and system messages are not counted. The
--- rates are in percent of total_users, two decimals, and cannot exceed 100. For a viewer the people are
--- the viewer and those present now in one of the viewer's conversations, and the messages are those in
--- these conversations.
+-- total_users were created before until (or at an unknown time) and not deleted before it. Of these,
+-- active_users wrote at least one message and engaged_users at least engaged_from; deleted and system
+-- messages are not counted. The rates are in percent of total_users, two decimals, and cannot exceed 100.
+-- For a viewer the people are the viewer and those present now in one of the viewer's conversations, and
+-- the messages are those in these conversations.
 create or replace macro metrics.engagement_v1(
     since timestamp,
     until timestamp := null,
@@ -19,7 +19,7 @@ create or replace macro metrics.engagement_v1(
         anti join core.bots_left_out(include_bots) as bots on users.user_key = bots.user_key
         where
             users.in_source
-            and users.created_at < core.end_of(until)
+            and coalesce(users.created_at < core.end_of(until), true)
             and coalesce(users.deleted_at >= core.end_of(until), true)
     ),
 

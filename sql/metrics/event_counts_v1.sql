@@ -1,6 +1,7 @@
 -- event_counts_v1: How many events of each type happened.
 -- grain: one row per event type that occurred, the most frequent first, then by name
 -- scope: the period [since, until), UTC; until is data_through unless given
+-- needs: events
 -- A viewer sees the events of their conversations, and of the events without a conversation their own.
 create or replace macro metrics.event_counts_v1(
     since timestamp,

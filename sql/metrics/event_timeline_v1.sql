@@ -1,6 +1,7 @@
 -- event_timeline_v1: How many events of each type happened in each bucket of local time, without a gap.
 -- grain: one row per bucket and event type that occurred in the period, oldest first, then by name
 -- scope: the period [since, until), UTC; until is data_through unless given
+-- needs: events
 -- Buckets are those of message_timeline_v1; a viewer sees what event_counts_v1 counts.
 create or replace macro metrics.event_timeline_v1(
     since timestamp,
@@ -57,6 +58,9 @@ create or replace macro metrics.event_timeline_v1(
     types as (
         select distinct counted.event_type
         from counted
+        union all
+        select errors.nothing as event_type
+        from core.errors_of(core.is_there('events')) as errors
     )
 
     select

@@ -1,9 +1,9 @@
 -- top_reactions_v1: Which emoji people reacted with the most.
 -- grain: one row per emoji, the most used first, then by people, then by emoji; at most top_n
 -- scope: the period [since, until), UTC, by the time of the reaction; until is data_through unless given
+-- needs: reactions
 -- reaction_count is the number of reactions that have not been taken back, people_count the number of
--- people who gave them; reactions to deleted messages are counted. No rows where the source has no
--- reactions.
+-- people who gave them; reactions to deleted messages are counted.
 create or replace macro metrics.top_reactions_v1(
     since timestamp,
     until timestamp := null,
@@ -22,7 +22,7 @@ create or replace macro metrics.top_reactions_v1(
         where core.is_in_period(instant := created_at, since := since, until := until)
         union all by name
         select errors.nothing as conversation_key
-        from core.period_errors(since := since, until := until) as errors
+        from core.errors_of(core.is_period(since := since, until := until) and core.is_there('reactions')) as errors
     )
 
     select

@@ -1,6 +1,7 @@
 -- user_activity_v1: What one person did: wrote, read, and in how many conversations.
 -- grain: one row; none for a user who does not exist before until or may not be seen
 -- scope: the period [since, until), UTC; first_message_date and last_activity_date: all time before until
+-- needs: read_receipts for messages_read and last_activity_date
 -- messages_sent, active_conversations (in which the person wrote) and first_message_date are of messages
 -- that are neither deleted nor system messages; messages_read are receipts, whatever became of the
 -- message; last_activity_date is the latest of both. avg_messages_per_day is messages_sent divided by the
@@ -19,7 +20,7 @@ create or replace macro metrics.user_activity_v1(
         where
             users.user_id = for_user
             and users.in_source
-            and users.created_at < core.end_of(until)
+            and coalesce(users.created_at < core.end_of(until), true)
     ),
 
     sent_rows as not materialized (
@@ -86,14 +87,16 @@ create or replace macro metrics.user_activity_v1(
     select
         person.user_id,
         cast(sent.message_count as bigint) as messages_sent,
-        cast(received.read_count as bigint) as messages_read,
+        case when core.is_available('read_receipts') then cast(received.read_count as bigint) end as messages_read,
         sent.conversation_count as active_conversations,
         core.per_day_of(
             amount := sent.message_count,
             microseconds := core.length_of_period(since := since, until := until)
         ) as avg_messages_per_day,
         ever_sent.first_at as first_message_date,
-        greatest(ever_sent.last_at, ever_received.last_at) as last_activity_date
+        case
+            when core.is_available('read_receipts') then greatest(ever_sent.last_at, ever_received.last_at)
+        end as last_activity_date
     from person
     cross join sent
     cross join received

@@ -2,7 +2,7 @@
 -- grain: one row per conversation id ever seen
 create table core.conversations (
     conversation_key integer not null, -- integer key, assigned once and never reused
-    conversation_id uuid not null, -- id at the source; opaque
+    conversation_id conversation_id_type not null, -- id at the source; opaque
     conversation_type varchar, -- direct, group or channel
     title varchar, -- title, as it is now at the source
     created_at timestamp, -- time of creation, UTC

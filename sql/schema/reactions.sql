@@ -1,5 +1,6 @@
--- core.reactions: Reactions to messages, ordered by time within a load. Empty where the source has none.
+-- core.reactions: Reactions to messages, ordered by time within a load.
 -- grain: one row per message, user and emoji
+-- Empty, which is not 0, where the source has none: core.is_available('reactions') tells.
 create table core.reactions (
     created_at timestamp not null, -- time of the reaction, UTC
     conversation_key integer, -- the message's conversation: core.conversations.conversation_key; null = unknown

@@ -1,5 +1,6 @@
 -- core.read_days: Read receipts counted by day, conversation and reader, whatever became of the message.
 -- grain: one row per UTC day, conversation and reader
+-- Empty, which is not 0, where the source has none: core.is_available('read_receipts') tells.
 create table core.read_days (
     day date, -- UTC day
     conversation_key integer, -- conversation of the messages; null = the messages do not exist

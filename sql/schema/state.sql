@@ -8,6 +8,13 @@ create table core.state (
     system_identifier varchar not null, -- system identifier of the PostgreSQL cluster
     timeline integer not null, -- timeline of the PostgreSQL cluster
     database_name varchar not null, -- oid and name of the source database
+    mapping varchar not null, -- name of the mapping by which the source is read
+    user_ids varchar not null, -- type of the source's user ids: integer, uuid or string
+    conversation_ids varchar not null, -- type of its conversation ids
+    message_ids varchar not null, -- type of its message ids
+    event_ids varchar not null, -- type of its event ids
+    inexact varchar[] not null, -- what this messenger cannot tell exactly, from the mapping
+    row_security varchar not null, -- refused = no policy hid a row; trusted = the operator's word that none did
     first_days date[] not null, -- first day of each range of UTC days that is kept: the coverage
     last_days date[] not null, -- last day of each of these ranges, included
     changed_in_batch integer not null, -- the last batch that changed any row

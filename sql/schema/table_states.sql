@@ -8,5 +8,6 @@ create table core.table_states (
     source_rows bigint not null, -- rows of the source inside the coverage, counted under the last snapshot
     row_count bigint not null, -- rows in this file after the last batch
     outside_rows bigint not null, -- rows of the source outside the coverage; they are not kept
+    is_available boolean not null, -- false = the source has no such table: what it would tell is unknown, not 0
     refused_rows bigint not null -- rows in this file that the source lacks, too many to remove unasked
 );

@@ -3,6 +3,7 @@
 -- Deleted and system messages do not count. Bit n of a low mask is the quarter-hour that begins n times
 -- 15 minutes after midnight UTC, bit n of a high mask the one 12 hours later: the masks answer whether
 -- somebody was active on a day of any time zone.
+-- Reads are 0, which they are not, where the source has none: core.is_available('read_receipts') tells.
 create table core.user_days (
     day date, -- UTC day
     user_key integer, -- the user: core.users.user_key

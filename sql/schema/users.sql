@@ -2,7 +2,7 @@
 -- grain: one row per user id ever seen
 create table core.users (
     user_key integer not null, -- integer key, assigned once and never reused
-    user_id bigint not null, -- id at the source; opaque
+    user_id user_id_type not null, -- id at the source; opaque
     username varchar, -- name, as it is now at the source
     is_bot boolean, -- whether the user is a program
     created_at timestamp, -- time of registration, UTC

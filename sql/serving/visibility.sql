@@ -1,11 +1,18 @@
 -- A digest of what a viewer sees: the participants who are present in the viewer's conversations.
--- Two generations with the same digest show the viewer the same conversations and people.
+-- grain: one row
+-- Two generations with the same digest show the viewer the same conversations and people. Ids may contain any
+-- character, so no separator would tell them apart: digests of equal length stand for them.
 -- The arguments are positional, because macros of an older generation may name them differently.
 select
     md5(
         coalesce(
             string_agg(
-                concat(conversations.conversation_id, ' ', users.user_id, ' ', users.deleted_at is not null), ','
+                concat(
+                    md5(cast(conversations.conversation_id as varchar)),
+                    md5(cast(users.user_id as varchar)),
+                    users.deleted_at is not null
+                ),
+                ','
                 order by conversations.conversation_id, users.user_id
             ),
             ''

@@ -1,5 +1,8 @@
--- existing: which of the tables in $1, a JSON array of names, the source has and the role may read.
--- grain: one row per table
-select name as source_name
-from jsonb_array_elements_text($1::jsonb) as name
-where has_any_column_privilege(to_regclass(name), 'select')
+-- existing: which of the source tables in $1, a JSON array of names, exist and may be read by the role.
+-- grain: one row per such table
+select
+    expected.source_name,
+    pg_class.relkind::text as kind
+from jsonb_array_elements_text($1::jsonb) as expected (source_name)
+inner join pg_class on to_regclass(expected.source_name) = pg_class.oid
+where has_any_column_privilege(pg_class.oid, 'select')

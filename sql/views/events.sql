@@ -1,5 +1,6 @@
 -- main.events: What happened in the messenger, by external ids.
 -- grain: one row per event
+-- An error where the source has none: core.is_available('events') tells.
 create or replace view main.events as
 select
     events.created_at, -- time of the event, UTC
@@ -8,4 +9,11 @@ select
     users.user_id -- the user who acted; null = none
 from core.events as events
 left join core.conversations as conversations using (conversation_key)
-left join core.users as users using (user_key);
+left join core.users as users using (user_key)
+union all
+select
+    core.refusal('events') as created_at,
+    core.refusal('events') as event_type,
+    core.refusal('events') as conversation_id,
+    core.refusal('events') as user_id
+where not core.is_available('events');

@@ -1,5 +1,6 @@
--- main.reactions: Reactions to messages by external ids. Empty where the source has none.
+-- main.reactions: Reactions to messages by external ids.
 -- grain: one row per message, user and emoji
+-- An error where the source has none: core.is_available('reactions') tells.
 create or replace view main.reactions as
 select
     reactions.created_at, -- time of the reaction, UTC
@@ -9,4 +10,12 @@ select
     reactions.message_created_at -- time of sending of the message, UTC; null = no such message
 from core.reactions as reactions
 left join core.conversations as conversations using (conversation_key)
-left join core.users as users using (user_key);
+left join core.users as users using (user_key)
+union all
+select
+    core.refusal('reactions') as created_at,
+    core.refusal('reactions') as conversation_id,
+    core.refusal('reactions') as user_id,
+    core.refusal('reactions') as emoji,
+    core.refusal('reactions') as message_created_at
+where not core.is_available('reactions');

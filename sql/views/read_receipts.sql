@@ -1,5 +1,6 @@
 -- main.read_receipts: Who read a message when, by external ids.
 -- grain: one row per message and reader
+-- An error where the source has none: core.is_available('read_receipts') tells.
 create or replace view main.read_receipts as
 select
     read_receipts.read_at, -- time of reading, UTC
@@ -8,4 +9,11 @@ select
     read_receipts.message_created_at -- time the message was sent, UTC; null = the message does not exist
 from core.read_receipts as read_receipts
 left join core.conversations as conversations using (conversation_key)
-left join core.users as users using (user_key);
+left join core.users as users using (user_key)
+union all
+select
+    core.refusal('read_receipts') as read_at,
+    core.refusal('read_receipts') as conversation_id,
+    core.refusal('read_receipts') as user_id,
+    core.refusal('read_receipts') as message_created_at
+where not core.is_available('read_receipts');

@@ -20,6 +20,7 @@ from api.app import PREFIX, create_app
 from api.auth import Role, make_token
 from api.limits import Limits
 from etl.sandbox.postgres import create_database, drop_database
+from olap.ids import Id
 from olap.settings import Hidden, Secret, Settings
 from tests.api import small_messenger as messenger
 from tests.api.servers import Server, server
@@ -67,7 +68,7 @@ class Api:
         """An administrator, who sees the whole site."""
         return Caller(self.client, self.token(Role.ADMIN, subject))
 
-    def member(self, user: int) -> Caller:
+    def member(self, user: Id) -> Caller:
         """A member, who sees what this user may see."""
         return Caller(self.client, self.token(Role.MEMBER, user))
 

@@ -22,6 +22,7 @@ from api.query import Query
 from api.service import AnalyticsService
 from etl.sandbox.postgres import create_database, drop_database
 from olap.errors import GenerationUnreadableError
+from olap.ids import IdTypes
 from olap.layout import Layout
 from olap.reader import Reader
 from olap.settings import Secret, Settings
@@ -318,7 +319,12 @@ async def two_workers(
     directory.mkdir()
     first, second = (
         Generations(
-            published.layout, reader, NEEDED_METRICS, directory=directory, poll_seconds=3600
+            published.layout,
+            reader,
+            NEEDED_METRICS,
+            directory=directory,
+            ids=IdTypes(),
+            poll_seconds=3600,
         )
         for _ in range(2)
     )

@@ -199,6 +199,7 @@ def test_every_parameter_that_changes_the_answer_is_in_the_key(endpoint: Endpoin
     pinned generation."""
     required = {
         "user": {"user_id": "8"},
+        "unread": {"user_id": "8"},
         "conversation": {"conversation_id": str(messenger.TEAM)},
     }.get(endpoint.name, {})
 

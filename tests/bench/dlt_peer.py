@@ -29,7 +29,6 @@ import duckdb
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from olap.tables import TABLE_NAMES
 from tests.bench.peers import Peers
 from tests.bench.source_selects import selects, startup_options
 from tests.bench.stopwatch import run
@@ -67,7 +66,7 @@ def dlt_load(url: str, home: Path, peers: Peers) -> DltLoad:
         "url": url,
         "connectorx_url": _connectorx_url(url),
         "schema": SCHEMA,
-        "views": TABLE_NAMES,
+        "views": list(selects()),
         "database": str(database),
         "pipelines": str(directory / "pipelines"),
     }
@@ -106,5 +105,5 @@ def _count_rows(database: Path) -> dict[str, int]:
     with duckdb.connect(str(database), read_only=True) as connection:
         return {
             table: connection.execute(f"select count(*) from {SCHEMA}.{table}").fetchall()[0][0]
-            for table in TABLE_NAMES
+            for table in selects()
         }

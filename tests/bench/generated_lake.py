@@ -21,10 +21,12 @@ from etl.sandbox.traffic import TrafficPlan, generate
 from olap.days import EVERY_DAY, NO_DAY
 from olap.extract import Extract, TableExtract
 from olap.fold import fold
+from olap.ids import IdTypes
 from olap.layout import Layout
 from olap.log import Timer
-from olap.manifest import SourceIdentity
+from olap.manifest import SourceIdentity, SourceShape
 from olap.publish import publish
+from olap.settings import Settings
 from olap.tables import TABLE_NAMES, TABLES, Table
 from olap.warehouse import Warehouse, open_warehouse
 from tests.bench.source import Say
@@ -97,7 +99,9 @@ def generated_lake(plan: TrafficPlan, directory: Path, say: Say) -> Path:
     layout = Layout(draft)
     with (
         layout.locked(),
-        open_warehouse(layout, memory_limit=_MEMORY, threads=_THREADS) as warehouse,
+        open_warehouse(
+            Settings(data_dir=draft, memory_limit=_MEMORY, threads=_THREADS)
+        ) as warehouse,
     ):
         rows = 0
         for number, frames in enumerate(_steps(_trimmed(generate(plan))), 1):
@@ -170,7 +174,8 @@ def _without_zones(frame: pl.DataFrame) -> pl.DataFrame:
 def _no_rows(table: Table) -> str:
     """A SELECT with the columns of a table and no row."""
     types = {
-        name: "timestamp" if name in table.times else type_ for name, type_ in table.columns.items()
+        name: "timestamp" if name in table.times else type_
+        for name, type_ in table.types(IdTypes()).items()
     }
     columns = [f"cast(null as {type_}) as {name}" for name, type_ in types.items()]
     return f"select {', '.join([*columns, 'true as is_new'])} where false"
@@ -180,6 +185,7 @@ def _extract(frames: Frames, number: int, until: datetime) -> Extract:
     """The record of such a batch, as a cycle makes it."""
     return Extract(
         source=SourceIdentity(system_identifier="generated", timeline=1, database="generated"),
+        shape=SourceShape(),
         coverage=EVERY_DAY,
         snapshot=f"{number}:{number}:",
         watermark=number,
@@ -197,6 +203,7 @@ def _table_extract(table: str, frames: Frames) -> TableExtract:
         columns="generated",
         counts={None: rows},
         outside_rows=0,
+        is_available=True,
         rows=rows,
         bytes=0,
         ms=0,

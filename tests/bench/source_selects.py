@@ -14,6 +14,7 @@ import psycopg
 from etl.forms import form_of_rows, statement
 from etl.source import ALL_ROWS
 from olap import sqlfiles
+from olap.mapping import read_mapping
 from olap.tables import TABLES
 
 _NO_PLACES = ("", "")
@@ -21,7 +22,12 @@ _NO_PLACES = ("", "")
 
 def selects() -> dict[str, str]:
     """The statement of each table of the messenger, by the table's name."""
-    return {table.name: statement(form_of_rows(table), table) for table in TABLES}
+    mapping = read_mapping("messenger")
+    return {
+        table.name: statement(form_of_rows(table, ALL_ROWS.watermark), table, mapping)
+        for table in TABLES
+        if table.name in mapping.tables
+    }
 
 
 def settings() -> dict[str, str]:

@@ -71,9 +71,10 @@ def _fill(connection: duckdb.DuckDBPyConnection, world: World) -> None:
     # Ids that are only mentioned get a placeholder.
     people = {m.sender_id for m in world.messages} | {e.user_id for e in world.events}
     people |= {r.user_id for r in world.receipts} | {r.user_id for r in world.reactions}
-    people |= {p.user_id for p in world.participants}
+    people |= {p.user_id for p in world.participants} | {m.user_id for m in world.marks}
     places = {m.conversation_id for m in world.messages} | {e.conversation_id for e in world.events}
     places |= {p.conversation_id for p in world.participants}
+    places |= {m.conversation_id for m in world.marks}
     user_keys = {user: key for key, user in enumerate(_all(users, people), 1)}
     room_keys = {room: key for key, room in enumerate(_all(rooms, places), 1)}
     messages = {m.id: m for m in world.messages}
@@ -137,6 +138,14 @@ def _fill(connection: duckdb.DuckDBPyConnection, world: World) -> None:
                 messages[r.message_id].created_at if r.message_id in messages else None,
             )
             for r in world.reactions
+        ],
+    )
+    _insert(
+        connection,
+        "read_marks",
+        [
+            (room_keys[m.conversation_id], user_keys[m.user_id], m.read_through_at, m.marked_at)
+            for m in world.marks
         ],
     )
     _insert(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+import duckdb
 import psycopg
 import pytest
 
@@ -21,7 +24,7 @@ from tests.fix_pipeline import TIME_ZERO, Pipeline
 def empty_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
     """A warehouse without rows; a test rolls back what it writes."""
     layout = Layout(tmp_path_factory.mktemp("empty-warehouse"))
-    with layout.locked(), open_warehouse(layout, memory_limit="400MB", threads=1) as warehouse:
+    with layout.locked(), open_warehouse(Settings(data_dir=layout.root)) as warehouse:
         yield warehouse
 
 
@@ -30,6 +33,25 @@ def busy(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """Generated traffic of 5,000 messages, read by one cycle."""
     with _read_once("busy", _load_traffic, postgres_url, tmp_path_factory) as pipeline:
         yield pipeline
+
+
+@pytest.fixture(scope="session")
+def marked(busy: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The generation of `busy` with read marks, which our messenger has not."""
+    path = tmp_path_factory.mktemp("marked") / "analytics.duckdb"
+    shutil.copyfile(busy.published, path)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(
+            "insert into core.read_marks"
+            " select conversation_key, user_key, max(message_created_at), max(read_at)"
+            " from core.read_receipts where conversation_key is not null and user_key % 3 > 0"
+            " group by all"
+        )
+        connection.execute(
+            "create or replace macro core.why_not_available(of_table) as (cast(null as varchar))"
+        )
+    path.chmod(0o444)
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,7 @@ class User:
     id: int
     username: str | None
     is_bot: bool
-    created_at: datetime
+    created_at: datetime | None
     deleted_at: datetime | None
 
 
@@ -44,7 +44,12 @@ class Conversation:
     id: UUID
     type: str
     title: str | None
-    created_at: datetime
+    created_at: datetime | None
+
+
+def existed(what: User | Conversation, instant: datetime) -> bool:
+    """Decides: what was created at the instant itself did not exist; at an unknown time, it did."""
+    return what.created_at is None or what.created_at < instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,14 @@ class Reaction:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    conversation_id: UUID
+    user_id: int
+    read_through_at: datetime | None
+    marked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     created_at: datetime
     event_type: str
@@ -109,6 +122,7 @@ class World:
     messages: list[Message] = field(default_factory=list)
     receipts: list[Receipt] = field(default_factory=list)
     reactions: list[Reaction] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
 
 
@@ -307,7 +321,7 @@ def user_activity(
 ) -> list[Row]:
     visible, until = Visibility(world, visible_to, include_bots), until or world.data_through
     # Decides: a user created at or after `until`, or only mentioned, does not exist.
-    if not any(u.id == for_user and u.created_at < until for u in world.users):
+    if not any(u.id == for_user and existed(u, until) for u in world.users):
         return []
     if not visible.sees_person(for_user):
         return []
@@ -362,7 +376,7 @@ def engagement(
     users = {
         u.id
         for u in world.users
-        if u.created_at < until
+        if existed(u, until)
         and (u.deleted_at is None or u.deleted_at >= until)
         and visible.sees_person(u.id)
         and visible.counts(u.id)
@@ -392,7 +406,7 @@ def conversation_stats(
 ) -> list[Row]:
     visible, until = Visibility(world, visible_to, include_bots), until or world.data_through
     # Decides: one created at or after `until`, or only mentioned, does not exist.
-    found = [c for c in world.conversations if c.id == for_conversation and c.created_at < until]
+    found = [c for c in world.conversations if c.id == for_conversation and existed(c, until)]
     if not found or not visible.sees_room(for_conversation):
         return []
     room = found[0]
@@ -403,7 +417,8 @@ def conversation_stats(
         for p in world.participants
         if p.conversation_id == room.id and p.is_present(until) and visible.counts(p.user_id)
     }
-    age = max(1, -((room.created_at - until) // DAY))
+    # Decides: with an unknown time of creation it has no age, and no average.
+    age = None if room.created_at is None else max(1, -((room.created_at - until) // DAY))
     return [
         {
             "conversation_id": room.id,
@@ -413,7 +428,7 @@ def conversation_stats(
             "participant_count": len(present),
             "active_participants": len(present & people(messages)),
             "message_count": len(messages),  # decides: system messages too
-            "messages_per_day": ratio(len(messages), age, "0.01"),
+            "messages_per_day": None if age is None else ratio(len(messages), age, "0.01"),
             "conversation_age_days": age,
             "first_message_date": min(times, default=None),
             "last_message_date": max(times, default=None),
@@ -516,6 +531,92 @@ def event_timeline(
         for start, end in buckets(since, until, every, tz)
         for name in sorted({e.event_type for e in events})
     ]
+
+
+def unread(
+    world: World, *, for_user: int, visible_to: int | None = None, include_bots: bool = True
+) -> list[Row]:
+    visible = Visibility(world, visible_to, include_bots)
+    if not visible.sees_person(for_user):
+        return []
+    known = {c.id: c for c in world.conversations}
+    marks = {m.conversation_id: m for m in world.marks if m.user_id == for_user}
+    found = []
+    for member in visible.present:
+        room = member.conversation_id
+        if member.user_id != for_user or not visible.sees_room(room):
+            continue
+        messages = written(visible.messages(EVER, world.data_through, room))
+        mark = marks.get(room)
+        read_through = mark.read_through_at if mark else None
+        # Decides: what was sent before somebody joined is not unread, however old their mark is.
+        unseen = [
+            m.created_at
+            for m in messages
+            if m.sender_id != for_user
+            and (read_through is None or m.created_at > read_through)
+            and (member.joined_at is None or m.created_at >= member.joined_at)
+        ]
+        found.append(
+            {
+                "conversation_id": room,
+                "type": known[room].type if room in known else None,
+                "title": known[room].title if room in known else None,
+                "unread_count": len(unseen),
+                "first_unread_at": min(unseen, default=None),
+                "newest_message_at": max((m.created_at for m in messages), default=None),
+                "read_through_at": read_through,
+                "marked_at": mark.marked_at if mark else None,
+            }
+        )
+    return sorted(found, key=newest_first)
+
+
+def read_through(
+    world: World,
+    *,
+    for_conversation: UUID | None = None,
+    top_n: int = 10,
+    visible_to: int | None = None,
+    include_bots: bool = True,
+) -> list[Row]:
+    visible = Visibility(world, visible_to, include_bots)
+    rooms: dict[UUID, list[Message]] = {}
+    for message in written(visible.messages(EVER, world.data_through, for_conversation)):
+        rooms.setdefault(message.conversation_id, []).append(message)
+    known = {c.id: c for c in world.conversations}
+    marks = {(m.conversation_id, m.user_id): m.read_through_at for m in world.marks}
+    found = []
+    for room, messages in rooms.items():
+        newest = max(m.created_at for m in messages)
+        # Decides: who wrote the newest message has read it, whatever their mark says.
+        writers = {m.sender_id for m in messages if m.created_at == newest}
+        members = {
+            p.user_id
+            for p in visible.present
+            if p.conversation_id == room and visible.counts(p.user_id)
+        }
+        readers = {m for m in members if (marks.get((room, m)) or EVER) >= newest} | (
+            members & writers
+        )
+        found.append(
+            {
+                "conversation_id": room,
+                "type": known[room].type if room in known else None,
+                "title": known[room].title if room in known else None,
+                "member_count": len(members),
+                "read_count": len(readers),
+                "read_share": percent(len(readers), len(members)),
+                "newest_message_at": newest,
+            }
+        )
+    return sorted(found, key=newest_first)[:top_n]
+
+
+def newest_first(row: Row) -> tuple[timedelta, int]:
+    """Decides: conversations without a message come last, and ids decide between equals."""
+    newest = row["newest_message_at"]
+    return EVER - (newest or EVER), row["conversation_id"].int
 
 
 @cache

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from tests.metrics.oracle import (
     Conversation,
     Event,
+    Mark,
     Message,
     Participant,
     Reaction,
@@ -93,7 +94,7 @@ def worlds(draw: st.DrawFn) -> tuple[World, list[datetime]]:
                 id=people,
                 username=MISSING | st.sampled_from(("ann", "bob", "o'neill")),
                 is_bot=st.booleans(),
-                created_at=long_ago | instants,
+                created_at=long_ago | instants | MISSING,
                 deleted_at=MISSING | MISSING | instants,
             ),
             unique_by=lambda user: user.id,
@@ -108,7 +109,7 @@ def worlds(draw: st.DrawFn) -> tuple[World, list[datetime]]:
                 id=rooms,
                 type=st.sampled_from(("direct", "group")),
                 title=MISSING | st.just("room"),
-                created_at=long_ago | instants,
+                created_at=long_ago | instants | MISSING,
             ),
             unique_by=lambda room: room.id,
             min_size=1,
@@ -192,7 +193,20 @@ def worlds(draw: st.DrawFn) -> tuple[World, list[datetime]]:
             max_size=12,
         )
     )
-    return replace(world, receipts=receipts, reactions=reactions), pool
+    marks = draw(
+        st.lists(
+            st.builds(
+                Mark,
+                conversation_id=rooms,
+                user_id=people,
+                read_through_at=MISSING | instants | instants | instants,
+                marked_at=MISSING | instants,
+            ),
+            unique_by=lambda mark: (mark.conversation_id, mark.user_id),
+            max_size=14,
+        )
+    )
+    return replace(world, receipts=receipts, reactions=reactions, marks=marks), pool
 
 
 @st.composite
@@ -219,7 +233,7 @@ def arguments(
         "since": st.just(first),
         "until": st.just(second),
         "for_conversation": rooms if metric == "conversation_stats" else MISSING | MISSING | rooms,
-        "for_user": people if metric == "user_activity" else MISSING | MISSING | people,
+        "for_user": people if metric in ABOUT_A_PERSON else MISSING | MISSING | people,
         "visible_to": MISSING | people,
         "include_bots": st.booleans(),
         "every": st.sampled_from(INTERVALS),
@@ -230,7 +244,7 @@ def arguments(
     }
     asked = {name: draw(values[name]) for name in PARAMETERS[metric]}
     if kind == "open":
-        asked.pop("until")
+        asked.pop("until", None)
         if "since" in asked:
             asked["since"] = min(first, world.data_through)
     return asked | {name: value for name, value in fixed.items() if name in PARAMETERS[metric]}
@@ -249,7 +263,12 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "top_reactions": (*_WINDOW, "for_conversation", "for_user", "top_n", *_ASKER),
     "event_counts": (*_WINDOW, *_ASKER),
     "event_timeline": (*_WINDOW, "every", "tz", *_ASKER),
+    "unread": ("for_user", *_ASKER),
+    "read_through": ("for_conversation", "top_n", *_ASKER),
 }
+ABOUT_A_PERSON = ("user_activity", "unread")
+# What our own messenger can answer: it has receipts and no marks.
+WITHOUT_MARKS = tuple(name for name in PARAMETERS if name not in ("unread", "read_through"))
 
 
 def distinct_arguments(
@@ -269,6 +288,7 @@ def arguments_of(
 ) -> dict[str, Any]:
     """Those of these arguments that a metric takes, and its mandatory one."""
     needed = mandatory or {"for_user": 1, "for_conversation": ROOMS[0]}
-    name = {"user_activity": "for_user", "conversation_stats": "for_conversation"}.get(metric)
+    name = "for_user" if metric in ABOUT_A_PERSON else None
+    name = "for_conversation" if metric == "conversation_stats" else name
     given = {name: needed[name]} if name else {}
     return given | {key: value for key, value in asked.items() if key in PARAMETERS[metric]}

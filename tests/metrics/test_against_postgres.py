@@ -24,7 +24,7 @@ from tests.fix_pipeline import TIME_ZERO, Pipeline
 from tests.metrics.filled import Filled, expected
 from tests.metrics.oracle import Row
 from tests.metrics.postgres_queries import MEMBERS, QUERIES, SEEN
-from tests.metrics.random_worlds import PARAMETERS, arguments_of, distinct_arguments
+from tests.metrics.random_worlds import WITHOUT_MARKS, arguments_of, distinct_arguments
 
 pytestmark = pytest.mark.slow
 
@@ -118,7 +118,7 @@ def people_and_rooms(both: Both) -> tuple[list[int], list[UUID], int]:
     return [p["id"] for p in people], [r["id"] for r in rooms], bots[0]["id"]
 
 
-@pytest.mark.parametrize("metric", PARAMETERS)
+@pytest.mark.parametrize("metric", WITHOUT_MARKS)
 def test_every_metric_equals_postgresql(metric: str, both: Both) -> None:
     """Periods, viewers, filters, bots, buckets and zones: rows are equal, in order."""
     people, rooms, bot = people_and_rooms(both)
@@ -157,7 +157,7 @@ installed = pytest.mark.skipif(
 )
 
 
-@pytest.mark.parametrize("metric", PARAMETERS)
+@pytest.mark.parametrize("metric", WITHOUT_MARKS)
 @pytest.mark.parametrize("messenger", ["busy", pytest.param("chats", marks=installed)])
 def test_random_calls_equal_postgresql(
     messenger: str, metric: str, request: pytest.FixtureRequest

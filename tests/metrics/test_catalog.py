@@ -58,6 +58,37 @@ def test_a_header_is_read(read) -> None:  # type: ignore[no-untyped-def]
     assert metric.comment == "What it is. Grain: one row. Scope: the period. and more"
 
 
+def test_what_a_metric_needs_is_read(read) -> None:  # type: ignore[no-untyped-def]
+    """The table that a source may lack, and what is null without it, are in the header."""
+    need = "-- needs: events for one, other_one and last\n"
+    metric = read(HEAD.replace("-- and more", f"{need}-- and more") + BODY + QUERY)
+    assert metric.needs == catalog.Need(table="events", columns=("one", "other_one", "last"))
+    assert metric.comment == (
+        "What it is. Grain: one row. Scope: the period. "
+        "Needs events; without them one, other_one and last are null. and more"
+    )
+    whole = read(HEAD.replace("-- and more", "-- needs: events\n-- and more") + BODY + QUERY)
+    assert str(whole.needs) == "Needs events; without them the metric is an error."
+    with pytest.raises(CatalogError, match="needs messages, which no source may lack"):
+        read(HEAD.replace("-- and more", "-- needs: messages\n-- and more") + BODY + QUERY)
+
+
+def test_a_metric_that_reads_a_table_says_so() -> None:
+    """A metric names the table that a source may lack exactly if its macros ask for it."""
+    macros = catalog._definitions(sqlfiles.names("macros"))
+    asked = re.compile(r"core\.is_(?:available|there)\('(\w+)'\)")
+    for metric in catalog.metrics():
+        text = sqlfiles.text(f"metrics/{metric.macro}")
+        used, waiting = {text}, [text]
+        while waiting:
+            for name in set(re.findall(r"\bcore\.(\w+)\(", waiting.pop())) & macros.keys():
+                if macros[name] not in used:
+                    used.add(macros[name])
+                    waiting.append(macros[name])
+        needed = {table for part in used for table in asked.findall(part)}
+        assert needed == ({metric.needs.table} if metric.needs else set()), metric.name
+
+
 @pytest.mark.parametrize(
     ("text", "file"),
     [
@@ -197,6 +228,7 @@ def test_the_newest_version_has_the_bare_name() -> None:
             definition="",
             grain="",
             scope="",
+            needs=None,
             rules="",
             parameters=(),
             fingerprint=first.fingerprint,

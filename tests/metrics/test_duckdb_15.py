@@ -14,7 +14,6 @@ from uuid import UUID
 import duckdb
 import pytest
 
-from tests.fix_pipeline import Pipeline
 from tests.metrics.filled import Filled, literal
 from tests.metrics.question_grid import questions
 from tests.metrics.random_worlds import PARAMETERS
@@ -37,11 +36,11 @@ def shown(value: Any) -> Any:
     return str(value).rstrip("0") if value.microsecond else str(value)
 
 
-def test_duckdb_15_answers_the_same(busy: Pipeline, tmp_path: Path) -> None:
+def test_duckdb_15_answers_the_same(marked: Path, tmp_path: Path) -> None:
     """The shell of DuckDB 1.5 opens the file and returns the rows of every metric."""
     version = subprocess.run([CLI, "--version"], capture_output=True, text=True, check=True).stdout
     assert version.startswith("v1.5.")
-    with closing(duckdb.connect(str(busy.published), read_only=True)) as published:
+    with closing(duckdb.connect(str(marked), read_only=True)) as published:
         filled = Filled(published)
         asked = questions(filled)
         calls = [
@@ -52,11 +51,11 @@ def test_duckdb_15_answers_the_same(busy: Pipeline, tmp_path: Path) -> None:
             [{name: shown(value) for name, value in row} for row in filled.ask(m, **a)]
             for m, a in asked
         ]
-    marked = [f"select 'answer {number}' as mark; {call}" for number, call in enumerate(calls)]
+    numbered = [f"select 'answer {number}' as mark; {call}" for number, call in enumerate(calls)]
     script = tmp_path / "questions.sql"
-    script.write_text("\n".join(marked))
+    script.write_text("\n".join(numbered))
     output = subprocess.run(
-        [CLI, "-readonly", "-json", "-bail", str(busy.published), "-f", str(script)],
+        [CLI, "-readonly", "-json", "-bail", str(marked), "-f", str(script)],
         capture_output=True,
         text=True,
         check=True,

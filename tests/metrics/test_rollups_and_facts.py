@@ -9,24 +9,23 @@ from pathlib import Path
 import duckdb
 
 from olap.tables import FACTS, ROLLUPS
-from tests.fix_pipeline import Pipeline
 from tests.metrics.filled import Filled
 from tests.metrics.question_grid import WINDOWS, questions
 from tests.metrics.random_worlds import PARAMETERS
 
 
-def writable(busy: Pipeline, path: Path) -> duckdb.DuckDBPyConnection:
+def writable(marked: Path, path: Path) -> duckdb.DuckDBPyConnection:
     """A copy of the generation that a test can change."""
-    shutil.copyfile(busy.published, path)
+    shutil.copyfile(marked, path)
     path.chmod(0o600)
     return duckdb.connect(str(path))
 
 
-def test_rollup_is_raw(busy: Pipeline, tmp_path: Path) -> None:
+def test_rollup_is_raw(marked: Path, tmp_path: Path) -> None:
     """Every metric returns the same when rollups are empty and no day counts as whole."""
     with (
-        closing(duckdb.connect(str(busy.published), read_only=True)) as published,
-        closing(writable(busy, tmp_path / "raw.duckdb")) as raw,
+        closing(duckdb.connect(str(marked), read_only=True)) as published,
+        closing(writable(marked, tmp_path / "raw.duckdb")) as raw,
     ):
         for rollup in ROLLUPS:
             raw.execute(f"delete from core.{rollup.name}")
@@ -50,14 +49,14 @@ def test_rollup_is_raw(busy: Pipeline, tmp_path: Path) -> None:
         assert days[0] > 30
 
 
-def test_whole_days_come_from_rollups(busy: Pipeline, tmp_path: Path) -> None:
+def test_whole_days_come_from_rollups(marked: Path, tmp_path: Path) -> None:
     """Over whole days counters and rankings read no fact, nor do timelines of a user or of a
     conversation by UTC days, weeks or months: they return the same without facts."""
     whole = {"message_stats", "top_senders", "user_activity", "active_users", "engagement"}
     whole |= {"top_conversations", "event_counts"}
     with (
-        closing(duckdb.connect(str(busy.published), read_only=True)) as published,
-        closing(writable(busy, tmp_path / "rollups.duckdb")) as rollups,
+        closing(duckdb.connect(str(marked), read_only=True)) as published,
+        closing(writable(marked, tmp_path / "rollups.duckdb")) as rollups,
     ):
         for fact in FACTS:
             rollups.execute(f"delete from core.{fact.name}")

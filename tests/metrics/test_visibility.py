@@ -42,6 +42,7 @@ def without_the_rest(world: oracle.World, viewer: int) -> oracle.World:
         messages=messages,
         receipts=[r for r in world.receipts if r.message_id in kept],
         reactions=[r for r in world.reactions if r.message_id in kept],
+        marks=[m for m in world.marks if m.conversation_id in rooms],
         events=[
             e
             for e in world.events

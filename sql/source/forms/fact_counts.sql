@@ -3,5 +3,5 @@
 select
     date_bin('1 day', event_time, '0001-01-01 00:00:00+00') as day,
     count(*) as row_count
-from (select fact_columns from mapped) as clamped
+from (select clamped_time as event_time from mapped) as clamped
 group by day

@@ -1,6 +1,5 @@
 -- conversations: direct conversations, groups and channels.
 -- grain: one row per conversation
--- reads: conversations
 select
     xmin as row_version,
     id as conversation_id,

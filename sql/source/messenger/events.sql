@@ -1,6 +1,5 @@
 -- events: what people did, by type; the metadata stay in PostgreSQL.
 -- grain: one row per event
--- reads: analytics_events
 select
     xmin as row_version,
     ctid as place,

@@ -1,6 +1,5 @@
 -- messages: what people and the messenger wrote; the text stays in PostgreSQL, only its length is read.
 -- grain: one row per message, deleted ones too
--- reads: messages
 select
     xmin as row_version,
     ctid as place,

@@ -1,6 +1,5 @@
 -- reactions: who reacted to which message with which emoji, with the message's conversation and time.
 -- grain: one row per message, user and emoji
--- reads: message_reactions, messages
 select
     reaction.xmin as row_version,
     reaction.ctid as place,

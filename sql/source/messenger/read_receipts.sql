@@ -1,6 +1,5 @@
 -- read_receipts: who read which message and when, with the message's conversation and time.
 -- grain: one row per message and user
--- reads: message_read_receipts, messages
 select
     receipt.xmin as row_version,
     receipt.ctid as place,

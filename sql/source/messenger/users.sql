@@ -1,6 +1,5 @@
 -- users: people and bots.
 -- grain: one row per user
--- reads: users
 select
     xmin as row_version,
     id as user_id,

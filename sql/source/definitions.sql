@@ -1,0 +1,50 @@
+-- definitions: what the functions and views compute that a SELECT names; their change brings no row version.
+-- grain: one row per table here that names any
+-- $1 is as in relations.sql. A function or view counts as named when its name is a word of the statement, or of
+-- the definition of another that counts; PostgreSQL's own do not change within a server's version.
+with recursive expected as (
+    select
+        entry.table_name,
+        string_agg(distinct entry.statement, ' ') as statement
+    from jsonb_to_recordset($1::jsonb) as entry (table_name text, source_name text, statement text)
+    group by entry.table_name
+),
+
+defined as materialized (
+    select
+        pg_proc.oid,
+        pg_proc.proname::text as name,
+        concat_ws(' ', pg_proc.prosrc, pg_get_function_sqlbody(pg_proc.oid)) collate "C" as body  -- noqa: RF03
+    from pg_proc
+    where pg_proc.oid >= 16384 and pg_proc.prokind <> 'a'
+    union all
+    select
+        pg_class.oid,
+        pg_class.relname::text as name,
+        pg_get_viewdef(pg_class.oid) collate "C" as body  -- noqa: RF03
+    from pg_class
+    where pg_class.oid >= 16384 and pg_class.relkind = 'v'
+),
+
+named as (
+    select
+        expected.table_name,
+        0::oid as oid,
+        expected.statement collate "C" as body  -- noqa: RF03
+    from expected
+    union
+    select
+        named.table_name,
+        defined.oid,
+        defined.body
+    from named
+    cross join lateral regexp_split_to_table(named.body, '[^[:alnum:]_$]+') as written (word)
+    inner join defined on written.word = defined.name or lower(written.word) = defined.name
+)
+
+select
+    named.table_name,
+    md5(string_agg(named.oid || ' ' || named.body, ';' order by named.oid)) as digest
+from named
+where named.oid <> 0
+group by named.table_name

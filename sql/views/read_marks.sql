@@ -1,0 +1,19 @@
+-- main.read_marks: Up to where each member has read, by external ids, as it is now at the source.
+-- grain: one row per conversation and user
+-- An error where the source has none: core.is_available('read_marks') tells.
+create or replace view main.read_marks as
+select
+    conversations.conversation_id, -- the conversation
+    users.user_id, -- the member
+    read_marks.read_through_at, -- messages up to this time are read, UTC; null = none is
+    read_marks.marked_at -- when the mark was set, UTC; null = unknown
+from core.read_marks as read_marks
+inner join core.conversations as conversations using (conversation_key)
+inner join core.users as users using (user_key)
+union all
+select
+    core.refusal('read_marks') as conversation_id,
+    core.refusal('read_marks') as user_id,
+    core.refusal('read_marks') as read_through_at,
+    core.refusal('read_marks') as marked_at
+where not core.is_available('read_marks');
