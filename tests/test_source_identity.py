@@ -304,7 +304,8 @@ def test_a_child_table_is_part_of_its_parent(pipeline: Pipeline) -> None:
         )
         pipeline.cycle()
         world.execute("alter table old_messages inherit messages")
-        pipeline.cycle()
+        # A count would find these rows too, but not the updates of rows that it finds.
+        assert pipeline.cycle().extract.tables["messages"].is_full
         assert contents.of_views(pipeline.published) == contents.of_source(pipeline.url)
         loaded = pipeline.beside("backfilled")
         loaded.backfill()
