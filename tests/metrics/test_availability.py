@@ -90,7 +90,7 @@ def test_numbers_of_a_missing_table_are_null(filled: Filled) -> None:
     "metric", [m.name for m in metrics() if m.needs is not None and not m.needs.columns]
 )
 def test_a_metric_of_a_missing_table_is_an_error(metric: str, empty_warehouse: Warehouse) -> None:
-    """Whoever asks for what, the error names the table."""
+    """Any question about a missing table is answered by an error that names the table."""
     needs = {m.name: m.needs for m in metrics()}[metric]
     assert needs is not None
     for asked in ASKED:
