@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from olap.errors import SourceError
-from olap.mapping import MappedTable
+from olap.mapping import MappedTable, shifting
 from olap.tables import Dimension, Fact, Table, Type
 
 
@@ -42,12 +43,17 @@ _VERSIONED = ("r", "p")
 
 
 def relation_of(
-    mapped: MappedTable, rows: Mapping[str, Mapping[str, Any]], definitions: str
+    mapped: MappedTable,
+    rows: Mapping[str, Mapping[str, Any]],
+    definitions: Sequence[Mapping[str, Any]],
 ) -> Relation:
     """The identity of the source tables `rows` that a table is read from.
 
+    Args:
+        definitions: of the functions and views that the SELECT uses.
+
     Raises:
-        SourceError: one is missing, or its rows have no version.
+        SourceError: one is missing, its rows have no version, or its values change without one.
     """
     if mapped.is_optional and not all(row["is_readable"] for row in rows.values()):
         return NOT_AVAILABLE
@@ -71,9 +77,13 @@ def relation_of(
                 hint="Detach what is stored elsewhere (a foreign table, another access method), "
                 "or set `whole = true`: the table is then read whole in every cycle.",
             )
+    if not mapped.is_whole:
+        _require_steady(definitions)
     places = [rows[name]["heap_blocks"] for name in mapped.places]
     identities = {row["full_name"]: row["relation"] for row in rows.values()}
-    columns = [mapped.digest, definitions, *(row["columns"] or "" for row in rows.values())]
+    used = "\0".join(f"{one['identity']} {one['body']}" for one in definitions)
+    digest = hashlib.sha256(used.encode()).hexdigest()[:16] if definitions else ""
+    columns = [mapped.digest, digest, *(row["columns"] or "" for row in rows.values())]
     return Relation(
         relation=json.dumps(identities),
         columns=" | ".join(part for part in columns if part),
@@ -81,6 +91,19 @@ def relation_of(
         heap_blocks=tuple(int(blocks) for heaps in places for blocks in (heaps or "0").split(",")),
         is_whole=mapped.is_whole,
     )
+
+
+def _require_steady(definitions: Sequence[Mapping[str, Any]]) -> None:
+    """Stop where a function or view computes what no row version announces."""
+    for one in definitions:
+        found = shifting(one["body"])
+        if found is not None:
+            raise SourceError(
+                f"the SELECT uses the source's {one['name']}, which uses {found}: its value "
+                "changes although no row does, and a cycle would not notice",
+                hint="Read the tables beneath it, or set `whole = true`: the table is then read "
+                "whole in every cycle.",
+            )
 
 
 VERSIONS: Mapping[type[Table], tuple[str, ...]] = {

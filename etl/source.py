@@ -248,15 +248,12 @@ class SourceTransaction:
             (row["table_name"], row["source_name"]): row
             for row in self._fetch("source/relations", parameters)
         }
-        definitions = {
-            row["table_name"]: row["digest"]
-            for row in self._fetch("source/definitions", parameters)
-        }
+        definitions = self._fetch("source/definitions", parameters)
         relations = {
             name: relation_of(
                 mapped,
                 {source_name: found[name, source_name] for source_name in mapped.reads},
-                definitions.get(name, ""),
+                [row for row in definitions if row["table_name"] == name],
             )
             for name, mapped in self.mapping.tables.items()
         }

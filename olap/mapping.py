@@ -39,13 +39,21 @@ from olap.tables import FACT_NAMES, TABLES
 SHIPPED = "source"
 _FILE = "mapping.toml"
 
+# What PostgreSQL computes anew at every reading, and the texts that it reads as the present. `age`
+# of one argument counts from today.
 _SHIFTING = re.compile(
     r"\b(?:(?:now|clock_timestamp|statement_timestamp|transaction_timestamp|timeofday|random|"
     r"random_normal|gen_random_uuid|uuidv4|uuidv7|current_setting|txid_current|pg_\w+)\s*\(|"
+    r"age\s*\([^(),]+\)|"
     r"(?:current_(?:timestamp|date|time|user|role|schema)|localtimestamp|localtime|session_user)\b)",
     re.IGNORECASE,
 )
-_COMMENT_OR_TEXT = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.DOTALL)
+_PRESENT = r"'\s*(?:now|today|tomorrow|yesterday)\s*'"
+_SHIFTING_TEXT = re.compile(
+    rf"\b(?:timestamptz|timestamp|date|time)\s*{_PRESENT}|{_PRESENT}\s*::", re.IGNORECASE
+)
+_COMMENT = r"--[^\n]*|/\*.*?\*/"
+_NO_CODE = re.compile(rf"""{_COMMENT}|'(?:[^']|'')*'|"(?:[^"]|"")*\"""", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,14 +200,21 @@ def _mapped(folder: Path, name: str, declared: _DeclaredTable) -> MappedTable:
     return mapped
 
 
+def shifting(text: str) -> str | None:
+    """What a statement uses whose value changes although no row does; None = nothing."""
+    code = _NO_CODE.sub("", text)
+    found = _SHIFTING.search(code) or _SHIFTING_TEXT.search(re.sub(_COMMENT, "", text, flags=re.S))
+    return found[0].rstrip("( ") if found else None
+
+
 def _require_versions(folder: Path, name: str, statements: Iterable[str]) -> None:
     """Stop where a value would change without a row version."""
     for text in statements:
-        found = _SHIFTING.search(_COMMENT_OR_TEXT.sub("", text))
+        found = shifting(text)
         if found is not None:
             raise MappingError(
-                f"{folder / name}.sql uses {found[0].rstrip('( ')}, whose value changes although "
-                "no row does: a cycle would not notice",
+                f"{folder / name}.sql uses {found}, whose value changes although no row does: a "
+                "cycle would not notice",
                 hint="Return the time or value that the row holds, or set `whole = true` for "
                 f"[tables.{name}]: the table is then read whole in every cycle.",
             )
@@ -215,6 +230,6 @@ def _statement(path: Path) -> str:
             hint=f"{_FILE} declares it: add the file, or remove its section.",
         ) from None
     text = text.removesuffix(";").rstrip()
-    if ";" in _COMMENT_OR_TEXT.sub("", text):
+    if ";" in _NO_CODE.sub("", text):
         raise MappingError(f"{path} has several statements", hint="Keep one SELECT in each file.")
     return text

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -23,6 +24,7 @@ from etl.sandbox.postgres import create_database, database_url, drop_database, p
 from tests.source_schemas import MESSENGER, MIXED, SourceSchema
 
 POSTGRES_VERSION = int(os.environ.get("TEST_POSTGRES_VERSION", "18"))
+READER_PASSWORD = "hunter2-and-more"
 FOREIGN_SERVER = os.environ.get("TEST_DATABASE_URL")
 
 
@@ -111,6 +113,20 @@ def empty_database(postgres_url: str) -> Iterator[str]:
     """The URL of a new database without tables."""
     with databases(postgres_url, "template1") as make:
         yield make()
+
+
+@pytest.fixture
+def reader(database: str) -> Iterator[str]:
+    """The name of a new role that may read everything, with the password `READER_PASSWORD`."""
+    name = f"reader_{time.time_ns()}"
+    with psycopg.connect(database, autocommit=True) as owner:
+        owner.execute(f"create role {name} login password '{READER_PASSWORD}'".encode())
+        owner.execute(f"grant select on all tables in schema public to {name}".encode())
+        try:
+            yield name
+        finally:
+            owner.execute(f"drop owned by {name}".encode())
+            owner.execute(f"drop role {name}".encode())
 
 
 def copy_database(server: str, name: str, template: str) -> str:

@@ -6,14 +6,12 @@ import re
 import socket
 import struct
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
 import duckdb
-import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
@@ -21,26 +19,11 @@ from olap.errors import SourceChangedError, SourceError
 from olap.layout import Layout
 from tests import contents
 from tests.fix_pipeline import Pipeline
+from tests.fix_postgres import READER_PASSWORD
 from tests.test_cli import Run, home, run
 from tests.world import World, at
 
 __all__ = ["home", "run"]
-
-PASSWORD = "hunter2-and-more"
-
-
-@pytest.fixture
-def reader(database: str) -> Iterator[str]:
-    """The name of a new role that may read everything."""
-    name = f"reader_{time.time_ns()}"
-    with psycopg.connect(database, autocommit=True) as owner:
-        owner.execute(f"create role {name} login password '{PASSWORD}'".encode())
-        owner.execute(f"grant select on all tables in schema public to {name}".encode())
-        try:
-            yield name
-        finally:
-            owner.execute(f"drop owned by {name}".encode())
-            owner.execute(f"drop role {name}".encode())
 
 
 def refused(pipeline: Pipeline, match: str) -> SourceError:
@@ -48,19 +31,19 @@ def refused(pipeline: Pipeline, match: str) -> SourceError:
     before = pipeline.manifest().generation if pipeline.published.exists() else None
     with pytest.raises(SourceError, match=match) as caught:
         pipeline.cycle()
-    assert PASSWORD not in caught.value.message + caught.value.hint
+    assert READER_PASSWORD not in caught.value.message + caught.value.hint
     assert (pipeline.manifest().generation if pipeline.published.exists() else None) == before
     return caught.value
 
 
 SYNTAX = [
-    f"postgresql://u:{PASSWORD}@h:port/messenger",
-    f"postgresql://u:{PASSWORD} x@h/messenger",
-    f"postgresql://u:{PASSWORD}@h/messenger?bogus=1",
-    f"http://u:{PASSWORD}@h/messenger",
-    f"host=h password=open {PASSWORD}",
-    f"host=h password='{PASSWORD}",
-    PASSWORD,
+    f"postgresql://u:{READER_PASSWORD}@h:port/messenger",
+    f"postgresql://u:{READER_PASSWORD} x@h/messenger",
+    f"postgresql://u:{READER_PASSWORD}@h/messenger?bogus=1",
+    f"http://u:{READER_PASSWORD}@h/messenger",
+    f"host=h password=open {READER_PASSWORD}",
+    f"host=h password='{READER_PASSWORD}",
+    READER_PASSWORD,
 ]
 
 
@@ -85,7 +68,7 @@ def test_an_unreachable_server_is_named(
     pipeline: Pipeline, host: str, words: str, hint: str
 ) -> None:
     """The error names host and port as given, and what to check."""
-    pipeline.url = f"postgresql://u:{PASSWORD}@{host}/messenger"
+    pipeline.url = f"postgresql://u:{READER_PASSWORD}@{host}/messenger"
     error = refused(pipeline, words)
     assert hint in error.hint
 
@@ -93,9 +76,9 @@ def test_an_unreachable_server_is_named(
 def test_an_unknown_user_or_database_is_named(pipeline: Pipeline) -> None:
     """What the server refuses is named, with the part of DATABASE_URL that says it."""
     given = pipeline.url
-    pipeline.url = make_conninfo(given, user="nobody_of_this_name", password=PASSWORD)
+    pipeline.url = make_conninfo(given, user="nobody_of_this_name", password=READER_PASSWORD)
     assert "user and password" in refused(pipeline, "nobody_of_this_name").hint
-    pipeline.url = make_conninfo(given, dbname="no_such_database", password=PASSWORD)
+    pipeline.url = make_conninfo(given, dbname="no_such_database", password=READER_PASSWORD)
     assert "database name" in refused(pipeline, "no_such_database").hint
 
 
@@ -103,13 +86,13 @@ def test_a_wrong_password_is_reported_and_not_shown(run: Run) -> None:
     """The CLI ends with 1 and names the cause; no output contains the password."""
     # The sandbox's server accepts every password, so a fake server refuses it.
     with _strict_server() as port:
-        given = quote(PASSWORD, safe="")
+        given = quote(READER_PASSWORD, safe="")
         url = f"postgresql://someone:{given}@127.0.0.1:{port}/messenger?sslmode=disable"
         finished = run("run", DATABASE_URL=url)
     assert finished.code == 1
     assert "password authentication failed" in finished.errors
     assert "user and password" in finished.errors
-    assert PASSWORD not in finished.errors + finished.output
+    assert READER_PASSWORD not in finished.errors + finished.output
     assert "Traceback" not in finished.errors
 
 
@@ -157,7 +140,7 @@ def test_a_missing_privilege_names_its_table(pipeline: Pipeline, reader: str) ->
     pipeline.cycle()
     with World(pipeline.url) as world:
         world.execute(f"revoke select on analytics_events from {reader}")
-    pipeline.url = make_conninfo(pipeline.url, user=reader, password=PASSWORD)
+    pipeline.url = make_conninfo(pipeline.url, user=reader, password=READER_PASSWORD)
     assert "Grant the role SELECT" in refused(pipeline, "analytics_events").hint
 
 
@@ -186,7 +169,7 @@ def test_a_statement_timeout_of_the_role_is_named(pipeline: Pipeline, reader: st
             " gen_random_uuid() from generate_series(1, 20000)"
         )
         world.execute(f"alter role {reader} set statement_timeout = '3ms'")
-    pipeline.url = make_conninfo(pipeline.url, user=reader, password=PASSWORD)
+    pipeline.url = make_conninfo(pipeline.url, user=reader, password=READER_PASSWORD)
     assert "statement_timeout" in refused(pipeline, "timeout").hint
 
 

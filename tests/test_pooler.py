@@ -19,10 +19,10 @@ from olap.settings import Secret, Settings
 from tests import contents
 from tests.fix_pipeline import Pipeline
 from tests.fix_pooler import Pooler, PoolMode
+from tests.fix_postgres import READER_PASSWORD
 from tests.world import World, at
 
 MESSENGER = read_mapping("messenger")
-PASSWORD = "hunter2-and-more"
 
 
 @pytest.fixture
@@ -37,20 +37,6 @@ def world(database: str) -> Iterator[World]:
             world.receipt(number, read_at=at(minutes=number))
             world.event(number, created_at=at(hours=-number))
         yield world
-
-
-@pytest.fixture
-def reader(database: str) -> Iterator[str]:
-    """The name of a new role that may read everything."""
-    name = f"reader_{time.time_ns()}"
-    with psycopg.connect(database, autocommit=True) as owner:
-        owner.execute(f"create role {name} login password '{PASSWORD}'".encode())
-        owner.execute(f"grant select on all tables in schema public to {name}".encode())
-        try:
-            yield name
-        finally:
-            owner.execute(f"drop owned by {name}".encode())
-            owner.execute(f"drop role {name}".encode())
 
 
 def require_equal(pipeline: Pipeline, url: str) -> None:
@@ -196,7 +182,7 @@ def test_revoked_functions_are_named(pipeline: Pipeline, reader: str) -> None:
     with psycopg.connect(pipeline.url, autocommit=True) as owner:
         owner.execute("revoke execute on function pg_control_system() from public")
         owner.execute("revoke execute on function pg_control_checkpoint() from public")
-        pipeline.url = make_conninfo(pipeline.url, user=reader, password=PASSWORD)
+        pipeline.url = make_conninfo(pipeline.url, user=reader, password=READER_PASSWORD)
         error = refused(pipeline)
         assert "permission denied for function pg_control" in error.message
         statement = "grant execute on function pg_control_system(), pg_control_checkpoint()"
@@ -215,7 +201,7 @@ def limited(url: str, reader: str) -> Secret:
             pytest.skip("transaction_timeout is new in PostgreSQL 17")
         for limit in LIMITS:
             owner.execute(f"alter role {reader} set {limit} = '2s'".encode())
-    return Secret(make_conninfo(url, user=reader, password=PASSWORD))
+    return Secret(make_conninfo(url, user=reader, password=READER_PASSWORD))
 
 
 def test_limits_to_a_transaction_are_lifted(database: str, world: World, reader: str) -> None:

@@ -5,11 +5,9 @@ Each of these situations published less, or other, than the source held, with ex
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
@@ -17,7 +15,7 @@ from olap.errors import MappingError, SourceChangedError, SourceError
 from olap.sqlfiles import SQL_DIR
 from tests import contents
 from tests.fix_pipeline import Pipeline
-from tests.fix_postgres import POSTGRES_VERSION
+from tests.fix_postgres import POSTGRES_VERSION, READER_PASSWORD
 from tests.world import World, at, uuid
 
 MESSENGER = SQL_DIR / "source" / "messenger"
@@ -38,15 +36,10 @@ def mapped(pipeline: Pipeline, folder: Path, **files: str) -> Pipeline:
     return replace(pipeline, settings=settings)
 
 
-@pytest.fixture
-def reader(database: str) -> Iterator[str]:
-    """The URL of a new role, `reader`, that may read the messenger's tables in `public`."""
-    with psycopg.connect(database, autocommit=True) as owner:
-        owner.execute("create role reader login")
-        owner.execute("grant select on all tables in schema public to reader")
-        yield make_conninfo(database, user="reader")
-        owner.execute("drop owned by reader")
-        owner.execute("drop role reader")
+def as_reader(pipeline: Pipeline, reader: str) -> Pipeline:
+    """The pipeline as this role."""
+    url = make_conninfo(pipeline.url, user=reader, password=READER_PASSWORD)
+    return replace(pipeline, url=url)
 
 
 def few_rows(world: World) -> None:
@@ -73,7 +66,7 @@ def test_a_table_whose_rows_a_policy_may_hide_is_not_read(
     """The cycle stops, names the table and the way out, and the last generation stays."""
     with World(pipeline.url) as world:
         few_rows(world)
-        own = replace(pipeline, url=reader)
+        own = as_reader(pipeline, reader)
         if not is_first:
             own.cycle()
         hide_rows(world, "users", policy)
@@ -93,11 +86,11 @@ def test_a_role_that_bypasses_policies_reads_every_row(pipeline: Pipeline, reade
     """With BYPASSRLS, which the error names, the cycle reads what the owner sees."""
     with World(pipeline.url) as world:
         few_rows(world)
-        own = replace(pipeline, url=reader)
+        own = as_reader(pipeline, reader)
         hide_rows(world, "messages")
-        world.execute("alter role reader bypassrls")
+        world.execute(f"alter role {reader} bypassrls")
         own.cycle()
-        world.execute("alter role reader nobypassrls")
+        world.execute(f"alter role {reader} nobypassrls")
     assert contents.of_views(own.published) == contents.of_source(pipeline.url)
 
 
@@ -105,11 +98,8 @@ def test_trusted_policies_are_recorded(pipeline: Pipeline, reader: str) -> None:
     """With the operator's word the table is read, and the generation says whose word it is."""
     with World(pipeline.url) as world:
         few_rows(world)
-        own = replace(
-            pipeline,
-            url=reader,
-            settings=replace(pipeline.settings, source_row_security="trusted"),
-        )
+        trusting = replace(pipeline.settings, source_row_security="trusted")
+        own = replace(as_reader(pipeline, reader), settings=trusting)
         hide_rows(world, "messages", "true")
         own.cycle()
     assert contents.of_views(own.published) == contents.of_source(pipeline.url)
@@ -120,17 +110,17 @@ def test_another_table_of_the_same_name_is_not_read(pipeline: Pipeline, reader: 
     """A schema named like the role, with an empty `users`, stops the cycle with the way out."""
     with World(pipeline.url) as world:
         few_rows(world)
-        own = replace(pipeline, url=reader)
+        own = as_reader(pipeline, reader)
         own.cycle()
-        world.execute("create schema reader")
-        world.execute("create table reader.users (like public.users)")
-        world.execute("grant usage on schema reader to reader")
-        world.execute("grant select on reader.users to reader")
-        with pytest.raises(SourceChangedError, match=r"reader\.users") as caught:
+        world.execute(f"create schema {reader}")
+        world.execute(f"create table {reader}.users (like public.users)")
+        world.execute(f"grant usage on schema {reader} to {reader}")
+        world.execute(f"grant select on {reader}.users to {reader}")
+        with pytest.raises(SourceChangedError, match=rf"{reader}\.users") as caught:
             own.cycle()
         assert "search_path" in caught.value.hint
         assert own.manifest().tables["users"].rows == 2
-        world.execute("drop schema reader cascade")
+        world.execute(f"drop schema {reader} cascade")
         own.cycle()
 
 
@@ -277,7 +267,17 @@ def test_a_changed_select_is_read_whole(pipeline: Pipeline, tmp_path: Path) -> N
     assert {row[1] for row in contents.of_views(loud.published)["users"]} == {"USER 1", "USER 2"}
 
 
-@pytest.mark.parametrize("word", ["now()", "current_timestamp", "random()", "CURRENT_USER"])
+WORDS = [
+    "now()",
+    "current_timestamp",
+    "random()",
+    "CURRENT_USER",
+    "age(created_at)",
+    "date 'today'",
+]
+
+
+@pytest.mark.parametrize("word", [*WORDS, "'now'::timestamptz"])
 def test_a_value_that_nothing_announces_is_refused(
     pipeline: Pipeline, tmp_path: Path, word: str
 ) -> None:
@@ -288,6 +288,60 @@ def test_a_value_that_nothing_announces_is_refused(
     with pytest.raises(MappingError, match=r"users\.sql uses") as caught:
         own.cycle()
     assert "whole = true" in caught.value.hint
+
+
+HIDDEN = {
+    "a view": (
+        "create view people as select *, xmin as version from users where created_at < now()"
+    ),
+    "a view of a view": (
+        "create view lately as select *, xmin as version from users where created_at < now();"
+        "create view people as select * from lately"
+    ),
+    "a function": (
+        "create view people as select *, xmin as version from users;"
+        "create function chance() returns boolean language plpgsql as"
+        " $$ begin return random() < 2; end $$;"
+        "create or replace view people as select *, xmin as version from users where chance()"
+    ),
+}
+
+
+@pytest.mark.parametrize("where", HIDDEN)
+def test_a_value_that_nothing_announces_is_found_in_definitions(
+    pipeline: Pipeline, tmp_path: Path, where: str
+) -> None:
+    """A view or function that asks for the present is refused as the SELECT itself would be."""
+    text = (MESSENGER / "users.sql").read_text()
+    text = text.replace("xmin as", "version as").replace("from users", "from people")
+    own = mapped(pipeline, tmp_path / "own", users=text)
+    with World(pipeline.url) as world:
+        world.execute(HIDDEN[where])
+        with pytest.raises(SourceError, match="changes although no row does") as caught:
+            own.cycle()
+    assert "whole = true" in caught.value.hint
+
+
+def test_a_column_is_no_call_of_a_function(pipeline: Pipeline) -> None:
+    """A function counts when it is called, not if a column only has its name."""
+    with World(pipeline.url) as world:
+        few_rows(world)
+        world.execute(
+            "create function username() returns text language sql as $$ select now()::text $$"
+        )
+        pipeline.cycle()
+    assert pipeline.manifest().tables["users"].rows == 2
+
+
+def test_quoted_names_are_no_calls(pipeline: Pipeline, tmp_path: Path) -> None:
+    """A column may be named like the present."""
+    text = (MESSENGER / "users.sql").read_text()
+    text = text.replace("    username,", '    "current_date; now()" as username,')
+    own = mapped(pipeline, tmp_path / "own", users=text)
+    with World(pipeline.url) as world:
+        world.execute('alter table users rename username to "current_date; now()"')
+        own.cycle()
+    assert own.manifest().tables["users"].is_available
 
 
 def test_a_child_table_is_part_of_its_parent(pipeline: Pipeline) -> None:

@@ -43,7 +43,7 @@ def age(now: int, xid: int) -> int:
 
 
 def is_read(now: int, watermark: int, row: int) -> bool:
-    """The condition of `sql/source/messenger/*.sql` on a row's xmin, with a 32-bit watermark."""
+    """The condition of `sql/source/forms` on a row's xmin, with a 32-bit watermark."""
     return 0 <= age(now, row) <= age(now, watermark & 0xFFFF_FFFF)
 
 

@@ -1,7 +1,8 @@
 -- definitions: what the functions and views compute that a SELECT names; their change brings no row version.
--- grain: one row per table here that names any
--- $1 is as in relations.sql. A function or view counts as named when its name is a word of the statement, or of
--- the definition of another that counts; PostgreSQL's own do not change within a server's version.
+-- grain: one row per table here and function or view
+-- $1 is as in relations.sql. A view counts as named when its name is a word of the statement, or of the definition
+-- of another that counts, and a function when it is called there. PostgreSQL's own do not change within a server's
+-- version.
 with recursive expected as (
     select
         entry.table_name,
@@ -14,6 +15,7 @@ defined as materialized (
     select
         pg_proc.oid,
         pg_proc.proname::text as name,
+        '(' as after_name,
         concat_ws(' ', pg_proc.prosrc, pg_get_function_sqlbody(pg_proc.oid)) collate "C" as body  -- noqa: RF03
     from pg_proc
     where pg_proc.oid >= 16384 and pg_proc.prokind <> 'a'
@@ -21,6 +23,7 @@ defined as materialized (
     select
         pg_class.oid,
         pg_class.relname::text as name,
+        '' as after_name,
         pg_get_viewdef(pg_class.oid) collate "C" as body  -- noqa: RF03
     from pg_class
     where pg_class.oid >= 16384 and pg_class.relkind = 'v'
@@ -39,12 +42,19 @@ named as (
         defined.body
     from named
     cross join lateral regexp_split_to_table(named.body, '[^[:alnum:]_$]+') as written (word)
-    inner join defined on written.word = defined.name or lower(written.word) = defined.name
+    inner join defined
+        on
+            defined.name in (written.word, lower(written.word))
+            and position(
+                written.word || defined.after_name in regexp_replace(named.body, '"?\s*\(', '(', 'g')
+            ) > 0
 )
 
 select
     named.table_name,
-    md5(string_agg(named.oid || ' ' || named.body, ';' order by named.oid)) as digest
+    defined.oid::text as identity,
+    defined.name,
+    defined.body
 from named
-where named.oid <> 0
-group by named.table_name
+inner join defined on named.oid = defined.oid
+order by named.table_name, defined.oid

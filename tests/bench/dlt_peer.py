@@ -2,7 +2,7 @@
 
 Where dlt and the ETL differ, the comparison favours dlt:
 
-* The same SELECTs. dlt reads tables, so the statements of `sql/source/messenger` become views of
+* The same SELECTs. dlt reads tables, so the statements of `etl.forms` become views of
   a schema of their own, word for word; `sql_table` then sees the same columns (the length of a
   message, not its text) and the same rows, including the receipts' join. The bench checks that the
   row counts are equal.
