@@ -203,7 +203,7 @@ class Generations:
 
     async def check(self) -> None:
         """If the ETL has published another generation, prepare it and move the pointer."""
-        number = await asyncio.to_thread(self._published)
+        number = self._layout.published
         if number is None:
             return
         try:
@@ -346,13 +346,6 @@ class Generations:
         except OSError:
             return f"{number}-gone"
         return f"{number}-{hashlib.blake2b(content, digest_size=6).hexdigest()}"
-
-    def _published(self) -> int | None:
-        """The number of the generation that the ETL's symlink names."""
-        try:
-            return int(self._layout.pointer.readlink().stem.rpartition("-")[2])
-        except (OSError, ValueError):
-            return None
 
     def _read_pointer(self) -> Pointer | None:
         try:

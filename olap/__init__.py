@@ -1,6 +1,6 @@
 """The warehouse side: the lake, the warehouse, and the generations published from them.
 
-    PostgreSQL ──cycle──► lake ──fold──► warehouse ──publish──► generations/analytics-000123.duckdb
+    PostgreSQL ──cycle──► lake ──fold──► warehouse ──publish──► generations/000123/analytics.duckdb
                 (etl/)    Parquet,       private,                read-only, for everybody
                           immutable      one writer
 

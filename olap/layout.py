@@ -2,7 +2,7 @@
 
 DATA_DIR/
 ├── analytics.duckdb          symlink to the newest generation; analysts open it
-├── generations/              analytics-000123.duckdb (0444) and its manifest .json
+├── generations/000123/       analytics.duckdb and its manifest.json, both 0444
 ├── lake/<table>/day=…/       immutable Parquet files, and lake/manifest.json
 ├── warehouse.duckdb          private to the ETL; can be rebuilt from the lake
 ├── staging/                  temporary files of the running cycle; the next one empties it
@@ -76,11 +76,27 @@ class Layout:
         """Exists if all data come from the sandbox; `make clean` may then remove them."""
         return self.root / ".sandbox"
 
+    def generation_directory(self, number: int) -> Path:
+        return self.generations / f"{number:06d}"
+
     def generation(self, number: int) -> Path:
-        return self.generations / f"analytics-{number:06d}.duckdb"
+        """The file of a generation.
+
+        DuckDB names a database after its file, so that it is `analytics` in every client and every
+        generation: what a tool saves with the name stays valid.
+        """
+        return self.generation_directory(number) / "analytics.duckdb"
 
     def generation_manifest(self, number: int) -> Path:
-        return self.generations / f"analytics-{number:06d}.json"
+        return self.generation_directory(number) / "manifest.json"
+
+    @property
+    def published(self) -> int | None:
+        """The number of the generation that the symlink names; None before the first."""
+        try:
+            return int(self.pointer.readlink().parent.name)
+        except (OSError, ValueError):
+            return None
 
     def day_file(self, table: str, day: date, batch: int) -> str:
         """The path, relative to the lake, of the rows of `table` of one UTC day."""

@@ -2,7 +2,7 @@
 
 The same record exists three times. The warehouse holds it as ledger tables, because it must move in
 the transaction that moves the data. `lake/manifest.json` repeats it after each commit, so that the
-warehouse can be rebuilt from the lake alone. `generations/analytics-NNNNNN.json` keeps it beside a
+warehouse can be rebuilt from the lake alone. `generations/NNNNNN/manifest.json` keeps it beside a
 generation, readable without DuckDB; the lake files it references are not collected.
 """
 

@@ -1,12 +1,14 @@
 """Publishing: a numbered, immutable generation that any number of people can open.
 
-A generation is a checkpointed copy of the warehouse with the views that analysts use, mode 0444,
-beside a manifest that can be read without DuckDB. `analytics.duckdb` is a symlink that is switched
-to the new file. Renaming over the old file does not work: a process that still holds a connection
-to the path gets the *old* database when it opens the path again (measured on DuckDB 2.0).
+A generation is a directory with a checkpointed copy of the warehouse with the views that analysts
+use, and a manifest that can be read without DuckDB, both mode 0444. `analytics.duckdb` is a symlink
+that is switched to the new file. Renaming over the old file does not work: a process that still
+holds a connection to the path gets the *old* database when it opens the path again (measured on
+DuckDB 2.0).
 
 Every step can be repeated: a draft has another name until it is complete, a published number is
-never used twice, and the symlink is switched last. `collect` removes what a crash leaves.
+never used twice, and the symlink is switched last. `collect` removes what a crash leaves, and the
+generations of versions before 0.2, which were files.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ log = get_logger(__name__)
 
 # <linux/fs.h>: share the blocks of another file, where the file system can (XFS, btrfs).
 _FICLONE = 0x40049409
-_NAME = re.compile(r"analytics-(\d{6,})\.(duckdb|json)")
+_NAME = re.compile(r"\d{6,}")
 
 
 def publish(warehouse: Warehouse, now: datetime) -> Manifest:
@@ -75,23 +77,32 @@ def publish(warehouse: Warehouse, now: datetime) -> Manifest:
         set_missing(warehouse, missing_tables(recorded))
     warehouse.checkpoint()
     manifest = recorded.with_generation(number, now, layout.warehouse.stat().st_size)
-    draft = layout.generations / f".analytics-{number:06d}.duckdb"
-    draft.unlink(missing_ok=True)
     layout.require_space(layout.warehouse.stat().st_size, "a generation")
-    _copy(layout.warehouse, draft)
+    draft = layout.generations / f".{number:06d}"
+    shutil.rmtree(draft, ignore_errors=True)
     try:
-        _verify(draft, manifest)
+        _write(draft, layout, manifest)
     except BaseException:
-        draft.unlink(missing_ok=True)
+        shutil.rmtree(draft, ignore_errors=True)
         raise
-    draft.chmod(0o444)
-    fsync(draft)
-    final = layout.generation(number)
-    draft.rename(final)
-    write_durably(layout.generation_manifest(number), manifest.to_json(), mode=0o444)
-    _switch(layout, final)
+    draft.rename(layout.generation_directory(number))
+    fsync(layout.generations)
+    _switch(layout, layout.generation(number))
     write_durably(layout.lake_manifest, manifest.to_json())
     return manifest
+
+
+def _write(draft: Path, layout: Layout, manifest: Manifest) -> None:
+    """Write the files of a generation to a new directory, durably."""
+    assert manifest.generation is not None
+    draft.mkdir()
+    file = draft / layout.generation(manifest.generation).name
+    _copy(layout.warehouse, file)
+    _verify(file, manifest)
+    file.chmod(0o444)
+    fsync(file)
+    described = draft / layout.generation_manifest(manifest.generation).name
+    write_durably(described, manifest.to_json(), mode=0o444)
 
 
 def is_due(layout: Layout, manifest: Manifest, now: datetime, *, idle_seconds: int) -> bool:
@@ -135,17 +146,14 @@ def current(layout: Layout) -> Manifest | None:
     Raises:
         LakeError: the manifest is missing or damaged.
     """
-    try:
-        target = layout.pointer.readlink()
-    except OSError:
-        return None
-    return read_manifest(layout.root / target.with_suffix(".json"))
+    number = layout.published
+    return None if number is None else read_manifest(layout.generation_manifest(number))
 
 
 def generation_numbers(layout: Layout) -> list[int]:
     """The numbers of the generations on disk, oldest first."""
-    matches = (_NAME.fullmatch(path.name) for path in layout.generations.glob("analytics-*"))
-    return sorted({int(match[1]) for match in matches if match})
+    names = (path.name for path in layout.generations.glob("[0-9]*"))
+    return sorted(int(name) for name in names if _NAME.fullmatch(name))
 
 
 def collect(
@@ -168,9 +176,9 @@ def collect(
     opened = layout.pointer.resolve() if layout.pointer.is_symlink() else None
     newest_first = sorted(generation_numbers(layout), reverse=True)
     for position, number in enumerate(newest_first):
-        path, described = layout.generation(number), layout.generation_manifest(number)
+        path = layout.generation(number)
         try:
-            generation = read_manifest(described)
+            generation = read_manifest(layout.generation_manifest(number))
         except LakeError:
             generation = None
         if generation is not None and generation.generated_at is not None and path.exists():
@@ -182,8 +190,10 @@ def collect(
                 continue
         elif path.exists() and path.resolve() == opened:
             continue  # it still answers without its manifest, until the next publication
-        freed += _remove([path, described])
-    freed += _remove(layout.generations.glob(".analytics-*"))
+        freed += _remove_directory(layout.generation_directory(number))
+    for draft in layout.generations.glob(".[0-9]*"):
+        freed += _remove_directory(draft)
+    freed += _remove(_of_earlier_versions(layout))
     freed += _remove([*layout.root.glob(".analytics*.tmp"), *layout.lake.glob(".*.tmp")])
     named = {file.path for kept_manifest in kept for file in kept_manifest.files}
     for path in list(layout.lake.rglob("*.parquet")):
@@ -193,6 +203,13 @@ def collect(
         if not any(day.iterdir()):
             day.rmdir()
     return freed
+
+
+def _of_earlier_versions(layout: Layout) -> list[Path]:
+    """The generations of versions before 0.2, which were files; not the one that is published."""
+    opened = layout.pointer.resolve()
+    found = [*layout.generations.glob("analytics-*"), *layout.generations.glob(".analytics-*")]
+    return [path for path in found if path.with_suffix(".duckdb").resolve() != opened]
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -237,6 +254,12 @@ def _switch(layout: Layout, target: Path) -> None:
     draft.symlink_to(os.path.relpath(target, layout.root))
     draft.replace(layout.pointer)
     fsync(layout.root)
+
+
+def _remove_directory(directory: Path) -> int:
+    freed = _remove(directory.iterdir())
+    directory.rmdir()
+    return freed
 
 
 def _remove(paths: Iterable[Path]) -> int:

@@ -242,6 +242,6 @@ def _disk(layout: Layout) -> DiskStatus:
     return DiskStatus(
         lake=size("lake/**/*"),
         warehouse=size("warehouse.duckdb*"),
-        generations=size("generations/*"),
+        generations=size("generations/*/*"),
         free=shutil.disk_usage(existing).free,
     )

@@ -12,7 +12,7 @@ binds the name of a table that is read, `query_table($name)`, but neither a colu
 CREATE, INSERT or DELETE; one mechanism for all three is simpler than two.)
 
 To add a fact: an entry in `FACTS`, the SELECT in each mapping that has it (`olap.mapping`), the
-table in `sql/schema`, its keyed rows in `sql/facts/keyed`, the view in `sql/views`;
+table `core.fact_…` in `sql/schema`, its keyed rows in `sql/facts/keyed`, the view in `sql/views`;
 `olap/README.md` shows it.
 
 The type of an id is a matter of the mapping: a column has the type of a *kind* of id here, and
@@ -25,12 +25,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import ClassVar
 
 from olap.ids import IdType, IdTypes
 
 _IDENTIFIER = re.compile(
     r"(?<![a-z])"
-    r"(fact_id|touched_id|dimension_id|event_time|person_id|fact|dimension)(?![a-z_])"
+    r"(fact_id|touched_id|dimension_id|event_time|person_id|core\.fact|core\.dimension|fact|dimension)"
+    r"(?![a-z_])"
 )
 
 
@@ -54,17 +56,24 @@ class Table:
     """A table that is copied.
 
     Attributes:
-        name: in the lake, in `core` and in `staging`.
+        name: in the lake, in `staging`, and of the view for analysts.
         columns: what the source's SELECT returns, in the order of the lake's files.
         key: the columns that identify a row.
         is_required: whether every mapping has it. Any other table may be *not available*: it is
             empty here, and what depends on it is null or an error, never 0.
     """
 
+    core_prefix: ClassVar[str]
+
     name: str
     columns: Mapping[str, Type] = field(hash=False)
     key: tuple[str, ...]
     is_required: bool = False
+
+    @property
+    def core_name(self) -> str:
+        """The name in `core`, which no view has: many tools list tables without their schema."""
+        return f"{self.core_prefix}_{self.name}"
 
     @property
     def times(self) -> tuple[str, ...]:
@@ -78,6 +87,8 @@ class Table:
         return {
             "fact": self.name,
             "dimension": self.name,
+            "core.fact": f"core.{self.core_name}",
+            "core.dimension": f"core.{self.core_name}",
             "fact_id": key,
             "dimension_id": key,
             "person_id": "user_id",
@@ -113,6 +124,8 @@ class Fact(Table):
             are read again when that message changes.
     """
 
+    core_prefix = "fact"
+
     time: str
     person: str = "user_id"
     is_about_message: bool = False
@@ -140,6 +153,8 @@ class Dimension(Table):
     Attributes:
         has_placeholders: whether an id that only facts mention gets a row, and so a key.
     """
+
+    core_prefix = "dim"
 
     has_placeholders: bool
 

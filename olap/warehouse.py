@@ -33,7 +33,7 @@ from olap.settings import Settings
 from olap.staging import Staging, open_staging
 from olap.tables import DIMENSIONS, FACT_NAMES, TABLES, Dimension
 
-STORAGE_VERSION = "v1.5.0"
+STORAGE_VERSION = "v1.4.0"
 REWRITE_ABOVE = 1.3
 REWRITE_BYTES_MIN = 32 * 1024 * 1024
 

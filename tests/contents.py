@@ -60,8 +60,10 @@ LAKE_IDS = {
 }
 
 # Subqueries that replace a key by its id.
-_USER = "(select user_id from core.users u where u.user_key = t.{}) as {}"
-_ROOM = "(select conversation_id from core.conversations c where c.conversation_key = t.{}) as {}"
+_USER = "(select user_id from core.dim_users u where u.user_key = t.{}) as {}"
+_ROOM = (
+    "(select conversation_id from core.dim_conversations c where c.conversation_key = t.{}) as {}"
+)
 # The columns with ids, and what they identify.
 _KINDS = {
     "user_id": "user",

@@ -111,7 +111,7 @@ class Pipeline:
 
     def generations(self) -> list[int]:
         """The numbers of the generations on disk, ascending."""
-        return sorted(int(p.stem[-6:]) for p in self.layout.generations.glob("*.duckdb"))
+        return sorted(int(p.parent.name) for p in self.layout.generations.glob("*/*.duckdb"))
 
     def rebuild(self) -> Manifest:
         """Rebuild the warehouse from the lake."""

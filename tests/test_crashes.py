@@ -77,7 +77,7 @@ class Scenario:
 def seen(pipeline: Pipeline) -> dict[str, contents.Rows]:
     """What analysts see; the random id of an erased user is replaced by -1."""
     tables = contents.of_core(pipeline.published)
-    erased = {row[0] for row in tables["users"] if is_pseudonym(row[0])}
+    erased = {row[0] for row in tables["dim_users"] if is_pseudonym(row[0])}
     return {
         table: Counter(tuple(-1 if v in erased else v for v in row) for row in rows.elements())
         for table, rows in tables.items()

@@ -75,7 +75,7 @@ def traces(pipeline: Pipeline) -> list[str]:
             found += [f"{path}: {value}" for value in wanted & values]
         if path.suffix == ".duckdb" and not path.is_symlink():
             with duckdb.connect(str(path), read_only=True) as connection:
-                rows = connection.execute("select user_id, username from core.users").fetchall()
+                rows = connection.execute("select user_id, username from core.dim_users").fetchall()
             found += [f"{path.name}: {v}" for row in rows for v in row if v in wanted]
     return found
 

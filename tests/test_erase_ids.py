@@ -79,7 +79,7 @@ class Erasing:
                 found += [f"{path.name}: value" for v in values & {self.person, NAME}]
             if path.suffix == ".duckdb" and not path.is_symlink():
                 with duckdb.connect(str(path), read_only=True) as connection:
-                    rows = connection.execute("select user_id, username from core.users")
+                    rows = connection.execute("select user_id, username from core.dim_users")
                     values = {value for row in rows.fetchall() for value in row}
                 found += [f"{path.name}: value" for v in values & {self.person, NAME}]
         return found

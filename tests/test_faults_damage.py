@@ -397,16 +397,16 @@ def test_without_any_manifest_nothing_is_removed(filled: Pipeline) -> None:
     assert filled.published.exists()
 
 
-@pytest.mark.parametrize("ending", ["duckdb", "json"])
+@pytest.mark.parametrize("name", ["analytics.duckdb", "manifest.json"])
 @pytest.mark.parametrize("damage", [remove, cut], ids=lambda d: d.__name__)
 def test_a_damaged_generation_is_published_again(
-    pipeline: Pipeline, ending: str, damage: Damage, capsys: pytest.CaptureFixture[str]
+    pipeline: Pipeline, name: str, damage: Damage, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A cycle without changes publishes again when the generation or its manifest is damaged."""
     with World(pipeline.url) as world:
         world.message(1)
     pipeline.cycle()
-    path = pipeline.layout.generations / f"analytics-000001.{ending}"
+    path = pipeline.layout.generation_directory(1) / name
     path.chmod(0o644)
     damage(path)
     assert pipeline.cycle().is_published

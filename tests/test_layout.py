@@ -137,9 +137,9 @@ def test_a_data_dir_where_no_directory_can_be_created_is_refused() -> None:
 
 def test_names_sort_by_number(layout: Layout) -> None:
     """Paths match the module's docstring; numbers are padded so that names sort."""
-    assert layout.generation(123) == layout.root / "generations/analytics-000123.duckdb"
-    assert layout.generation_manifest(123) == layout.root / "generations/analytics-000123.json"
-    assert layout.generation(1_234_567).name == "analytics-1234567.duckdb"
+    assert layout.generation(123) == layout.root / "generations/000123/analytics.duckdb"
+    assert layout.generation_manifest(123) == layout.root / "generations/000123/manifest.json"
+    assert layout.generation_directory(1_234_567).name == "1234567"
     assert layout.day_file("events", date(2026, 3, 1), 7) == "events/day=2026-03-01/000007.parquet"
     assert layout.dimension_file("users", 7) == "users/000007.parquet"
     assert layout.pointer == layout.root / "analytics.duckdb"

@@ -114,7 +114,7 @@ def test_every_command_works_in_a_directory_of_any_name(
     erase(pipeline.settings, 1001, pipeline.clock)
     pipeline.rebuild()
     with open_read_only(pipeline.published.resolve()) as connection:
-        users = connection.execute("select user_id from core.users order by user_id").fetchall()
+        users = connection.execute("select user_id from core.dim_users order by user_id").fetchall()
     assert users[0][0] < 0 and users[1:] == [(2,)]
     api = new_api(replace(pipeline, settings=replace(settings, data_dir=home / name)))
     answer = api.admin().get("/top-senders", days=365).json()

@@ -163,7 +163,7 @@ def test_what_root_writes_into_a_generation_is_not_in_the_next(pipeline: Pipelin
         pipeline.cycle()
         with duckdb.connect(str(pipeline.published.resolve())) as vandal:
             vandal.execute("create table core.graffiti as select 1 as tag")
-            vandal.execute("delete from core.messages")
+            vandal.execute("delete from core.fact_messages")
             vandal.execute("checkpoint")
         world.message(2)
         pipeline.cycle()
@@ -225,7 +225,9 @@ def test_a_generation_that_does_not_add_up_is_not_published(
         world.message(1)
         pipeline.cycle()
         with duckdb.connect(str(pipeline.layout.warehouse)) as connection:
-            connection.execute("insert into core.messages (created_at) values (now()::timestamp)")
+            connection.execute(
+                "insert into core.fact_messages (created_at) values (now()::timestamp)"
+            )
         world.message(2, created_at=at(days=-3))
         with pytest.raises(PublishError, match="does not match the ledger"):
             pipeline.cycle()

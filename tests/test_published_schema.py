@@ -17,7 +17,7 @@ from olap.layout import Layout
 from olap.manifest import SourceShape
 from olap.publish import publish
 from olap.settings import Settings
-from olap.tables import DIMENSIONS, FACTS, ROLLUPS, TABLE_NAMES
+from olap.tables import ROLLUPS, TABLE_NAMES, TABLES
 from olap.warehouse import open_warehouse
 from tests.factories import TIME, a_batch, a_table_state, an_identity
 
@@ -144,8 +144,20 @@ def test_every_view_answers(published: duckdb.DuckDBPyConnection) -> None:
 
 def test_core_has_exactly_the_declared_tables(published: duckdb.DuckDBPyConnection) -> None:
     """`core` has the declared facts, dimensions and rollups, the ledger, and the time zones."""
-    declared = {table.name for table in (*DIMENSIONS, *FACTS, *ROLLUPS)}
+    declared = {table.core_name for table in TABLES} | {rollup.name for rollup in ROLLUPS}
     assert set(names(published, "table", "core")) == declared | LEDGER | {"tz_spans"}
+
+
+def test_no_two_tables_or_views_have_the_same_name(published: duckdb.DuckDBPyConnection) -> None:
+    """A tool that lists tables without their schema takes none for another."""
+    found = [
+        name
+        for kind in ("table", "view")
+        for schema in ("core", "main", "metrics")
+        for name in names(published, kind, schema)
+    ]
+    assert len(found) > len(TABLES)
+    assert sorted(found) == sorted(set(found))
 
 
 COMMENTS = """
@@ -164,7 +176,7 @@ COMMENTS = """
 def test_everything_has_a_comment(published: duckdb.DuckDBPyConnection) -> None:
     """Every table, view, column and macro has a comment."""
     found = dict(published.execute(COMMENTS).fetchall())
-    assert found.keys() >= {"core.messages", "main.users.is_bot", "core.is_present"}
+    assert found.keys() >= {"core.fact_messages", "main.users.is_bot", "core.is_present"}
     assert found.keys() >= {"metrics.message_stats", "core.data_through", "metrics.catalog.rules"}
     assert [name for name, comment in found.items() if not (comment or "").strip()] == []
 

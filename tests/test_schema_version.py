@@ -58,7 +58,7 @@ def test_what_makes_no_table_rebuilds_nothing(edit: Callable[[str, str], None]) 
 def test_a_comment_renews_what_describes_the_file(edit: Callable[[str, str], None]) -> None:
     """Headers reach the published file, so an edited one renews views, metrics and comments."""
     seen = {views_fingerprint()}
-    for name in ("schema/messages", "views/users", "macros/scope", "metrics/message_stats_v1"):
+    for name in ("schema/fact_messages", "views/users", "macros/scope", "metrics/message_stats_v1"):
         edit(name, sqlfiles.text(name).replace("-- ", "-- edited ", 1))
         seen.add(views_fingerprint())
     assert len(seen) == 5
@@ -90,7 +90,7 @@ def test_whatever_a_rebuild_runs_is_in_the_version(
         and writes.search(sqlfiles.statements(sqlfiles.text(name)))
     }
     assert made_by - set(shaping_files()) == set()
-    assert {"schema/messages", "rollups/message_days"} < made_by
+    assert {"schema/fact_messages", "rollups/message_days"} < made_by
     assert {name.partition("/")[0] for name in made_by} >= {"facts", "dimensions"}
 
 

@@ -37,6 +37,7 @@ def layout(tmp_path: Path) -> Layout:
 def put(layout: Layout, manifest: Manifest, *, number: int = 1) -> None:
     """Write a published generation and the lake's manifest where `publish` writes them."""
     published = manifest.with_generation(number, TIME)
+    layout.generation_directory(number).mkdir(exist_ok=True)
     write_durably(layout.generation(number), b"status does not open this file")
     write_durably(layout.generation_manifest(number), published.to_json())
     layout.pointer.unlink(missing_ok=True)

@@ -49,7 +49,7 @@ def test_what_a_crash_left_behind_is_removed(pipeline: Pipeline) -> None:
         pipeline.cycle()
         left = [
             pipeline.layout.lake / "messages/day=2020-01-01/000009.parquet",
-            pipeline.layout.generations / ".analytics-000009.duckdb",
+            pipeline.layout.generations / ".000009/analytics.duckdb",
             pipeline.layout.staging / "spilled",
         ]
         for path in left:
@@ -57,7 +57,7 @@ def test_what_a_crash_left_behind_is_removed(pipeline: Pipeline) -> None:
             path.write_bytes(b"half")
         pipeline.cycle()
     assert [path for path in left if path.exists()] == []
-    assert not left[0].parent.exists()
+    assert not left[0].parent.exists() and not left[1].parent.exists()
 
 
 def test_a_second_etl_beside_the_first_is_refused(pipeline: Pipeline) -> None:
@@ -107,7 +107,7 @@ def test_a_lost_warehouse_is_made_anew_from_the_lake(pipeline: Pipeline) -> None
         assert not report.extract.tables["messages"].is_full
         with duckdb.connect(str(pipeline.layout.warehouse)) as connection:
             connection.execute("update core.state set schema_fingerprint = 'another'")
-            connection.execute("alter table core.messages drop column edited_at")
+            connection.execute("alter table core.fact_messages drop column edited_at")
         world.message(3)
         report = pipeline.cycle()
     assert report.extract.tables["messages"].rows == 1
@@ -193,6 +193,27 @@ def test_a_draft_of_the_symlink_is_collected(pipeline: Pipeline) -> None:
     """A symlink that a killed publication had not put in its place is gone after a cycle."""
     pipeline.cycle()
     draft = pipeline.layout.root / ".analytics.duckdb.tmp"
-    draft.symlink_to("generations/analytics-000099.duckdb")
+    draft.symlink_to("generations/000099/analytics.duckdb")
     pipeline.cycle()
     assert not draft.is_symlink()
+
+
+def test_generations_of_an_earlier_version_go_when_a_new_one_is_published(
+    pipeline: Pipeline,
+) -> None:
+    """Files that were generations before 0.2 stay while they serve, and are then removed."""
+    pipeline.cycle()
+    generations = pipeline.layout.generations
+    old = [generations / "analytics-000007.duckdb", generations / "analytics-000007.json"]
+    for path in old:
+        path.write_bytes(b"old")
+    pipeline.layout.pointer.unlink()
+    pipeline.layout.pointer.symlink_to("generations/analytics-000007.duckdb")
+    url, pipeline.url = pipeline.url, "postgresql://nobody@127.0.0.1:1/nowhere"
+    with pytest.raises(SourceError):
+        pipeline.cycle()
+    assert [path for path in old if path.exists()] == old
+    pipeline.url = url
+    assert pipeline.cycle().is_published
+    assert [path for path in old if path.exists()] == []
+    assert pipeline.generations() == [1, 2]

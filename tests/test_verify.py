@@ -206,12 +206,12 @@ def test_traffic_during_a_verification_is_no_difference(
 
 
 DAMAGES = {
-    "update core.messages set content_length = content_length + 1 "
-    "where created_at = (select min(created_at) from core.messages)": "messages of 20",
-    "update core.messages set sender_key = 3 - sender_key where content_length = 5 "
-    "and created_at = (select min(created_at) from core.messages)": "messages of 20",
-    "update core.read_receipts set message_created_at = null": "read_receipts of 20",
-    "update core.events set event_type = 'other' where event_type = ''": "events of 20",
+    "update core.fact_messages set content_length = content_length + 1 "
+    "where created_at = (select min(created_at) from core.fact_messages)": "messages of 20",
+    "update core.fact_messages set sender_key = 3 - sender_key where content_length = 5 "
+    "and created_at = (select min(created_at) from core.fact_messages)": "messages of 20",
+    "update core.fact_read_receipts set message_created_at = null": "read_receipts of 20",
+    "update core.fact_events set event_type = 'other' where event_type = ''": "events of 20",
     **{
         f"update core.{rollup} set {change}": f"{rollup} has"
         for rollup, change in {
@@ -253,7 +253,7 @@ def test_the_daily_proof_finds_a_warehouse_that_differs(
 ) -> None:
     """A cycle that proves a day also compares it with the warehouse, and rebuilds the warehouse."""
     with duckdb.connect(str(pipeline.layout.warehouse)) as connection:
-        connection.execute("update core.messages set content_length = 99")
+        connection.execute("update core.fact_messages set content_length = 99")
     prove_everything(pipeline)
     assert "warehouse.rebuild" in capsys.readouterr().out
     expected = contents.of_source(pipeline.url)

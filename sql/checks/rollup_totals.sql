@@ -5,7 +5,7 @@ with totals (rollup, counted, expected) as (
         'message_days' as rollup,
         (select coalesce(sum(message_count), 0) from core.message_days) as counted,
         (
-            select count(*) from core.messages
+            select count(*) from core.fact_messages
             where deleted_at is null
         ) as expected
     union all
@@ -13,7 +13,7 @@ with totals (rollup, counted, expected) as (
         'message_quarter_hours' as rollup,
         (select coalesce(sum(message_count), 0) from core.message_quarter_hours) as counted,
         (
-            select count(*) from core.messages
+            select count(*) from core.fact_messages
             where deleted_at is null
         ) as expected
     union all
@@ -22,7 +22,7 @@ with totals (rollup, counted, expected) as (
         (select coalesce(sum(sent_count), 0) from core.user_days) as counted,
         (
             select count(*)
-            from core.messages
+            from core.fact_messages
             where
                 deleted_at is null
                 and sender_key is not null
@@ -33,24 +33,24 @@ with totals (rollup, counted, expected) as (
         'user_days.read_count' as rollup,
         (select coalesce(sum(read_count), 0) from core.user_days) as counted,
         (
-            select count(*) from core.read_receipts
+            select count(*) from core.fact_read_receipts
             where user_key is not null
         ) as expected
     union all
     select
         'read_days' as rollup,
         (select coalesce(sum(read_count), 0) from core.read_days) as counted,
-        (select count(*) from core.read_receipts) as expected
+        (select count(*) from core.fact_read_receipts) as expected
     union all
     select
         'event_days' as rollup,
         (select coalesce(sum(event_count), 0) from core.event_days) as counted,
-        (select count(*) from core.events) as expected
+        (select count(*) from core.fact_events) as expected
     union all
     select
         'event_quarter_hours' as rollup,
         (select coalesce(sum(event_count), 0) from core.event_quarter_hours) as counted,
-        (select count(*) from core.events) as expected
+        (select count(*) from core.fact_events) as expected
 )
 
 select

@@ -16,7 +16,7 @@ create or replace macro core.event_rows(since, until) as table
         conversation_key,
         user_key,
         1 as event_count
-    from core.events
+    from core.fact_events
     where core.is_on_ragged_day(instant := created_at, since := since, until := until)
     union all by name
     select errors.nothing as conversation_key
@@ -31,5 +31,5 @@ create or replace macro core.event_instants(since, until) as table
         user_key,
         created_at as instant_at,
         1 as row_count
-    from core.events
+    from core.fact_events
     where core.is_in_period(instant := created_at, since := since, until := until);

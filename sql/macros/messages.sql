@@ -29,7 +29,7 @@ create or replace macro core.message_rows(since, until) as table
         cast(content_length is not null as integer) as measured_count,
         created_at as first_at,
         created_at as last_at
-    from core.messages
+    from core.fact_messages
     where
         core.is_on_ragged_day(instant := created_at, since := since, until := until)
         and deleted_at is null
@@ -54,7 +54,7 @@ create or replace macro core.message_instants(since, until, by_day) as table
         sender_key as user_key,
         created_at as instant_at,
         1 as row_count
-    from core.messages
+    from core.fact_messages
     where
         core.is_in_period(instant := created_at, since := since, until := until)
         and (not by_day or core.is_on_ragged_day(instant := created_at, since := since, until := until))

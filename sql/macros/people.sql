@@ -24,7 +24,7 @@ create or replace macro core.writer_rows(since, until, visible_to, for_conversat
     select
         sender_key as user_key,
         1 as message_count
-    from core.messages
+    from core.fact_messages
     where
         for_conversation is null
         and visible_to is null
@@ -65,7 +65,7 @@ create or replace macro core.activity_rows(since, until, visible_to) as table
         user_key,
         0 as sent_count,
         1 as read_count
-    from core.read_receipts
+    from core.fact_read_receipts
     where
         visible_to is null
         and core.is_on_ragged_day(instant := read_at, since := since, until := until)
@@ -75,7 +75,7 @@ create or replace macro core.activity_rows(since, until, visible_to) as table
         sender_key as user_key,
         1 as sent_count,
         0 as read_count
-    from core.messages
+    from core.fact_messages
     where
         visible_to is null
         and core.is_on_ragged_day(instant := created_at, since := since, until := until)

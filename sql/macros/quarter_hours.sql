@@ -34,7 +34,7 @@ create or replace macro core.message_quarter_rows(since, until) as table
     select
         created_at as quarter_at,
         1 as row_count
-    from core.messages
+    from core.fact_messages
     where
         core.is_in_ragged_quarter_hour(instant := created_at, since := since, until := until)
         and deleted_at is null;
@@ -53,5 +53,5 @@ create or replace macro core.event_quarter_rows(since, until) as table
         event_type,
         created_at as quarter_at,
         1 as row_count
-    from core.events
+    from core.fact_events
     where core.is_in_ragged_quarter_hour(instant := created_at, since := since, until := until);

@@ -17,7 +17,7 @@ create or replace macro core.read_rows(since, until) as table
         1 as read_count,
         read_at as first_at,
         read_at as last_at
-    from core.read_receipts
+    from core.fact_read_receipts
     where core.is_on_ragged_day(instant := read_at, since := since, until := until)
     union all by name
     select errors.nothing as conversation_key

@@ -13,14 +13,14 @@ create or replace macro core.is_present(joined, gone, instant) as (
 -- grain: one row per user
 create or replace macro core.bots_left_out(include_bots) as table
     select user_key
-    from core.users
+    from core.dim_users
     where is_bot and not include_bots;
 
 -- the key of a user; null for an unknown id
 create or replace macro core.key_of_user(for_user) as (
     (
         select users.user_key
-        from core.users as users
+        from core.dim_users as users
         where users.user_id = for_user
     )
 );
@@ -29,8 +29,8 @@ create or replace macro core.key_of_user(for_user) as (
 -- grain: one row per conversation
 create or replace macro core.conversations_of(visible_to) as table
     select participants.conversation_key
-    from core.participants as participants
-    inner join core.users as users on participants.user_key = users.user_key
+    from core.dim_participants as participants
+    inner join core.dim_users as users on participants.user_key = users.user_key
     where
         users.user_id = visible_to
         and core.is_present(
@@ -41,7 +41,7 @@ create or replace macro core.conversations_of(visible_to) as table
 -- grain: one row per conversation; none where both arguments are null
 create or replace macro core.conversations_in_scope(for_conversation, visible_to) as table
     select conversations.conversation_key
-    from core.conversations as conversations
+    from core.dim_conversations as conversations
     where visible_to is null and conversations.conversation_id = for_conversation
     union all
     select mine.conversation_key
@@ -50,14 +50,14 @@ create or replace macro core.conversations_in_scope(for_conversation, visible_to
     union all
     select mine.conversation_key
     from core.conversations_of(visible_to) as mine
-    inner join core.conversations as conversations on mine.conversation_key = conversations.conversation_key
+    inner join core.dim_conversations as conversations on mine.conversation_key = conversations.conversation_key
     where visible_to is not null and conversations.conversation_id = for_conversation;
 
 -- people_present: the viewer, and everybody present now in a conversation in scope.
 -- grain: one or more rows per user, for a SEMI JOIN
 create or replace macro core.people_present(for_conversation, visible_to) as table
     select participants.user_key
-    from core.participants as participants
+    from core.dim_participants as participants
     semi join core.conversations_in_scope(for_conversation := for_conversation, visible_to := visible_to) as scope
         on participants.conversation_key = scope.conversation_key
     where
@@ -66,18 +66,18 @@ create or replace macro core.people_present(for_conversation, visible_to) as tab
         )
     union all
     select users.user_key
-    from core.users as users
+    from core.dim_users as users
     where for_conversation is null and users.user_id = visible_to;
 
 -- people_in_scope: the users a viewer may see: the viewer, and those present now in one of their conversations.
 -- grain: one row per user
 create or replace macro core.people_in_scope(visible_to) as table
     select everybody.*
-    from core.users as everybody
+    from core.dim_users as everybody
     where visible_to is null
     union all
     select seen.*
-    from core.users as seen
+    from core.dim_users as seen
     semi join core.people_present(for_conversation := null, visible_to := visible_to) as present
         on seen.user_key = present.user_key
     where visible_to is not null;

@@ -25,7 +25,7 @@ create or replace macro metrics.conversation_stats_v1(
                             ) // 86400000000
                         )
             end as age_days
-        from core.conversations as conversations
+        from core.dim_conversations as conversations
         semi join
             core.conversations_in_scope(for_conversation := for_conversation, visible_to := visible_to) as scope
             on conversations.conversation_key = scope.conversation_key
@@ -69,7 +69,7 @@ create or replace macro metrics.conversation_stats_v1(
                     where not sent.is_system and sent.user_key is not null
                 )
             ) as active_participants
-        from core.participants as participants
+        from core.dim_participants as participants
         semi join conversation on participants.conversation_key = conversation.conversation_key
         anti join core.bots_left_out(include_bots) as bots on participants.user_key = bots.user_key
         where

@@ -48,7 +48,7 @@ create or replace macro metrics.read_through_v1(
             conversations.*,
             newest.sent_at
         from newest
-        inner join core.conversations as conversations on newest.conversation_key = conversations.conversation_key
+        inner join core.dim_conversations as conversations on newest.conversation_key = conversations.conversation_key
         order by newest.sent_at desc, conversations.conversation_id
         limit top_n
     ),
@@ -69,9 +69,9 @@ create or replace macro metrics.read_through_v1(
             count(*) filter (
                 where marks.read_through_at >= ranked.sent_at or writers.user_key is not null
             ) as read_count
-        from core.participants as participants
+        from core.dim_participants as participants
         inner join ranked on participants.conversation_key = ranked.conversation_key
-        left join core.read_marks as marks
+        left join core.dim_read_marks as marks
             on participants.conversation_key = marks.conversation_key and participants.user_key = marks.user_key
         left join writers
             on participants.conversation_key = writers.conversation_key and participants.user_key = writers.user_key

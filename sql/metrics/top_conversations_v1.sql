@@ -58,7 +58,7 @@ create or replace macro metrics.top_conversations_v1(
             microseconds := core.length_of_period(since := since, until := until)
         ) as messages_per_day
     from rated
-    inner join core.conversations as conversations on rated.conversation_key = conversations.conversation_key
+    inner join core.dim_conversations as conversations on rated.conversation_key = conversations.conversation_key
     order by
         case sort_by
             when 'participants' then rated.participant_count

@@ -18,7 +18,7 @@ create or replace macro metrics.top_reactions_v1(
             conversation_key,
             user_key,
             emoji
-        from core.reactions
+        from core.fact_reactions
         where core.is_in_period(instant := created_at, since := since, until := until)
         union all by name
         select errors.nothing as conversation_key

@@ -40,6 +40,6 @@ create or replace macro metrics.top_senders_v1(
         case when users.deleted_at is null then users.username end as username,
         cast(named.message_count as bigint) as message_count
     from named
-    inner join core.users as users on named.user_key = users.user_key
+    inner join core.dim_users as users on named.user_key = users.user_key
     order by named.message_count desc, users.user_id
     limit top_n;

@@ -20,8 +20,8 @@ create or replace macro metrics.unread_v1(
             participants.joined_at,
             marks.read_through_at,
             marks.marked_at
-        from core.participants as participants
-        left join core.read_marks as marks
+        from core.dim_participants as participants
+        left join core.dim_read_marks as marks
             on participants.conversation_key = marks.conversation_key and participants.user_key = marks.user_key
         where
             participants.user_key = core.key_of_seen(for_user := for_user, visible_to := visible_to)
@@ -47,7 +47,7 @@ create or replace macro metrics.unread_v1(
             coalesce(messages.created_at > memberships.read_through_at, true)
             and coalesce(messages.created_at >= memberships.joined_at, true)
             and coalesce(messages.sender_key <> memberships.user_key, true) as is_unread
-        from core.messages as messages
+        from core.fact_messages as messages
         inner join memberships on messages.conversation_key = memberships.conversation_key
         anti join core.bots_left_out(include_bots) as bots on messages.sender_key = bots.user_key
         where
@@ -76,6 +76,6 @@ create or replace macro metrics.unread_v1(
         memberships.read_through_at,
         memberships.marked_at
     from memberships
-    inner join core.conversations as conversations on memberships.conversation_key = conversations.conversation_key
+    inner join core.dim_conversations as conversations on memberships.conversation_key = conversations.conversation_key
     left join counted on memberships.conversation_key = counted.conversation_key
     order by counted.newest_message_at desc nulls last, conversations.conversation_id;

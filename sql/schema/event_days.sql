@@ -4,7 +4,7 @@
 create table core.event_days (
     day date, -- UTC day
     event_type varchar, -- as at the source
-    conversation_key integer, -- the conversation: core.conversations.conversation_key; null = none or unknown
-    user_key integer, -- the user who acted: core.users.user_key; null = none
+    conversation_key integer, -- the conversation: core.dim_conversations.conversation_key; null = none or unknown
+    user_key integer, -- the user who acted: core.dim_users.user_key; null = none
     event_count integer not null -- events
 );

@@ -3,8 +3,8 @@
 -- System messages have rows of their own: they count in totals and never as the activity of a user.
 create table core.message_days (
     day date, -- UTC day
-    conversation_key integer, -- the conversation: core.conversations.conversation_key; null = none or unknown
-    sender_key integer, -- the sender: core.users.user_key; null = none
+    conversation_key integer, -- the conversation: core.dim_conversations.conversation_key; null = none or unknown
+    sender_key integer, -- the sender: core.dim_users.user_key; null = none
     is_system boolean not null, -- whether these are system messages
     message_count integer not null, -- messages of any type
     text_count integer not null, -- messages of type text

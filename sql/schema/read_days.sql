@@ -4,7 +4,7 @@
 create table core.read_days (
     day date, -- UTC day
     conversation_key integer, -- conversation of the messages; null = the messages do not exist
-    user_key integer, -- the reader: core.users.user_key
+    user_key integer, -- the reader: core.dim_users.user_key
     read_count integer not null, -- messages read
     first_at timestamp not null, -- time of the first read, UTC
     last_at timestamp not null -- time of the last read, UTC

@@ -6,7 +6,7 @@
 -- Reads are 0, which they are not, where the source has none: core.is_available('read_receipts') tells.
 create table core.user_days (
     day date, -- UTC day
-    user_key integer, -- the user: core.users.user_key
+    user_key integer, -- the user: core.dim_users.user_key
     sent_count integer not null, -- messages written
     read_count integer not null, -- messages read
     sent_quarter_hours_low ubigint not null, -- mask of the quarter-hours before noon with a message

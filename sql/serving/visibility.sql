@@ -19,7 +19,7 @@ select
         )
     ) as visibility
 from (select conversation_key from core.conversations_of($viewer)) as visible
-inner join core.conversations as conversations on visible.conversation_key = conversations.conversation_key
-inner join core.participants as participants on visible.conversation_key = participants.conversation_key
-inner join core.users as users on participants.user_key = users.user_key
+inner join core.dim_conversations as conversations on visible.conversation_key = conversations.conversation_key
+inner join core.dim_participants as participants on visible.conversation_key = participants.conversation_key
+inner join core.dim_users as users on participants.user_key = users.user_key
 where core.is_present(participants.joined_at, participants.left_at, core.data_through());

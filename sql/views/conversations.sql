@@ -6,5 +6,5 @@ select
     conversation_type as type, -- direct, group or channel
     title, -- title
     created_at -- time of creation, UTC
-from core.conversations
+from core.dim_conversations
 where in_source;

@@ -7,9 +7,9 @@ select
     events.event_type, -- such as message.sent or user.online
     conversations.conversation_id, -- the conversation; null = none
     users.user_id -- the user who acted; null = none
-from core.events as events
-left join core.conversations as conversations using (conversation_key)
-left join core.users as users using (user_key)
+from core.fact_events as events
+left join core.dim_conversations as conversations using (conversation_key)
+left join core.dim_users as users using (user_key)
 union all
 select
     core.refusal('events') as created_at,

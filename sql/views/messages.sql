@@ -9,6 +9,6 @@ select
     messages.content_length, -- characters of the text; null = no text
     messages.edited_at, -- time of the last edit, UTC; null = never edited
     messages.deleted_at -- time of deletion, UTC; null = not deleted
-from core.messages as messages
-left join core.conversations as conversations using (conversation_key)
-left join core.users as users on messages.sender_key = users.user_key;
+from core.fact_messages as messages
+left join core.dim_conversations as conversations using (conversation_key)
+left join core.dim_users as users on messages.sender_key = users.user_key;

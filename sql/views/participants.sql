@@ -7,6 +7,6 @@ select
     participants.role, -- role in the conversation
     participants.joined_at, -- time of joining, UTC
     participants.left_at -- time of leaving, UTC; null = present
-from core.participants as participants
-inner join core.conversations as conversations using (conversation_key)
-inner join core.users as users using (user_key);
+from core.dim_participants as participants
+inner join core.dim_conversations as conversations using (conversation_key)
+inner join core.dim_users as users using (user_key);

@@ -8,9 +8,9 @@ select
     users.user_id, -- who reacted
     reactions.emoji, -- the emoji, or the name of a custom one
     reactions.message_created_at -- time of sending of the message, UTC; null = no such message
-from core.reactions as reactions
-left join core.conversations as conversations using (conversation_key)
-left join core.users as users using (user_key)
+from core.fact_reactions as reactions
+left join core.dim_conversations as conversations using (conversation_key)
+left join core.dim_users as users using (user_key)
 union all
 select
     core.refusal('reactions') as created_at,

@@ -7,9 +7,9 @@ select
     users.user_id, -- the member
     read_marks.read_through_at, -- messages up to this time are read, UTC; null = none is
     read_marks.marked_at -- when the mark was set, UTC; null = unknown
-from core.read_marks as read_marks
-inner join core.conversations as conversations using (conversation_key)
-inner join core.users as users using (user_key)
+from core.dim_read_marks as read_marks
+inner join core.dim_conversations as conversations using (conversation_key)
+inner join core.dim_users as users using (user_key)
 union all
 select
     core.refusal('read_marks') as conversation_id,

@@ -7,9 +7,9 @@ select
     conversations.conversation_id, -- conversation of the message; null = the message does not exist
     users.user_id, -- the reader
     read_receipts.message_created_at -- time the message was sent, UTC; null = the message does not exist
-from core.read_receipts as read_receipts
-left join core.conversations as conversations using (conversation_key)
-left join core.users as users using (user_key)
+from core.fact_read_receipts as read_receipts
+left join core.dim_conversations as conversations using (conversation_key)
+left join core.dim_users as users using (user_key)
 union all
 select
     core.refusal('read_receipts') as read_at,

@@ -7,5 +7,5 @@ select
     is_bot, -- whether the user is a program
     created_at, -- time of registration, UTC
     deleted_at -- time the account was deleted, UTC; null = not deleted
-from core.users
+from core.dim_users
 where in_source;

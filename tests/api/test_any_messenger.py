@@ -430,26 +430,26 @@ def visibility(*rows: tuple[str, str]) -> str:
     with duckdb.connect() as connection:
         connection.execute("create schema core")
         connection.execute(
-            "create table core.conversations (conversation_key int, conversation_id text)"
+            "create table core.dim_conversations (conversation_key int, conversation_id text)"
         )
         connection.execute(
-            "create table core.users (user_key int, user_id text, deleted_at timestamp)"
+            "create table core.dim_users (user_key int, user_id text, deleted_at timestamp)"
         )
         connection.execute(
-            "create table core.participants"
+            "create table core.dim_participants"
             " (conversation_key int, user_key int, joined_at timestamp, left_at timestamp)"
         )
         connection.execute("create macro core.data_through() as timestamp '2026-01-01'")
         connection.execute("create macro core.is_present(joined, gone, instant) as true")
         connection.execute(
             "create macro core.conversations_of(viewer) as table"
-            " select conversation_key from core.conversations where viewer is not null"
+            " select conversation_key from core.dim_conversations where viewer is not null"
         )
         for number, (room, person) in enumerate(rows):
-            connection.execute("insert into core.conversations values ($1, $2)", [number, room])
-            connection.execute("insert into core.users values ($1, $2, null)", [number, person])
+            connection.execute("insert into core.dim_conversations values ($1, $2)", [number, room])
+            connection.execute("insert into core.dim_users values ($1, $2, null)", [number, person])
             connection.execute(
-                "insert into core.participants values ($1, $1, null, null)", [number]
+                "insert into core.dim_participants values ($1, $1, null, null)", [number]
             )
         ((digest,),) = sqlfiles.run(connection, "serving/visibility", viewer="a")
         return str(digest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -86,6 +87,7 @@ class Published:
         source, shown = self.history.layout, name or number
         content = source.generation_manifest(number).read_bytes()
         content = content.replace(b'"generation": %d' % number, b'"generation": %d' % shown)
+        target.generation_directory(shown).mkdir()
         target.generation_manifest(shown).write_bytes(content)
         os.link(source.generation(number).resolve(), target.generation(shown))
         self.point(shown)
@@ -93,14 +95,13 @@ class Published:
     def point(self, number: int) -> None:
         """Switch the symlink."""
         draft = self.root / ".draft"
-        draft.symlink_to(Path("generations", self.layout.generation(number).name))
+        draft.symlink_to(self.layout.generation(number).relative_to(self.root))
         draft.replace(self.layout.pointer)
 
     def remove(self, *numbers: int) -> None:
         """Collect generations."""
         for number in numbers:
-            self.layout.generation(number).unlink()
-            self.layout.generation_manifest(number).unlink()
+            shutil.rmtree(self.layout.generation_directory(number))
 
 
 @pytest.fixture

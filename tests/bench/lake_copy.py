@@ -22,6 +22,7 @@ def lake_copy(lake: Path, directory: Path) -> Path:
     manifest = current(source)
     assert manifest is not None, f"{lake} has no generation"
     number = manifest.generation
+    target.generation_directory(number).mkdir()
     os.link(source.generation(number), target.generation(number))
     os.link(source.generation_manifest(number), target.generation_manifest(number))
     shutil.copytree(source.lake, target.lake, copy_function=os.link, dirs_exist_ok=True)

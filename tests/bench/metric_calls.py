@@ -87,8 +87,8 @@ def subjects_of(published: duckdb.DuckDBPyConnection) -> Subjects:
     member, count = row(
         """
         select users.user_id, count(*) as conversation_count
-        from core.participants
-        inner join core.users using (user_key)
+        from core.dim_participants as participants
+        inner join core.dim_users as users using (user_key)
         where core.is_present(joined_at, left_at, core.data_through())
         group by users.user_id
         order by abs(conversation_count - $wanted), users.user_id

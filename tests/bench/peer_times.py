@@ -35,7 +35,12 @@ from tests.bench.stopwatch import run
 
 WINDOWS = (7, 30, 90)
 _THREADS = 2
-_EXPORTED = ("messages", "read_receipts", "users", "conversations")
+_EXPORTED = {
+    "messages": "fact_messages",
+    "read_receipts": "fact_read_receipts",
+    "users": "dim_users",
+    "conversations": "dim_conversations",
+}
 
 Rows = list[tuple[Any, ...]]
 
@@ -153,7 +158,7 @@ def _chdb(
     home.mkdir(parents=True)
     files = {table: home / f"{table}.parquet" for table in _EXPORTED}
     for table, file in files.items():
-        published.sql(f"from core.{table}").write_parquet(str(file))
+        published.sql(f"from core.{_EXPORTED[table]}").write_parquet(str(file))
     order = {
         "files": {table: str(file) for table, file in files.items()},
         "database": str(home / "database"),

@@ -21,11 +21,11 @@ from (
     union all
     select 'left' as what, sum(epoch_ms(left_at)) as number from main.participants
     union all
-    select 'marks' as what, count(*) as number from core.read_marks
+    select 'marks' as what, count(*) as number from core.dim_read_marks
     union all
-    select 'read through' as what, sum(epoch_ms(read_through_at)) as number from core.read_marks
+    select 'read through' as what, sum(epoch_ms(read_through_at)) as number from core.dim_read_marks
     union all
-    select 'marked' as what, sum(epoch_ms(marked_at)) as number from core.read_marks
+    select 'marked' as what, sum(epoch_ms(marked_at)) as number from core.dim_read_marks
     union all
     select 'messages ' || message_type as what, count(*) as number from main.messages group by message_type
     union all
@@ -39,12 +39,12 @@ from (
     union all
     select 'deleted' as what, sum(epoch_ms(deleted_at)) as number from main.messages
     union all
-    select 'reactions' as what, count(*) as number from core.reactions
+    select 'reactions' as what, count(*) as number from core.fact_reactions
     union all
-    select 'reacted' as what, sum(epoch_ms(created_at)) as number from core.reactions
+    select 'reacted' as what, sum(epoch_ms(created_at)) as number from core.fact_reactions
     union all
-    select 'reacted to' as what, sum(epoch_ms(message_created_at)) as number from core.reactions
+    select 'reacted to' as what, sum(epoch_ms(message_created_at)) as number from core.fact_reactions
     union all
-    select 'events ' || event_type as what, count(*) as number from core.events group by event_type
+    select 'events ' || event_type as what, count(*) as number from core.fact_events group by event_type
 ) as numbers
 where number > 0

@@ -79,15 +79,17 @@ def _fill(connection: duckdb.DuckDBPyConnection, world: World) -> None:
     room_keys = {room: key for key, room in enumerate(_all(rooms, places), 1)}
     messages = {m.id: m for m in world.messages}
     nobody, nowhere = (None, None, None, None, False), (None, None, None, False)
-    _insert(connection, "users", [(key, u, *users.get(u, nobody)) for u, key in user_keys.items()])
+    _insert(
+        connection, "dim_users", [(key, u, *users.get(u, nobody)) for u, key in user_keys.items()]
+    )
     _insert(
         connection,
-        "conversations",
+        "dim_conversations",
         [(key, c, *rooms.get(c, nowhere)) for c, key in room_keys.items()],
     )
     _insert(
         connection,
-        "participants",
+        "dim_participants",
         [
             (room_keys[p.conversation_id], user_keys[p.user_id], "member", p.joined_at, p.left_at)
             for p in world.participants
@@ -95,7 +97,7 @@ def _fill(connection: duckdb.DuckDBPyConnection, world: World) -> None:
     )
     _insert(
         connection,
-        "messages",
+        "fact_messages",
         [
             (
                 m.created_at,
@@ -111,7 +113,7 @@ def _fill(connection: duckdb.DuckDBPyConnection, world: World) -> None:
     )
     _insert(
         connection,
-        "read_receipts",
+        "fact_read_receipts",
         [
             (
                 r.read_at,
@@ -126,7 +128,7 @@ def _fill(connection: duckdb.DuckDBPyConnection, world: World) -> None:
     )
     _insert(
         connection,
-        "reactions",
+        "fact_reactions",
         [
             (
                 r.created_at,
@@ -142,7 +144,7 @@ def _fill(connection: duckdb.DuckDBPyConnection, world: World) -> None:
     )
     _insert(
         connection,
-        "read_marks",
+        "dim_read_marks",
         [
             (room_keys[m.conversation_id], user_keys[m.user_id], m.read_through_at, m.marked_at)
             for m in world.marks
@@ -150,7 +152,7 @@ def _fill(connection: duckdb.DuckDBPyConnection, world: World) -> None:
     )
     _insert(
         connection,
-        "events",
+        "fact_events",
         [
             (
                 e.created_at,
@@ -165,8 +167,9 @@ def _fill(connection: duckdb.DuckDBPyConnection, world: World) -> None:
     times += [e.created_at for e in world.events]
     for fact in FACTS:
         # A fold makes rollups from these temporary tables.
+        keyed = f"temp.keyed_{fact.name}"
         connection.execute(
-            f"create or replace temporary table temp.keyed_{fact.name} as from core.{fact.name}"
+            f"create or replace temporary table {keyed} as from core.{fact.core_name}"
         )
     for rollup in ROLLUPS:
         sqlfiles.run(

@@ -42,9 +42,9 @@ def marked(busy: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copyfile(busy.published, path)
     with duckdb.connect(str(path)) as connection:
         connection.execute(
-            "insert into core.read_marks"
+            "insert into core.dim_read_marks"
             " select conversation_key, user_key, max(message_created_at), max(read_at)"
-            " from core.read_receipts where conversation_key is not null and user_key % 3 > 0"
+            " from core.fact_read_receipts where conversation_key is not null and user_key % 3 > 0"
             " group by all"
         )
         connection.execute(

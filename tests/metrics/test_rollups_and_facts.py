@@ -42,7 +42,7 @@ def test_rollup_is_raw(marked: Path, tmp_path: Path) -> None:
                 nonzero.add(metric)
         assert nonzero == set(PARAMETERS)
         (days,) = published.execute(
-            "select count(distinct cast(created_at as date)) from core.messages"
+            "select count(distinct cast(created_at as date)) from core.fact_messages"
             " where deleted_at is null and created_at between $since and $until",
             WINDOWS[0],
         ).fetchall()
@@ -59,7 +59,7 @@ def test_whole_days_come_from_rollups(marked: Path, tmp_path: Path) -> None:
         closing(writable(marked, tmp_path / "rollups.duckdb")) as rollups,
     ):
         for fact in FACTS:
-            rollups.execute(f"delete from core.{fact.name}")
+            rollups.execute(f"delete from core.{fact.core_name}")
         compared = set()
         for metric, arguments in questions(Filled(published)):
             is_by_utc_day = (

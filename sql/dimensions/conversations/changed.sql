@@ -16,6 +16,6 @@ from (
         conversation_type,
         title,
         created_at
-    from core.conversations
+    from core.dim_conversations
     where in_source
 ) as changed;

@@ -4,7 +4,7 @@
 select count(*) as row_count
 from (
     select conversation_id
-    from core.conversations
+    from core.dim_conversations
     where in_source
     union
     select conversation_id

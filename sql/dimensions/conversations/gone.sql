@@ -1,6 +1,6 @@
 -- Conversations that the source no longer has: what is known of them goes, the key stays for the
 -- facts that mention it. staging.keys_of_conversations holds the ids of all the source's conversations.
-update core.conversations
+update core.dim_conversations
 set
     conversation_type = null,
     title = null,

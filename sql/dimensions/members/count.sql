@@ -7,8 +7,8 @@ from (
         conversations.conversation_id,
         users.user_id
     from core.dimension as dimension
-    inner join core.conversations as conversations on dimension.conversation_key = conversations.conversation_key
-    inner join core.users as users on dimension.user_key = users.user_key
+    inner join core.dim_conversations as conversations on dimension.conversation_key = conversations.conversation_key
+    inner join core.dim_users as users on dimension.user_key = users.user_key
     union
     select
         conversation_id,

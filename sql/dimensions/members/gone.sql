@@ -5,6 +5,6 @@ where (conversation_key, user_key) not in (
         conversations.conversation_key,
         users.user_key
     from staging.keys_of_dimension as staged
-    inner join core.conversations as conversations on staged.conversation_id = conversations.conversation_id
-    inner join core.users as users on staged.user_id = users.user_id
+    inner join core.dim_conversations as conversations on staged.conversation_id = conversations.conversation_id
+    inner join core.dim_users as users on staged.user_id = users.user_id
 );

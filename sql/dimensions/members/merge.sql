@@ -1,10 +1,10 @@
 -- Puts the staged rows of members over the known ones.
 -- grain: one row per conversation and user
-delete from core.dimension
+delete from core.dimension as dimension
 using
     staging.dimension as staged,
-    core.conversations as conversations,
-    core.users as users
+    core.dim_conversations as conversations,
+    core.dim_users as users
 where
     staged.conversation_id = conversations.conversation_id
     and staged.user_id = users.user_id
@@ -19,7 +19,7 @@ from (
         users.user_key,
         staged.*
     from staging.dimension as staged
-    inner join core.conversations as conversations on staged.conversation_id = conversations.conversation_id
-    inner join core.users as users on staged.user_id = users.user_id
+    inner join core.dim_conversations as conversations on staged.conversation_id = conversations.conversation_id
+    inner join core.dim_users as users on staged.user_id = users.user_id
 ) as keyed
 order by conversation_key, user_key;

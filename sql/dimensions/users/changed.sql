@@ -18,6 +18,6 @@ from (
         is_bot,
         created_at,
         deleted_at
-    from core.users
+    from core.dim_users
     where in_source
 ) as changed;

@@ -4,7 +4,7 @@
 select count(*) as row_count
 from (
     select user_id
-    from core.users
+    from core.dim_users
     where in_source
     union
     select user_id

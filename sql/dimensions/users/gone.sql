@@ -1,6 +1,6 @@
 -- Users that the source no longer has (hard-deleted): what is known of them goes, the key stays
 -- for the facts that mention it. staging.keys_of_users holds the ids of all the source's users.
-update core.users
+update core.dim_users
 set
     username = null,
     is_bot = null,

@@ -1,6 +1,6 @@
 -- Puts $pseudonym in the place of the user $user_id and forgets the name; the key stays, and with it
 -- every total.
-update core.users
+update core.dim_users
 set
     user_id = $pseudonym,
     username = null

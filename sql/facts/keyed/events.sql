@@ -7,5 +7,5 @@ select
     conversations.conversation_key,
     users.user_key
 from read_parquet($files, hive_partitioning = false) as lake
-left join core.conversations as conversations on lake.conversation_id = conversations.conversation_id
-left join core.users as users on lake.user_id = users.user_id;
+left join core.dim_conversations as conversations on lake.conversation_id = conversations.conversation_id
+left join core.dim_users as users on lake.user_id = users.user_id;

@@ -11,5 +11,5 @@ select
     lake.edited_at,
     lake.deleted_at
 from read_parquet($files, hive_partitioning = false) as lake
-left join core.conversations as conversations on lake.conversation_id = conversations.conversation_id
-left join core.users as users on lake.sender_id = users.user_id;
+left join core.dim_conversations as conversations on lake.conversation_id = conversations.conversation_id
+left join core.dim_users as users on lake.sender_id = users.user_id;

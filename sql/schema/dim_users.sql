@@ -1,6 +1,6 @@
--- core.users: People and bots, and placeholders for ids that only facts mention.
+-- core.dim_users: People and bots, and placeholders for ids that only facts mention.
 -- grain: one row per user id ever seen
-create table core.users (
+create table core.dim_users (
     user_key integer not null, -- integer key, assigned once and never reused
     user_id user_id_type not null, -- id at the source; opaque
     username varchar, -- name, as it is now at the source
