@@ -12,7 +12,7 @@ export DATA_DIR ?= data/chitchat
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup etl backfill serve demo shell status verify check check-source catalog rebuild test test-fast torture lint format bench lock clean synapse
+.PHONY: help setup etl backfill serve demo shell status verify check check-source catalog rebuild test test-fast torture lint format bench lock clean synapse test-clients
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -71,6 +71,9 @@ test: setup  ## run the whole test suite against real PostgreSQL and Valkey
 
 test-fast: setup  ## run the tests without servers that stop, kills, damage, real chats, bench
 	$(RUN) -m pytest -n $(WORKERS_OF_TESTS) -m "not slow" --hypothesis-profile=fast
+
+test-clients: setup  ## run generated clients of the API; installs them from the package registries
+	$(RUN) -m pytest tests/clients
 
 torture: setup  ## play long random histories and check every generation (MINUTES=30 SEED= SCHEMA=mixed)
 	$(RUN) -m tests.random_histories $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) \

@@ -1,8 +1,8 @@
 """The API: answers queries from published generations, over HTTP.
 
-    request ─► auth ─► limits ─► fast_path ─► endpoints ─► service ─► cache ─► executor ─► DuckDB
-               who?              in memory?   which        which      Redis?   a macro of the
-                                              query?       generation?         generation
+    request ─► auth ─► limits ─► fast_path ─► routes ─► service ─► cache ─► executor ─► DuckDB
+               who?              in memory?   which     which      Redis?   a macro of the
+                                              query?    generation?         generation
 
 Its rules:
 
@@ -13,8 +13,8 @@ Its rules:
   PostgreSQL it serves the last generation and reports its age.
 * Every error is a problem document (RFC 9457) that says what to do.
 
-`api` imports `olap` and never `etl`. Read in this order: `app`, `endpoints`, `query`, `service`,
-`generations`, `cache`, `redis_cache`, `fast_path`; then `auth`, `limits`, `paths` and `events`.
-`client` is for other programs, and the server does not import it. `README.md` is for operators and
-client programmers.
+`api` imports `olap` and never `etl`. Read in this order: `app`, `endpoints`, `routes`, `query`,
+`service`, `generations`, `cache`, `redis_cache`, `fast_path`; then `auth`, `limits`, `paths` and
+`events`. `client` is for other programs, and the server does not import it. `README.md` is for
+operators and client programmers.
 """

@@ -11,24 +11,26 @@ from pathlib import Path
 from typing import Any
 
 from litestar import Litestar, Router
-from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 
-from api import endpoints, openapi, problems, spill, telemetry, warmup
+from api import openapi, pages, problems, routes, spill, telemetry, warmup
 from api.auth import AuthenticationMiddleware, Verifier
 from api.cache import Cache, Memory
-from api.events.handlers import events_router, no_events_router
+from api.edge import Edge
+from api.endpoints import NEEDED_METRICS
+from api.events.handlers import event_schema, events_router, no_events_router
 from api.events.service import Events
 from api.executor import Executor
 from api.fast_path import FastPath, FastPathMiddleware
 from api.generations import Generations
+from api.headers import CrossOrigin
 from api.health import HealthController, MetricsController, refresh_gauges
 from api.limits import LimitMiddleware, Limits
-from api.pages import favicon
 from api.paths import Segments
+from api.problems import ClientGoneError
 from api.redis_cache import RedisCache
 from api.service import AnalyticsService
-from api.telemetry import Telemetry
+from api.telemetry import RequestRecord
 from olap.errors import disk_errors
 from olap.layout import Layout
 from olap.mapping import read_mapping
@@ -67,7 +69,7 @@ def create_app(settings: Settings) -> Litestar:
     redis_cache = RedisCache(settings.redis_url, ttl_seconds=settings.cache_ttl_seconds)
     cache = Cache(Memory(settings.cache_memory_mb * 1_000_000), redis_cache)
     generations = Generations(
-        layout, reader, endpoints.NEEDED_METRICS, ids=ids, directory=state_directory(settings)
+        layout, reader, NEEDED_METRICS, ids=ids, directory=state_directory(settings)
     )
     service = AnalyticsService(
         generations,
@@ -77,6 +79,7 @@ def create_app(settings: Settings) -> Litestar:
         scope_max_age_seconds=settings.scope_max_age_seconds,
     )
     fast_path = FastPath()
+    executor.on_damage = generations.report_damage
     generations.on_switch = cache.memory.keep_only
     generations.warm_up = warmup.warm_up_of(service, fast_path)
     events = None if mapping.events_sink is None else Events(settings)
@@ -102,13 +105,13 @@ def create_app(settings: Settings) -> Litestar:
             Router(
                 PREFIX,
                 route_handlers=[
-                    *endpoints.handlers(service, fast_path, ids),
+                    *routes.handlers(service, fast_path, ids),
                     events_router(events) if events else no_events_router(mapping.name),
                 ],
             ),
             HealthController,
             MetricsController,
-            favicon,
+            *pages.FILES,
         ],
         middleware=[
             AuthenticationMiddleware(verifier),
@@ -116,15 +119,16 @@ def create_app(settings: Settings) -> Litestar:
             FastPathMiddleware(fast_path, service),
         ],
         dependencies={"generations": _constant(generations), "redis_cache": _constant(redis_cache)},
-        cors_config=_cors(settings),
-        openapi_config=openapi.config(),
+        openapi_config=openapi.config({} if events is None else {"Event": event_schema(ids)}),
         plugins=[problems.plugin(), openapi.IdSchemas(ids)],
-        exception_handlers={500: problems.on_defect},
+        exception_handlers={
+            500: problems.on_defect,
+            ClientGoneError.status_code: problems.on_gone,
+        },
         lifespan=[running],
         logging_config=None,  # `python -m api` has configured all loggers
     )
-    # Outside of everything, also of what Litestar answers before any middleware.
-    app.asgi_handler = Telemetry(Segments(app.asgi_handler))
+    app.asgi_handler = Edge(Segments(app.asgi_handler), RequestRecord(), _cross_origin(settings))
     return app
 
 
@@ -151,14 +155,14 @@ def _constant(value: Any) -> Provide:
     return Provide(provide)
 
 
-def _cors(settings: Settings) -> CORSConfig | None:
+def _cross_origin(settings: Settings) -> CrossOrigin | None:
     if not settings.cors_origins:
         return None
-    return CORSConfig(
-        allow_origins=list(settings.cors_origins),
-        allow_methods=["GET", "POST"],
-        allow_headers=["Authorization", "Content-Type", "If-None-Match", "X-Request-ID"],
-        expose_headers=list(openapi.EXPOSED_HEADERS),
+    return CrossOrigin(
+        settings.cors_origins,
+        methods=["GET", "HEAD", "POST"],
+        headers=["Authorization", "Content-Type", "If-None-Match", "X-Request-ID"],
+        exposed=openapi.EXPOSED_HEADERS,
     )
 
 

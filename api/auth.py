@@ -1,4 +1,4 @@
-"""Authentication: from a bearer token to a `Principal`, and the keys that verify tokens.
+"""Authentication: from a bearer token to a `Principal`.
 
 A token must have `sub` (a string), `exp`, `iat` and `role`, and the `aud` and `iss` that
 `JWT_AUDIENCE` and `JWT_ISSUER` demand. The roles:
@@ -7,57 +7,47 @@ A token must have `sub` (a string), `exp`, `iat` and `role`, and the `aud` and `
 * `member` sees what the user whose id is the subject may see;
 * `service` sees nothing and may post events.
 
-Keys are a shared secret (HS256), one public key, or a file with a set of public keys, which is read
-again when it changes. A key belongs to exactly one algorithm, and a token is only checked with keys
-of the algorithm that its header names. So an HS256 token signed with the *text* of the public key
-finds no key, and neither does `alg: none`.
+The clock of the issuer may be `_LEEWAY_SECONDS` ahead of ours: `iat` and `nbf` may be that far in
+the future. `exp` has no leeway: an issuer whose clock is behind can add to it, and one that revokes
+by short lifetimes relies on it.
 
-Litestar's `Token` checks claims and signature. Its authentication middleware is not used: it has
-one fixed key, verifies the signature of every request again (half the throughput of a cached
-answer), accepts any scheme in place of `Bearer`, and does not say why it refuses a token.
+Neither Litestar's authentication middleware nor its `Token` is used. The middleware has one fixed
+key, verifies the signature of every request again (half the throughput of a cached answer), accepts
+any scheme in place of `Bearer`, and does not say why it refuses a token. `Token` refuses an `iat`
+that is a second ahead, and takes a second `role` from the claim `extras`.
 """
 
 from __future__ import annotations
 
-import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from math import inf
-from pathlib import Path
 from typing import Any
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
-from litestar.connection import ASGIConnection
-from litestar.enums import ScopeType
 from litestar.exceptions import NotAuthorizedException, PermissionDeniedException
-from litestar.handlers import BaseRouteHandler
-from litestar.middleware import ASGIMiddleware
-from litestar.security.jwt import Token
-from litestar.types import ASGIApp, Guard, Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Scope, Send
 
+from api.bounded import Bounded
+from api.keys import Key, Keys
 from olap.errors import SettingsError
 from olap.ids import Id, IdType, parse_id
-from olap.log import get_logger
 from olap.mapping import read_mapping
 from olap.settings import Settings
-
-log = get_logger(__name__)
 
 # A handler with this in its `opt` needs no token.
 PUBLIC = "public"
 
-_CACHED_TOKENS_MAX = 4096
 _TOKEN_LENGTH_MAX = 8192
+_SUBJECT_LENGTH_MAX = 255
+_CACHED_BYTES_MAX = 4_000_000  # some 4,000 tokens of the usual length
 _KEY_CHECK_SECONDS = 1.0
-_SECRET_BYTES_MIN = 32  # the length of HS256's digest, which RFC 7518 demands
-_RSA_BITS_MIN = 2048
+_LEEWAY_SECONDS = 30
+_LATEST = 253_402_300_800  # the year 10000
 
 
 class Role(StrEnum):
@@ -88,7 +78,7 @@ class Principal:
 class Verifier:
     """Turns the header `Authorization` into a principal; caches verified tokens until they expire.
 
-    The cache is bounded, holds no refused token, and is emptied when the keys change. Not
+    The cache is bounded in bytes, holds no refused token, and is emptied when the keys change. Not
     thread-safe.
     """
 
@@ -106,7 +96,7 @@ class Verifier:
         self._audience = audience
         self._issuer = issuer
         self._clock = clock
-        self._verified: dict[str, Principal] = {}
+        self._verified: Bounded[str, Principal] = Bounded(_CACHED_BYTES_MAX, _weight)
         self._next_key_check = 0.0
 
     @classmethod
@@ -143,11 +133,9 @@ class Verifier:
         principal = self._verified.get(authorization)
         if principal is not None and principal.expires_at > now:
             return principal
-        self._verified.pop(authorization, None)
+        self._verified.drop(authorization)
         principal = self._verify(authorization)
-        if len(self._verified) >= _CACHED_TOKENS_MAX:
-            self._evict(now)
-        self._verified[authorization] = principal
+        self._verified.put(authorization, principal)
         return principal
 
     def _verify(self, authorization: str) -> Principal:
@@ -165,76 +153,84 @@ class Verifier:
             raise _refusal("no key here verifies a token with this `alg` and `kid`")
         for key in candidates:
             try:
-                return _principal_of(self._decode(token, key), self._user_ids)
-            except NotAuthorizedException as error:
-                refusal = error
-                if not isinstance(error.__cause__, jwt.InvalidSignatureError):
-                    break
-        raise _explained(refusal) from None
+                return self._principal_of(self._decode(token, key))
+            except jwt.InvalidSignatureError:
+                continue
+            except jwt.InvalidTokenError as error:
+                raise _refusal(_reason(error)) from None
+        raise _refusal("the signature does not match any key here")
 
-    def _decode(self, token: str, key: Key) -> Token:
-        return _Claims.decode(
+    def _decode(self, token: str, key: Key) -> dict[str, Any]:
+        """The claims of a token that this key has signed.
+
+        Raises:
+            jwt.InvalidTokenError: it has not, or a claim is missing or wrong.
+        """
+        claims: dict[str, Any] = jwt.decode(
             token,
-            secret=key.material,
-            algorithm=key.algorithm,
+            key.material,
+            algorithms=[key.algorithm],
             audience=self._audience,
             issuer=self._issuer,
-            require_claims=("exp", "iat", "sub"),
+            leeway=_LEEWAY_SECONDS,
+            options={"require": ["exp", "iat", "sub"], "verify_aud": self._audience is not None},
         )
+        return claims
 
-    def _evict(self, now: float) -> None:
-        """Drop the expired tokens, then the older half of the others."""
-        valid = [item for item in self._verified.items() if item[1].expires_at > now]
-        self._verified = dict(valid[-_CACHED_TOKENS_MAX // 2 :])
+    def _principal_of(self, claims: dict[str, Any]) -> Principal:
+        expires_at = claims["exp"]
+        # PyJWT reads texts as numbers. What is far away is mostly given in milliseconds.
+        if isinstance(expires_at, str) or expires_at > _LATEST:
+            raise _refusal(_NOT_A_TIME.format("exp"))
+        if expires_at <= self._clock():
+            raise jwt.ExpiredSignatureError
+        try:
+            role = Role(str(claims.get("role")))
+        except ValueError:
+            raise _refusal(f"the token's `role` is none of {', '.join(Role)}") from None
+        subject: str = claims["sub"]
+        if len(subject) > _SUBJECT_LENGTH_MAX:
+            raise _refusal(f"the token's `sub` is longer than {_SUBJECT_LENGTH_MAX} characters")
+        if role is not Role.MEMBER:
+            return Principal(subject, role, expires_at)
+        try:
+            viewer = parse_id(self._user_ids, subject)
+        except ValueError as error:
+            raise _refusal(f"the token's `sub` is not the id of a user: it {error}") from None
+        return Principal(str(viewer), role, expires_at, viewer)
 
 
-class _Claims(Token):
-    """Litestar's `Token` without its claim `extras`.
-
-    Litestar merges the members of that claim into the token's own: a second way to set `role`.
-    """
-
-    @classmethod
-    def decode_payload(cls, *arguments: Any, **options: Any) -> Any:
-        """Verify the token and return its claims."""
-        payload = super().decode_payload(*arguments, **options)
-        payload.pop("extras", None)
-        return payload
-
-
-def _principal_of(token: Token, user_ids: IdType) -> Principal:
-    try:
-        role = Role(str(token.extras.get("role")))
-    except ValueError:
-        raise _refusal(f"the token's `role` is none of {', '.join(Role)}") from None
-    expires_at = token.exp.timestamp()
-    if role is not Role.MEMBER:
-        return Principal(token.sub, role, expires_at)
-    try:
-        viewer = parse_id(user_ids, token.sub)
-    except ValueError as error:
-        raise _refusal(f"the token's `sub` is not the id of a user: it {error}") from None
-    return Principal(str(viewer), role, expires_at, viewer)
+def _weight(authorization: str, principal: Principal) -> int:
+    return len(authorization) + len(principal.subject)
 
 
 # PyJWT's errors in words for the person who issued the token.
 _REASONS: dict[type, str] = {
-    jwt.ExpiredSignatureError: "the token has expired",
-    jwt.ImmatureSignatureError: "the token is not valid yet (`nbf` or `iat` is in the future)",
-    jwt.InvalidSignatureError: "the signature does not match any key here",
+    jwt.ExpiredSignatureError: "the token has expired (`exp`)",
+    jwt.exceptions.InvalidSubjectError: "the token's `sub` is not a string",
     jwt.InvalidAudienceError: "the token is for another audience (`aud`)",
     jwt.InvalidIssuerError: "the token is from another issuer (`iss`)",
+    jwt.exceptions.InvalidJTIError: "the token's `jti` is not a string",
 }
+_NOT_A_TIME = "the token's `{}` is not a time in seconds since 1970"
+# PyJWT names a claim in parentheses: "Expiration Time claim (exp) must be an integer."
+_CLAIM = re.compile(r"\((exp|iat|nbf)\)")
 
 
-def _explained(error: NotAuthorizedException) -> NotAuthorizedException:
-    """Litestar's refusal with the reason, which Litestar leaves out."""
-    if error.__cause__ is None and error.headers:
-        return error
-    cause = error.__cause__
-    if isinstance(cause, jwt.MissingRequiredClaimError):
-        return _refusal(f"the token lacks `{cause.claim}`")
-    return _refusal(_REASONS.get(type(cause), "the token's claims cannot be used"))
+def _reason(error: Exception) -> str:
+    """Why a token is refused; it names the claim that is at fault."""
+    if isinstance(error, jwt.MissingRequiredClaimError):
+        return f"the token lacks `{error.claim}`"
+    known = _REASONS.get(type(error))
+    named = _CLAIM.search(str(error))
+    if known is not None or named is None:
+        return known or "the token's claims are not a JSON object"
+    if isinstance(error, jwt.ImmatureSignatureError):
+        return (
+            f"the token is not valid yet: `{named[1]}` is more than {_LEEWAY_SECONDS} s in the "
+            "future"
+        )
+    return _NOT_A_TIME.format(named[1])
 
 
 def _refusal(reason: str) -> NotAuthorizedException:
@@ -245,21 +241,26 @@ def _refusal(reason: str) -> NotAuthorizedException:
     )
 
 
-class AuthenticationMiddleware(ASGIMiddleware):
-    """Puts the principal into `scope["user"]`; a request without a valid token gets 401."""
+class AuthenticationMiddleware:
+    """Puts the principal into `scope["user"]`; a request without a valid token gets 401.
 
-    scopes = (ScopeType.HTTP,)
-    exclude_opt_key = PUBLIC
+    It is not Litestar's `ASGIMiddleware`, which takes a microsecond to find what is excluded.
+    """
 
     def __init__(self, verifier: Verifier) -> None:
         self._verifier = verifier
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        """Verify the token and continue."""
-        if scope.get("method") != "OPTIONS":  # a browser's preflight request has no token
-            scope["user"] = self._verifier.principal(authorization_of(scope))
-            scope["auth"] = None
-        await next_app(scope, receive, send)
+    def __call__(self, app: ASGIApp) -> ASGIApp:
+        """The application that verifies the token of a request before this one."""
+
+        async def authenticated(scope: Scope, receive: Receive, send: Send) -> None:
+            # A browser's preflight request has no token, and `OPTIONS` tells nothing.
+            if PUBLIC not in scope["route_handler"].opt and scope.get("method") != "OPTIONS":
+                scope["user"] = self._verifier.principal(authorization_of(scope))
+                scope["auth"] = None
+            await app(scope, receive, send)
+
+        return authenticated
 
 
 def authorization_of(scope: Scope) -> str | None:
@@ -276,16 +277,6 @@ def require_role(principal: Principal, *roles: Role) -> None:
     """
     if principal.role not in roles:
         raise PermissionDeniedException(f"This is for the roles {', '.join(roles)} only.")
-
-
-def only_for(*roles: Role) -> Guard:
-    """A guard for handlers: other roles get 403."""
-
-    # Litestar runs a guard that is not `async` in a thread.
-    async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-        require_role(connection.scope["user"], *roles)
-
-    return guard
 
 
 def make_token(
@@ -320,152 +311,3 @@ def make_token(
     if settings.jwt_issuer is not None:
         claims["iss"] = settings.jwt_issuer
     return jwt.encode(claims, settings.jwt_secret.reveal(), algorithm="HS256")
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Key:
-    """A key, its one algorithm, and its name (`kid`) if it has one."""
-
-    algorithm: str
-    material: Any
-    kid: str | None = None
-
-
-class Keys:
-    """The keys in use; a key set in a file is read again when the file changes."""
-
-    def __init__(self, fixed: tuple[Key, ...], jwks_file: Path | None = None) -> None:
-        """Read the file as well.
-
-        Raises:
-            SettingsError: the file has no usable key.
-        """
-        self._fixed = fixed
-        self._file = jwks_file
-        self._version = self._file_version()
-        self._from_file = () if jwks_file is None else _read_jwks(jwks_file)
-
-    @classmethod
-    def from_settings(cls, settings: Settings) -> Keys:
-        """The keys that the settings name.
-
-        Raises:
-            SettingsError: they name no key, or one that cannot be used.
-        """
-        fixed = []
-        if settings.jwt_secret is not None:
-            fixed.append(_secret_key(settings.jwt_secret.reveal()))
-        if settings.jwt_public_key is not None:
-            fixed.append(_public_key(settings.jwt_public_key))
-        if not fixed and settings.jwt_jwks_file is None:
-            raise SettingsError(
-                "no key is set that could verify a token",
-                hint="Set JWT_SECRET (32 bytes or more), JWT_PUBLIC_KEY or JWT_JWKS_FILE.",
-            )
-        return cls(tuple(fixed), settings.jwt_jwks_file)
-
-    def candidates(self, algorithm: str, kid: str | None) -> list[Key]:
-        """The keys that may have signed a token with this header, the most likely first.
-
-        A key without a name is a candidate for every token, and a token without a name is tried
-        with every key.
-        """
-        return [
-            key
-            for key in (*self._from_file, *self._fixed)
-            if key.algorithm == algorithm and (kid is None or key.kid is None or key.kid == kid)
-        ]
-
-    def refresh(self) -> bool:
-        """Read the file if it has changed; returns whether the keys have.
-
-        A file that cannot be used (half written, missing) leaves the keys as they are.
-        """
-        version = self._file_version()
-        if self._file is None or version == self._version:
-            return False
-        self._version = version
-        try:
-            self._from_file = _read_jwks(self._file)
-        except SettingsError as error:
-            log.error("keys.not_read", reason=error.message, hint=error.hint)
-            return False
-        log.info("keys.read", keys=[key.kid for key in self._from_file])
-        return True
-
-    def _file_version(self) -> tuple[int, int, int] | None:
-        """What distinguishes one version of the file from another; None without a file."""
-        if self._file is None:
-            return None
-        try:
-            found = self._file.stat()
-        except OSError:
-            return None
-        return found.st_ino, found.st_mtime_ns, found.st_size
-
-
-def _secret_key(secret: str) -> Key:
-    if len(secret.encode()) < _SECRET_BYTES_MIN:
-        raise SettingsError(
-            f"JWT_SECRET is shorter than {_SECRET_BYTES_MIN} bytes",
-            hint="Generate one with `openssl rand -base64 48`.",
-        )
-    return Key("HS256", secret.encode())
-
-
-def _public_key(given: str) -> Key:
-    """The key of a PEM text (`\\n` may be written out: many tools cannot pass lines)."""
-    hint = "Give a PEM text that begins with -----BEGIN PUBLIC KEY-----, or the path of its file."
-    text = given.replace("\\n", "\n")
-    if "-----BEGIN" not in text:
-        try:
-            text = Path(given).read_text()
-        except (OSError, ValueError):
-            raise SettingsError(
-                "JWT_PUBLIC_KEY is neither a PEM text nor a readable file", hint=hint
-            ) from None
-    try:
-        found = load_pem_public_key(text.encode())
-    except Exception:
-        # The text may be a private key by mistake, so nothing of it or of the error is shown.
-        raise SettingsError("JWT_PUBLIC_KEY contains no public key", hint=hint) from None
-    algorithm = _algorithm_of(found)
-    if algorithm is None:
-        raise SettingsError(
-            "JWT_PUBLIC_KEY is of an unsupported kind",
-            hint=f"Use RSA with {_RSA_BITS_MIN} bits or more, EC on P-256, or Ed25519.",
-        )
-    return Key(algorithm, found)
-
-
-def _algorithm_of(material: object) -> str | None:
-    match material:
-        case RSAPublicKey() if material.key_size >= _RSA_BITS_MIN:
-            return "RS256"
-        case EllipticCurvePublicKey() if isinstance(material.curve, SECP256R1):
-            return "ES256"
-        case Ed25519PublicKey():
-            return "EdDSA"
-    return None
-
-
-def _read_jwks(path: Path) -> tuple[Key, ...]:
-    """The keys of a set that verify signatures; keys of other kinds and uses are skipped."""
-    try:
-        found = jwt.PyJWKSet.from_dict(json.loads(path.read_bytes()))
-    except (OSError, ValueError, TypeError, AttributeError, jwt.PyJWTError) as error:
-        raise SettingsError(
-            f"JWT_JWKS_FILE={str(path)!r} is not a JSON Web Key Set: {error}",
-            hint='Its form is {"keys": [{"kty": "RSA", "kid": "…", "n": "…", "e": "AQAB"}]}.',
-        ) from None
-    keys = tuple(
-        Key(key.algorithm_name, key.key, key.key_id)
-        for key in found
-        if key.public_key_use in (None, "sig") and key.algorithm_name == _algorithm_of(key.key)
-    )
-    if not keys:
-        raise SettingsError(
-            f"JWT_JWKS_FILE={str(path)!r} has no key for RS256, ES256 or EdDSA",
-            hint="It must contain public keys: RSA, EC on P-256, or OKP with Ed25519.",
-        )
-    return keys

@@ -1,6 +1,7 @@
 """Cached answers: in this process's memory, then in Redis, else computed once.
 
-An answer is kept as the bytes that go over the wire, so a hit encodes no JSON. The key contains
+An answer is kept as the bytes that go over the wire, in each content coding, so a hit encodes no
+JSON and compresses nothing. Redis has the plain bytes alone. The key contains
 everything that an answer depends on, the generation first: there is nothing to invalidate, and the
 time to live only limits the space. Litestar's own response cache is not used, because its key does
 not contain the principal.
@@ -15,11 +16,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
 
+from api.compression import codings_of
+from api.negotiation import Coding
 from api.redis_cache import RedisCache
 
 Headers = list[tuple[bytes, bytes]]
@@ -41,61 +44,102 @@ class Source(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Representation:
+    """An answer in one content coding.
+
+    Attributes:
+        tag: its `ETag`.
+        headers, headers_unchanged: those of an answer from a cache, with the body and for 304.
+    """
+
+    body: bytes
+    tag: bytes
+    headers: Headers
+    headers_unchanged: Headers
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """An answer as bytes.
 
     Attributes:
         status: 200, or 404: that something is not visible is an answer as well.
         media_type: of the body.
-        etag: with its quotes; a digest of the key and the bytes.
+        body: without a content coding.
+        etag: of the body, with its quotes; a digest of the key and the bytes.
+        filename: under which a browser saves the answer; empty if it shows the answer instead.
+        representations: the answer in the codings that make it shorter, and as it is.
     """
 
     status: int
     media_type: str
     body: bytes
     etag: str
-    headers: Headers = field(init=False, repr=False)
-    headers_unchanged: Headers = field(init=False, repr=False)
+    filename: str = ""
+    representations: Mapping[Coding, Representation] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        same = [
-            (b"cache-control", b"private"),
-            (b"vary", b"Authorization"),
-            (b"x-cache", b"hit"),
-        ]
+        codings = codings_of(self.body)
+        made = {coding: self._representation(coding, body) for coding, body in codings.items()}
+        object.__setattr__(self, "representations", made)
+
+    def _representation(self, coding: Coding, body: bytes) -> Representation:
+        is_coded = coding is not Coding.IDENTITY
+        # Other bytes are another representation, so they have a tag of their own (RFC 9110, 8.8.3).
+        tag = (f'{self.etag[:-1]}-{coding}"' if is_coded else self.etag).encode()
+        same = [(b"cache-control", b"private"), (b"x-cache", b"hit")]
         if self.status == 200:
-            same.append((b"etag", self.etag.encode()))
+            same.append((b"etag", tag))
         whole = [
             (b"content-type", self.media_type.encode()),
-            (b"content-length", str(len(self.body)).encode()),
+            (b"content-length", str(len(body)).encode()),
         ]
-        object.__setattr__(self, "headers", whole + same)
-        object.__setattr__(self, "headers_unchanged", same)
+        if is_coded:
+            whole.append((b"content-encoding", coding.encode()))
+        if self.filename:
+            disposition = f'attachment; filename="{self.filename}"'
+            whole.append((b"content-disposition", disposition.encode()))
+        return Representation(body, tag, whole + same, same)
+
+    def representation(self, coding: Coding) -> Representation:
+        """The answer in a coding, or as it is if that is not shorter."""
+        return self.representations.get(coding) or self.representations[Coding.IDENTITY]
+
+    @property
+    def size(self) -> int:
+        """The bytes of all bodies."""
+        return sum(len(one.body) for one in self.representations.values())
 
     @classmethod
-    def of(cls, key: str, status: int, media_type: str, body: bytes) -> Entry:
+    def of(cls, key: str, status: int, media_type: str, body: bytes, filename: str = "") -> Entry:
         """An entry with its digest."""
-        return cls(status, media_type, body, f'"{_digest(key, status, media_type, body)}"')
+        digest = _digest(key, _head(status, filename, media_type), body)
+        return cls(status, media_type, body, f'"{digest}"', filename)
 
     def stored(self) -> bytes:
         """The entry as Redis stores it."""
-        return f"{self.etag[1:-1]} {self.status} {self.media_type}\n".encode() + self.body
+        head = _head(self.status, self.filename, self.media_type)
+        return f"{self.etag[1:-1]} {head}\n".encode() + self.body
 
     @classmethod
     def read(cls, key: str, stored: bytes) -> Entry | None:
         """The entry in these bytes; None if they are not an entry of this key."""
         head, _, body = stored.partition(b"\n")
         try:
-            digest, status, media_type = head.decode("ascii").split(" ", 2)
-            entry = cls.of(key, int(status), media_type, body)
+            digest, status, filename, media_type = head.decode("ascii").split(" ", 3)
+            if digest != _digest(key, _head(int(status), filename, media_type), body):
+                return None
+            return cls(int(status), media_type, body, f'"{digest}"', filename)
         except ValueError:
             return None
-        return entry if entry.etag == f'"{digest}"' else None
 
 
-def _digest(key: str, status: int, media_type: str, body: bytes) -> str:
-    head = f"{key}\n{status} {media_type}\n".encode()
-    return hashlib.blake2b(head + body, digest_size=16).hexdigest()
+def _head(status: int, filename: str, media_type: str) -> str:
+    return f"{status} {filename} {media_type}"
+
+
+def _digest(key: str, head: str, body: bytes) -> str:
+    return hashlib.blake2b(f"{key}\n{head}\n".encode() + body, digest_size=16).hexdigest()
 
 
 class Memory:
@@ -138,7 +182,7 @@ class Memory:
 
 
 def _weight(key: str, entry: Entry) -> int:
-    return len(entry.body) + len(key) + _ENTRY_OVERHEAD_BYTES
+    return entry.size + len(key) + _ENTRY_OVERHEAD_BYTES
 
 
 class NotStartedError(Exception):
@@ -200,7 +244,9 @@ class Cache:
         deadline = asyncio.get_running_loop().time() + _LEAD_SECONDS
         while True:
             stored = await self._redis.get(key)
-            entry = None if stored is None else Entry.read(key, stored)
+            entry = None
+            if stored is not None:  # in a thread, because it compresses
+                entry = await asyncio.to_thread(Entry.read, key, stored)
             if entry is not None:
                 return entry
             if asyncio.get_running_loop().time() >= deadline:

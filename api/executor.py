@@ -15,14 +15,15 @@ from typing import Any
 
 from api.generations import Generation
 from api.problems import Problem, unavailable
-from olap.errors import StatementInterruptedError
-from olap.log import get_logger
+from olap.errors import GenerationDamagedError, StatementInterruptedError
+from olap.log import cut, get_logger
 from olap.reader import Reader, Rows, Statement, metric_statement
 
 log = get_logger(__name__)
 
 SLOW_SECONDS = 0.5
 _REPEAT_INTERRUPT_SECONDS = 0.05
+_LOGGED_LENGTH_MAX = 100
 
 
 class Executor:
@@ -40,11 +41,15 @@ class Executor:
 
         Args:
             observe: receives the name of each metric that ran, and its seconds.
+
+        Attributes:
+            on_damage: receives a generation whose file is damaged, and how that showed.
         """
         self._reader = reader
         self._timeout = timeout_seconds
         self._observe = observe
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="query")
+        self.on_damage: Callable[[Generation, str], None] = lambda generation, reason: None
 
     def close(self) -> None:
         """Start nothing more, and wait for what runs."""
@@ -90,7 +95,9 @@ class Executor:
                 generation=generation.number,
                 ms=round(seconds * 1000),
                 parameters={
-                    name: str(value) for name, value in parameters.items() if value is not None
+                    name: cut(str(value), _LOGGED_LENGTH_MAX)
+                    for name, value in parameters.items()
+                    if value is not None
                 },
             )
         if future.cancelled():
@@ -99,6 +106,9 @@ class Executor:
             return future.result()
         except StatementInterruptedError:
             raise _too_slow() from None
+        except GenerationDamagedError as error:
+            self.on_damage(generation, error.message)
+            raise
 
 
 def _too_slow() -> Problem:

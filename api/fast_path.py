@@ -1,9 +1,9 @@
 """The fast path: requests whose answer is in memory are answered before Litestar's routing.
 
 An open dashboard sends the same request again and again. The query of a URL is kept by role,
-subject and URL; from then on such a request costs two dictionary lookups, and no parameter is
-parsed. Whether the answer is still valid is not kept but checked each time: its key begins with the
-generation that serves at this moment.
+subject, URL and accepted format; from then on such a request costs two dictionary lookups, and no
+parameter is parsed. Whether the answer is still valid is not kept but checked each time: its key
+begins with the generation that serves at this moment.
 
 It takes a third of the processor time that the same answer takes through Litestar's routing: 30 µs
 instead of 95 µs, and with the HTTP server 200 µs instead of 275 µs. Authentication and rate limits
@@ -21,41 +21,47 @@ from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, HTTPResponseStartEvent, Receive, Scope, Send
 
 from api.auth import PUBLIC, Principal
+from api.bounded import Bounded
 from api.cache import SOURCE, Entry, Source
+from api.negotiation import Accepted, accepted
 from api.query import Query
+from api.schemas import Format
 from api.service import AnalyticsService
 
 T = TypeVar("T")
 
-_QUERIES_MAX = 8192
+_BYTES_MAX = 8_000_000  # some 8,000 requests of the usual length
 
-_Request = tuple[str, str, str, bytes]
+_Request = tuple[str, str, str, bytes, Format]
 
 
 class FastPath:
-    """The queries of recent requests; bounded."""
+    """The queries of recent requests, bounded in bytes: clients choose what a URL contains."""
 
     def __init__(self) -> None:
-        self._queries: dict[_Request, Query] = {}
+        self._queries: Bounded[_Request, Query] = Bounded(_BYTES_MAX, _weight)
 
-    def get(self, scope: Scope) -> Query | None:
+    def get(self, scope: Scope, accepts: Format) -> Query | None:
         """The query of a request, if the same request was answered before."""
-        return self._queries.get(_request_of(scope))
+        return self._queries.get(_request_of(scope, accepts))
 
-    def put(self, scope: Scope, query: Query) -> None:
+    def put(self, scope: Scope, accepts: Format, query: Query) -> None:
         """Keep the query of a request."""
-        if len(self._queries) >= _QUERIES_MAX:
-            self._queries.clear()  # rare, and cheaper than to keep an order on every hit
-        self._queries[_request_of(scope)] = query
+        self._queries.put(_request_of(scope, accepts), query)
 
     def by_key(self) -> dict[str, Query]:
         """The queries by their keys."""
         return {query.key: query for query in self._queries.values()}
 
 
-def _request_of(scope: Scope) -> _Request:
+def _weight(request: _Request, query: Query) -> int:
+    _, subject, path, query_string, _ = request
+    return len(subject) + len(path) + len(query_string) + len(query.key)
+
+
+def _request_of(scope: Scope, accepts: Format) -> _Request:
     principal: Principal = scope["user"]
-    return principal.role, principal.subject, scope["path"], scope["query_string"]
+    return principal.role, principal.subject, scope["path"], scope["query_string"], accepts
 
 
 class FastPathMiddleware(ASGIMiddleware):
@@ -70,37 +76,43 @@ class FastPathMiddleware(ASGIMiddleware):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Answer, or pass the request to Litestar."""
-        query = self._fast_path.get(scope) if scope.get("method") == "GET" else None
-        entry = None if query is None else self._service.cached(query)
-        if entry is None:
-            await next_app(scope, receive, send)
-        else:
-            await send_entry(scope, send, entry, Source.HIT)
+        if scope.get("method") == "GET":
+            accepts = accepted(scope)
+            query = self._fast_path.get(scope, accepts.format)
+            entry = None if query is None else self._service.cached(query)
+            if entry is not None:
+                await send_entry(scope, send, entry, Source.HIT, accepts)
+                return
+        await next_app(scope, receive, send)
 
 
 class EntryResponse(Response[T]):
     """A cached or computed answer, as Litestar's handlers return it."""
 
-    def __init__(self, entry: Entry, source: Source) -> None:
+    def __init__(self, entry: Entry, source: Source, accepts: Accepted) -> None:
         super().__init__(content=None, status_code=entry.status)  # type: ignore[arg-type]
         self._entry = entry
         self._source = source
+        self._accepts = accepts
 
     def to_asgi_response(self, *_: Any, **__: Any) -> ASGIApp:  # type: ignore[override]
         """The application that sends the bytes of the answer, and nothing else."""
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            await send_entry(scope, send, self._entry, self._source)
+            await send_entry(scope, send, self._entry, self._source, self._accepts)
 
         return app
 
 
-async def send_entry(scope: Scope, send: Send, entry: Entry, source: Source) -> None:
+async def send_entry(
+    scope: Scope, send: Send, entry: Entry, source: Source, accepts: Accepted
+) -> None:
     """Send an answer, or 304 if the client has it."""
     scope["state"][SOURCE] = source
-    status, headers, body = entry.status, entry.headers, entry.body
-    if _client_has(scope, entry):
-        status, headers, body = HTTPStatus.NOT_MODIFIED.value, entry.headers_unchanged, b""
+    found = entry.representation(accepts.coding)
+    status, headers, body = entry.status, found.headers, found.body
+    if status == HTTPStatus.OK and accepts.known and _is_known(found.tag, accepts.known):
+        status, headers, body = HTTPStatus.NOT_MODIFIED.value, found.headers_unchanged, b""
     if source is not Source.HIT:
         headers = [pair for pair in headers if pair[0] != b"x-cache"]
         headers.append((b"x-cache", source.encode()))
@@ -113,12 +125,7 @@ async def send_entry(scope: Scope, send: Send, entry: Entry, source: Source) -> 
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-def _client_has(scope: Scope, entry: Entry) -> bool:
-    """Whether `If-None-Match` names this answer."""
-    if entry.status != HTTPStatus.OK:
-        return False
-    for name, value in scope["headers"]:
-        if name == b"if-none-match":
-            tags = {tag.strip().removeprefix("W/") for tag in value.decode("latin-1").split(",")}
-            return entry.etag in tags or "*" in tags
-    return False
+def _is_known(tag: bytes, known: bytes) -> bool:
+    """Whether `If-None-Match` names this representation; a weak tag matches as well."""
+    tags = {one.strip().removeprefix(b"W/") for one in known.split(b",")}
+    return tag in tags or b"*" in tags

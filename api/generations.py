@@ -129,6 +129,7 @@ class Generations:
         self._open: dict[str, Generation] = {}
         self._current: Generation | None = None
         self._pointer_version: tuple[int, int] | None = None
+        self._damage: dict[str, str] = {}
         self._opening = asyncio.Lock()
         self._following: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
@@ -156,6 +157,20 @@ class Generations:
     def serving(self) -> Generation | None:
         """The generation that serves, as of the last request; None before the first."""
         return self._current
+
+    @property
+    def damage(self) -> str | None:
+        """How it showed that the file of the generation that serves is damaged; None = it is not.
+
+        Answers that need a damaged part are 503, and the others are right.
+        """
+        return None if self._current is None else self._damage.get(self._current.tag)
+
+    def report_damage(self, generation: Generation, reason: str) -> None:
+        """Note that the file of a generation is damaged: it does not begin to serve any more."""
+        if generation.tag not in self._damage:
+            log.error("generation.damaged", generation=generation.number, reason=reason)
+        self._damage[generation.tag] = reason
 
     def peek(self) -> Generation | None:
         """The generation that serves; None if the pointer has moved and `current` must follow it.
@@ -219,7 +234,11 @@ class Generations:
         if newest.fault is not None:
             self._refuse(number, newest.fault)
             return
-        await self.warm_up(newest)
+        if newest.tag not in self._damage:
+            await self.warm_up(newest)
+        if newest.tag in self._damage:
+            self._refuse(number, self._damage[newest.tag])
+            return
         await asyncio.to_thread(self._move, newest)
         await self._follow(again=True)
         self.refused = None
@@ -289,6 +308,7 @@ class Generations:
             closing = asyncio.create_task(self._close(tag), name="close")
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
+        self._damage = {tag: how for tag, how in self._damage.items() if tag in self._open}
         self.on_switch(tuple(one.prefix for one in self._open.values()))
         log.info(
             "generation.serves",

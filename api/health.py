@@ -33,6 +33,7 @@ class Ready(msgspec.Struct, kw_only=True):
         data_through: the end of its data.
         age_seconds: the age of `data_through`.
         refused: why the newest generation does not serve; null = it does.
+        damage: what is wrong with the file of the generation that serves; null = nothing is known.
         redis: the state of the shared cache's breaker; nothing depends on it.
     """
 
@@ -41,6 +42,7 @@ class Ready(msgspec.Struct, kw_only=True):
     data_through: datetime | None
     age_seconds: int | None
     refused: str | None
+    damage: str | None
     redis: State
 
 
@@ -64,18 +66,20 @@ class HealthController(Controller):
     async def ready(
         self, generations: NamedDependency[Generations], redis_cache: NamedDependency[RedisCache]
     ) -> Response[Ready]:
-        """200 while a generation serves, else 503; `refused` says what is wrong with the newest."""
-        current = generations.serving
+        """200 while an undamaged generation serves, else 503; `refused` is about the newest."""
+        current, damage = generations.serving, generations.damage
         refused = generations.refused
+        is_ready = current is not None and damage is None
         body = Ready(
-            status="ready" if current else "not ready",
+            status="ready" if is_ready else "not ready",
             generation=current.number if current else None,
             data_through=current.data_through if current else None,
             age_seconds=_age(current.data_through) if current else None,
             refused=f"generation {refused.number}: {refused.reason}" if refused else None,
+            damage=damage,
             redis=redis_cache.state,
         )
-        return Response(body, status_code=200 if current else 503)
+        return Response(body, status_code=200 if is_ready else 503)
 
 
 class MetricsController(PrometheusController):

@@ -7,15 +7,17 @@ document, the file that an analyst opens and the numbers agree.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from typing import Any, Final
 
-from litestar import Router
+from litestar import Response, Router
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import (
     Components,
+    OpenAPI,
     OpenAPIFormat,
     OpenAPIHeader,
     OpenAPIMediaType,
@@ -30,9 +32,10 @@ from litestar.plugins import OpenAPISchemaPlugin
 from litestar.typing import FieldDefinition
 
 from api.auth import PUBLIC
+from api.openapi_document import Document, DocumentPlugin
 from api.pages import DocsPlugin
 from api.problems import MEDIA_TYPE as PROBLEM_JSON
-from api.problems import ProblemDocument
+from api.problems import ProblemDocument, not_found_response
 from api.query import Endpoint
 from api.schemas import IdOf
 from olap.ids import STRING_LENGTH_MAX, IdType, IdTypes
@@ -67,17 +70,36 @@ _PROBLEMS: Final = {
     404: "It does not exist, you may not see it, or this messenger does not keep it.",
     410: "The pinned generation cannot be read any more.",
     413: "The body is too large.",
+    414: "The query string is longer than 2 KB, or the path than 4 KB.",
     429: "Too many requests, or too many computed answers; see `Retry-After`.",
     503: "It is not possible now, or took too long; see `Retry-After`.",
 }
-EXPOSED_HEADERS: Final = (*_HEADERS, "Retry-After")
+EXPOSED_HEADERS: Final = (*_HEADERS, "Retry-After", "Content-Disposition")
 
 _TEXT: Final = Schema(type=OpenAPIType.STRING)
 _NULL: Final = Schema(type=OpenAPIType.NULL)
 _ID_LENGTHS: Final = {"min_length": 1, "max_length": STRING_LENGTH_MAX}
+_INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
+
+
+def _spelling_of_int64() -> str:
+    """The regular expression of the whole numbers of 64 bits.
+
+    A path and a query have ids as text: a client whose language rounds large numbers can send them.
+    """
+    end = str(2**63)
+    shorter = f"[1-9][0-9]{{0,{len(end) - 2}}}"
+    as_long = [
+        f"{end[:place]}[{0 if place else 1}-{int(digit) - 1}][0-9]{{{len(end) - place - 1}}}"
+        for place, digit in enumerate(end)
+        if digit != "0"
+    ]
+    return f"^(0|-?({'|'.join([shorter, *as_long])})|{_INT64_MIN})$"
+
+
 # What a text must be to spell an id of each type.
 _SPELLINGS: Final[Mapping[IdType, dict[str, Any]]] = {
-    IdType.INTEGER: {"pattern": "^(0|-?[1-9][0-9]{0,17})$"},
+    IdType.INTEGER: {"pattern": _spelling_of_int64()},
     IdType.UUID: {"format": OpenAPIFormat.UUID},
     IdType.STRING: _ID_LENGTHS,
 }
@@ -88,23 +110,30 @@ def description_of(endpoint: Endpoint) -> str:
     return "\n\n".join(f"**{metric.macro}**: {metric.comment}" for metric in endpoint.shown)
 
 
+_OWN_FORMS: Final[Mapping[IdType, Schema]] = {
+    IdType.INTEGER: Schema(
+        type=OpenAPIType.INTEGER,
+        format="int64",  # type: ignore[arg-type]  # Litestar has no name for it
+        minimum=_INT64_MIN,
+        maximum=_INT64_MAX,
+    ),
+    IdType.UUID: Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.UUID),
+    IdType.STRING: _TEXT,
+}
+
+
 def id_in_answer(type_: IdType) -> Schema:
-    """An id in an answer."""
+    """An id in an answer: a whole number is a text with `ids=text`."""
     if type_ is IdType.INTEGER:
-        return Schema(type=OpenAPIType.INTEGER)
-    return Schema(
-        type=OpenAPIType.STRING, format=OpenAPIFormat.UUID if type_ is IdType.UUID else None
-    )
+        text = replace(_TEXT, description="with `ids=text`")
+        return Schema(any_of=[_OWN_FORMS[type_], text])
+    return _OWN_FORMS[type_]
 
 
 def id_in_body(type_: IdType, description: str) -> Schema:
     """An id in a body, or null."""
-    limits: dict[str, Any] = {
-        IdType.INTEGER: {"minimum": -(2**63), "maximum": 2**63 - 1},
-        IdType.UUID: {},
-        IdType.STRING: _ID_LENGTHS,
-    }[type_]
-    return Schema(description=description, one_of=[replace(id_in_answer(type_), **limits), _NULL])
+    limits: dict[str, Any] = _ID_LENGTHS if type_ is IdType.STRING else {}
+    return Schema(description=description, one_of=[replace(_OWN_FORMS[type_], **limits), _NULL])
 
 
 class IdSchemas(OpenAPISchemaPlugin):
@@ -135,7 +164,7 @@ def _mark(field: FieldDefinition) -> IdOf | None:
 
 @dataclass
 class Read(Operation):
-    """A GET that answers from a generation: adds our headers, and 304."""
+    """A GET that answers from a generation: adds our headers, CSV, and 304."""
 
     def __post_init__(self) -> None:
         assert self.responses is not None
@@ -144,8 +173,9 @@ class Read(Operation):
             for name, about in _HEADERS.items()
         }
         answer = self.responses["200"]
-        assert isinstance(answer, OpenAPIResponse)
-        answer.headers = dict(headers)
+        assert isinstance(answer, OpenAPIResponse) and answer.content is not None
+        answer.headers = {**headers, "Content-Disposition": _disposition()}
+        answer.content["text/csv"] = OpenAPIMediaType(schema=_TEXT)
         self.responses["304"] = OpenAPIResponse(
             description="The answer that `If-None-Match` names has not changed.",
             headers=dict(headers),
@@ -153,23 +183,22 @@ class Read(Operation):
         self.security = [{_BEARER: []}]
 
 
-@dataclass
-class ReadRows(Read):
-    """The same for an answer that is rows: adds CSV."""
+def _disposition() -> OpenAPIHeader:
+    return OpenAPIHeader(
+        schema=_TEXT,
+        description="of CSV: the name of a file, with the endpoint, the period and the generation",
+    )
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        assert self.responses is not None
-        answer = self.responses["200"]
-        assert isinstance(answer, OpenAPIResponse)
-        assert answer.content is not None
-        answer.content["text/csv"] = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))
+
+def _operation_id(handler: HTTPRouteHandler, *_: Any) -> str:
+    """The unique name of the handler's function; clients name their functions after it."""
+    return handler.handler_name.rpartition(".")[2]
 
 
 def problems_of(
     *statuses: int, meanings: Mapping[int, str] | None = None
 ) -> dict[int, ResponseSpec]:
-    """The problems that an endpoint may return.
+    """The problems that an endpoint may return; the URL of every request may be too long.
 
     Args:
         meanings: descriptions in place of the general ones.
@@ -182,18 +211,53 @@ def problems_of(
             media_type=PROBLEM_JSON,
             generate_examples=False,
         )
-        for status in statuses
+        for status in (*statuses, 414)
     }
 
 
-def config() -> OpenAPIConfig:
-    """The head of the document, and where it and its page are served."""
-    return OpenAPIConfig(
+async def _with_problem(response: Response[Any]) -> Response[Any]:
+    """A problem in place of the page by which Litestar says that there is no such page."""
+    return not_found_response() if response.status_code == HTTPStatus.NOT_FOUND else response
+
+
+@dataclass
+class Config(OpenAPIConfig):
+    """The head of the document, and the schemas of bodies that Litestar does not decode."""
+
+    bodies: dict[str, Schema] = field(default_factory=dict)
+
+    def to_openapi_schema(self) -> OpenAPI:
+        """The document without paths, which Litestar adds."""
+        made = super().to_openapi_schema()
+        document = Document(
+            info=made.info,
+            servers=made.servers,
+            components=made.components,
+            tags=made.tags,
+            paths=made.paths,
+        )
+        document.bodies = self.bodies
+        return document
+
+
+def config(bodies: dict[str, Schema]) -> OpenAPIConfig:
+    """The head of the document, and where it and its page are served.
+
+    Args:
+        bodies: the schemas of bodies by their names, to which operations refer.
+    """
+    return Config(
+        bodies=bodies,
+        operation_id_creator=_operation_id,
         title=TITLE,
         version=VERSION,
         description=_ABOUT,
         openapi_router=Router(
-            "/docs", route_handlers=[], opt={PUBLIC: True}, include_in_schema=False
+            "/docs",
+            route_handlers=[],
+            opt={PUBLIC: True},
+            include_in_schema=False,
+            after_request=_with_problem,
         ),
         components=Components(
             security_schemes={
@@ -205,5 +269,5 @@ def config() -> OpenAPIConfig:
             Tag("events", "What happened in the messenger."),
             Tag("operation", "For operators."),
         ],
-        render_plugins=[DocsPlugin(), JsonRenderPlugin(path="/openapi.json")],
+        render_plugins=[DocsPlugin(), DocumentPlugin(path="/openapi.json")],
     )

@@ -8,9 +8,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
+from litestar.openapi.spec import OpenAPIFormat, OpenAPIType, Schema
 from litestar.params import PathParameter, QueryParameter
 
-from api.schemas import Format, IdOf
+from api.schemas import Format, IdForm, IdOf
 from olap.ids import Id
 
 
@@ -31,23 +32,43 @@ class Ranking(StrEnum):
     ACTIVITY = "activity"
 
 
+class DashboardTable(StrEnum):
+    """The tables of a dashboard."""
+
+    SUMMARY = "summary"
+    TOP_SENDERS = "top_senders"
+    MESSAGE_TIMELINE = "message_timeline"
+
+
+_DATE_OR_INSTANT = {
+    "any_of": [
+        Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.DATE),
+        Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.DATE_TIME),
+    ]
+}
 Start = Annotated[
     str | None,
     QueryParameter(
-        description="Start of the period, instead of days: an instant with an offset "
-        "(2026-11-01T08:00:00+01:00), or a date, which is local midnight in tz."
+        description="Start of the period: an instant with an offset (2026-11-01T08:00:00+01:00), "
+        "or a date, which is local midnight in tz. Not after the end, and no longer before it than "
+        "days may be. Excludes days.",
+        schema_extra=_DATE_OR_INSTANT,
     ),
 ]
 End = Annotated[
     str | None,
     QueryParameter(
         description="End of the period, which excludes it: an instant with an offset. A date "
-        "includes that day. Default: data_through."
+        "includes that day. Default: data_through, which is also the latest end.",
+        schema_extra=_DATE_OR_INSTANT,
     ),
 ]
 Tz = Annotated[
     str,
-    QueryParameter(description="IANA time zone of dates and buckets, such as Europe/Berlin."),
+    QueryParameter(
+        description="IANA time zone of dates and buckets, such as Europe/Berlin.",
+        schema_extra={"format": "iana-time-zone"},
+    ),
 ]
 Bots = Annotated[bool, QueryParameter(description="Whether bots count as people.")]
 Pin = Annotated[
@@ -59,15 +80,44 @@ Pin = Annotated[
         "other number returns 410 Gone.",
     ),
 ]
-Form = Annotated[Format, QueryParameter(name="format", description="JSON, or the rows as CSV.")]
+Form = Annotated[
+    Format | None,
+    QueryParameter(
+        name="format", description="JSON or CSV. Default: what Accept prefers, else JSON."
+    ),
+]
+Bom = Annotated[
+    bool,
+    QueryParameter(description="Whether CSV begins with a byte order mark, for Excel."),
+]
+Ids = Annotated[
+    IdForm,
+    QueryParameter(
+        description="How JSON has ids that are whole numbers: text keeps those beyond 2^53 in "
+        "JavaScript, which rounds such numbers. Ids that are uuids or texts are the same in both."
+    ),
+]
+Table = Annotated[
+    DashboardTable,
+    QueryParameter(
+        description="What CSV shows: one row of all single numbers (summary), or a list. JSON "
+        "shows everything.",
+    ),
+]
 Days90 = Annotated[
     int | None,
-    QueryParameter(ge=1, le=90, description="Length of the period in days of 24 hours, default 7."),
+    QueryParameter(
+        ge=1,
+        le=90,
+        description="Length of the period in days of 24 hours, default 7. Excludes start.",
+    ),
 ]
 Days365 = Annotated[
     int | None,
     QueryParameter(
-        ge=1, le=365, description="Length of the period in days of 24 hours, default 30."
+        ge=1,
+        le=365,
+        description="Length of the period in days of 24 hours, default 30. Excludes start.",
     ),
 ]
 Hours = Annotated[
@@ -87,7 +137,7 @@ SortBy = Annotated[
         description="Rank by messages, by people who wrote, or by messages per person (activity)."
     ),
 ]
-# Ids arrive as text; `query.Parameters.with_ids` validates them and replaces the text by the id.
+# Ids arrive as text; `query.Parameters.resolved` validates them and replaces the text by the id.
 if TYPE_CHECKING:
     ConversationFilter = Id | None
     UserFilter = Id | None

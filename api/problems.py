@@ -18,13 +18,17 @@ from litestar.plugins.problem_details import (
     ProblemDetailsException,
     ProblemDetailsPlugin,
 )
+from litestar.types import HTTPResponseStartEvent, Send
 
 from olap.errors import AnalyticsError
-from olap.log import get_logger
+from olap.log import cut, get_logger
 
 log = get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+# A part of the detail and the name of a parameter may be the client's own text.
+_DETAIL_LENGTH_MAX = 500
+_NAME_LENGTH_MAX = 100
 
 # Parameters that have another name in a URL than in the code.
 _URL_NAMES = {"form": "format"}
@@ -49,16 +53,25 @@ class Problem(ProblemDetailsException):
         retry_after: int | None = None,
         headers: dict[str, str] | None = None,
     ) -> None:
-        headers = dict(headers or {})
+        headers = {"Cache-Control": "no-store"} | (headers or {})
         if retry_after is not None:
             headers["Retry-After"] = str(retry_after)
         super().__init__(
-            detail=detail,
+            detail=cut(detail, _DETAIL_LENGTH_MAX),
             status_code=status.value,
             title=status.phrase,
-            extra=None if parameter is None else {"parameter": parameter},
-            headers=headers or None,
+            extra=None if parameter is None else {"parameter": cut(parameter, _NAME_LENGTH_MAX)},
+            headers=headers,
         )
+
+
+class ClientGoneError(HTTPException):
+    """The client hung up before its request was complete: there is nobody to answer."""
+
+    status_code = 499  # as nginx logs it; HTTP has no such status
+
+    def __init__(self) -> None:
+        super().__init__(detail="The client has gone.")
 
 
 class ProblemDocument(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -79,12 +92,23 @@ class ProblemDocument(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 def bad_parameter(name: str, fault: str) -> Problem:
     """400: a parameter cannot be used; `fault` follows its name in the sentence."""
-    return Problem(HTTPStatus.BAD_REQUEST, f"{name} {fault}", parameter=name)
+    return Problem(HTTPStatus.BAD_REQUEST, f"{cut(name, _NAME_LENGTH_MAX)} {fault}", parameter=name)
 
 
 def not_found() -> Problem:
     """404, the same for what does not exist and for what the viewer may not see."""
     return Problem(HTTPStatus.NOT_FOUND, "There is no such thing, or you may not see it.")
+
+
+def not_found_response() -> Response[bytes]:
+    """The same as an answer."""
+    problem = not_found()
+    return Response(
+        body_of(problem),
+        status_code=problem.status_code,
+        media_type=MEDIA_TYPE,
+        headers=problem.headers,
+    )
 
 
 def unavailable(detail: str, *, retry_after: int) -> Problem:
@@ -96,6 +120,20 @@ def body_of(problem: Problem) -> bytes:
     """The document as the plugin writes it; for answers that are cached."""
     document = {"status": problem.status_code, "title": problem.title, "detail": problem.detail}
     return msgspec.json.encode(document | dict(problem.extra or {}))
+
+
+async def send_problem(send: Send, problem: Problem) -> None:
+    """Send a problem where there is no request of Litestar's."""
+    body = body_of(problem)
+    headers = {"Content-Type": MEDIA_TYPE, "Content-Length": str(len(body))}
+    headers |= problem.headers or {}
+    start: HTTPResponseStartEvent = {
+        "type": "http.response.start",
+        "status": problem.status_code,
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+    }
+    await send(start)
+    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 def plugin() -> ProblemDetailsPlugin:
@@ -116,9 +154,14 @@ def on_defect(request: Request[Any, Any, Any], error: Exception) -> Response[Any
         log.error("request.failed", error=error.message, hint=error.hint)
         problem = unavailable("The data cannot be read at present.", retry_after=5)
     else:
-        log.error("request.defect", path=request.scope["path"], exc_info=error)
+        log.error("request.defect", path=cut(request.scope["path"]), exc_info=error)
         problem = Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "This is a defect of the server.")
     return problem.to_response(request)
+
+
+def on_gone(_: Request[Any, Any, Any], error: ClientGoneError) -> Response[Any]:
+    """An answer that nobody reads."""
+    return Response(b"", status_code=error.status_code)
 
 
 def _from_http(error: HTTPException) -> ProblemDetailsException:

@@ -29,10 +29,10 @@ import msgspec
 from litestar.params import PathParameter, QueryParameter
 
 from api.generations import Generation
-from api.parameters import Bots, Days90, Days365, End, Form, Pin, Start, Tz
+from api.parameters import Bom, Bots, Days90, Days365, End, Form, Ids, Pin, Start, Tz
 from api.paths import decoded
 from api.problems import bad_parameter
-from api.schemas import Format, IdOf
+from api.schemas import Format, IdForm, IdOf
 from olap.catalog import Metric, metrics
 from olap.ids import Id, IdTypes, parse_id
 from olap.manifest import naive_utc
@@ -40,8 +40,10 @@ from olap.reader import Rows
 from olap.timezones import zone_names
 
 ONE_DAY = timedelta(days=1)
-_EARLIEST = datetime(1, 1, 2, tzinfo=UTC)
-_LATEST = datetime(9999, 12, 30, tzinfo=UTC)
+# A month and a time zone away from the first and the last instant of Python and DuckDB, so that
+# every bucket that a period cuts has its own.
+_EARLIEST = datetime(2, 1, 1, tzinfo=UTC)
+_LATEST = datetime(9998, 12, 31, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,8 @@ class Period:
         until = data_through if self.end is None else min(self.end, data_through)
         if self.start is None:
             assert self.days is not None
+            if until - _EARLIEST < self.days * ONE_DAY:
+                raise bad_parameter("end", f"is too early for a period of {self.days} days")
             return Window(until - self.days * ONE_DAY, until)
         if self.start > until:
             raise bad_parameter(
@@ -111,8 +115,9 @@ def period(
     zone = known_zone(tz)
     first = None if start is None else _instant("start", start, zone, is_end=False)
     last = None if end is None else _instant("end", end, zone, is_end=True)
-    if first is not None and last is not None and first > last:
-        raise bad_parameter("start", "is after end")
+    # A date as end is the midnight after it, which may be the start itself.
+    if first is not None and last is not None and first >= last:
+        raise bad_parameter("start", "is not before end")
     back = None if first is not None else (default if days is None else days)
     return Period(days=back, start=first, end=last, days_max=days_max)
 
@@ -157,7 +162,7 @@ def _instant(name: str, text: str, zone: ZoneInfo, *, is_end: bool) -> datetime:
     except (ValueError, OverflowError):
         raise bad_parameter(name, hint) from None
     if not _EARLIEST <= found <= _LATEST:
-        raise bad_parameter(name, "is outside the years 1 to 9999")
+        raise bad_parameter(name, "is outside the years 2 to 9998")
     return found
 
 
@@ -170,6 +175,7 @@ class Parameters:
 
     Attributes:
         HAS_BUCKETS: whether the answer depends on `tz` itself, and not only through dates.
+        form: the format; None until `resolved`.
         period: the period; None for an endpoint without one.
     """
 
@@ -178,6 +184,9 @@ class Parameters:
     tz: Tz = "UTC"
     include_bots: Bots = True
     generation: Pin = None
+    form: Form = None
+    bom: Bom = False
+    ids: Ids = IdForm.NUMBER
     period: Period | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -188,13 +197,17 @@ class Parameters:
         """
         object.__setattr__(self, "period", self._period())
 
-    def with_ids(self, ids: IdTypes) -> Self:
-        """The parameters of a request with ids in place of the texts that spell them.
+    def resolved(self, ids: IdTypes, accepts: Format) -> Self:
+        """The parameters with ids in place of the texts that spell them, and with a format.
+
+        Args:
+            ids: the types of the messenger's ids.
+            accepts: the format where no parameter gives one.
 
         Raises:
             Problem: 400, it names the parameter that spells no id of its type.
         """
-        found: dict[str, Id] = {}
+        found: dict[str, Id | Format] = {"form": self.form or accepts}
         for name, (kind, is_in_path) in self.id_parameters().items():
             text = getattr(self, name)
             if text is not None:
@@ -202,7 +215,7 @@ class Parameters:
                     found[name] = parse_id(ids.of(kind), decoded(text) if is_in_path else text)
                 except ValueError as error:
                     raise bad_parameter(name, str(error)) from None
-        return replace(self, **cast("dict[str, Any]", found)) if found else self
+        return replace(self, **cast("dict[str, Any]", found))
 
     def _period(self) -> Period | None:
         """The period; an endpoint without one only has a zone to validate."""
@@ -210,9 +223,18 @@ class Parameters:
         return None
 
     @property
-    def format(self) -> Format:
-        """The format of the answer."""
-        return Format.JSON
+    def table(self) -> str | None:
+        """The table of the answer that CSV shows, where the answer has several."""
+        return None
+
+    @property
+    def output(self) -> str:
+        """What the bytes of an answer depend on besides its content, in the cache key."""
+        if self.form is Format.CSV:
+            parts = ["csv", self.table, "bom" if self.bom else None]
+        else:
+            parts = ["json", None if self.ids is IdForm.NUMBER else f"ids={self.ids}"]
+        return "+".join(part for part in parts if part is not None)
 
     @property
     def key_parts(self) -> dict[str, Any]:
@@ -246,9 +268,10 @@ class Parameters:
         return found
 
 
-# `Query.key` contains the period, the bots and the format; no key contains a pinned generation.
+# `Query.key` contains the period, the bots and the output; no key contains a pinned generation.
 _ELSEWHERE_IN_KEY = frozenset(
-    {"days", "start", "end", "period", "tz", "include_bots", "generation", "form"}
+    {"days", "start", "end", "period", "tz", "include_bots", "generation"}
+    | {"form", "bom", "ids", "table"}
 )
 
 
@@ -295,18 +318,6 @@ class Last30Days(PeriodParameters):
     days: Days365 = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class RowsParameters(Parameters):
-    """The parameters of an endpoint whose answer is rows, and may be CSV."""
-
-    form: Form = Format.JSON
-
-    @property
-    def format(self) -> Format:
-        """The format of the answer."""
-        return self.form
-
-
 class Ask(Protocol):
     """Runs one metric on the generation of a query."""
 
@@ -327,7 +338,6 @@ class Endpoint:
         parameters: the struct of its parameters.
         answer: the type of the answer.
         compute: from a query to the answer; raises a `Problem` where there is none.
-        rows: the field of the answer that contains its rows, and their type; for CSV.
         tags: its chapters in the OpenAPI document.
     """
 
@@ -339,7 +349,6 @@ class Endpoint:
     parameters: type[Parameters]
     answer: type[msgspec.Struct]
     compute: Callable[[Ask, Any], Awaitable[msgspec.Struct]]
-    rows: tuple[str, type[msgspec.Struct]] | None
     tags: tuple[str, ...]
 
     @property
@@ -372,7 +381,7 @@ class Query:
             parts.append(given.period.key)
         parts.append(f"bots={given.include_bots:d}")
         parts += [f"{name}={quote(str(value))}" for name, value in sorted(given.key_parts.items())]
-        parts.append(given.format)
+        parts.append(given.output)
         object.__setattr__(self, "key", ":".join(parts))
 
     def bind(self, generation: Generation) -> "BoundQuery[Any]":
@@ -448,6 +457,15 @@ class BoundQuery(Generic[P]):
         if self.window is not None:
             fields |= {"since": self.window.since, "until": self.window.until}
         return fields
+
+    @property
+    def filename(self) -> str:
+        """The name of a file with the answer, in characters that every system allows."""
+        parts = [self.query.endpoint.name, self.parameters.table]
+        if self.window is not None:
+            parts += [f"{one:%Y%m%dT%H%M%SZ}" for one in (self.window.since, self.window.until)]
+        parts.append(f"generation-{self.generation.number}")
+        return f"{'_'.join(part for part in parts if part is not None)}.csv"
 
     @property
     def data_through(self) -> datetime:

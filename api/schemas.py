@@ -7,13 +7,11 @@ their endpoints in `endpoints`.
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
@@ -67,6 +65,13 @@ class Format(StrEnum):
     def media_type(self) -> str:
         """The value of `Content-Type`."""
         return "application/json" if self is Format.JSON else "text/csv; charset=utf-8"
+
+
+class IdForm(StrEnum):
+    """How JSON has ids that are whole numbers."""
+
+    NUMBER = "number"
+    TEXT = "text"
 
 
 class TypeDistribution(msgspec.Struct, kw_only=True):
@@ -202,25 +207,25 @@ def structs(kind: type[T], rows: Rows) -> list[T]:
 to_json = msgspec.json.Encoder().encode
 
 
-def to_csv(kind: type[msgspec.Struct], rows: Sequence[msgspec.Struct]) -> bytes:
-    """Rows as CSV (RFC 4180) with a header, also when there are no rows.
-
-    A spreadsheet takes a text that begins with `=`, `+`, `-` or `@` for a formula, and names and
-    titles are written by users: such a text is prefixed with an apostrophe.
-    """
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    names = [field.name for field in msgspec.structs.fields(kind)]
-    writer.writerow(names)
-    writer.writerows([_cell(getattr(row, name)) for name in names] for row in rows)
-    return text.getvalue().encode()
+def with_text_ids(answer: T) -> T:
+    """The answer itself, with its ids as texts: JavaScript rounds numbers beyond 2^53."""
+    if isinstance(answer, msgspec.Struct):
+        for name, is_id in _parts_of(type(answer)):
+            value = getattr(answer, name)
+            setattr(answer, name, str(value) if is_id else with_text_ids(value))
+    elif isinstance(answer, list):
+        for element in answer:
+            with_text_ids(element)
+    return answer
 
 
-def _cell(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return msgspec.to_builtins(value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return f"'{value}"
-    return value
+@cache
+def _parts_of(kind: type[msgspec.Struct]) -> tuple[tuple[str, bool], ...]:
+    """The fields that are or may contain ids, and whether they are ids themselves."""
+    found = []
+    for part in msgspec.structs.fields(kind):
+        marks = getattr(part.type, "__metadata__", ())
+        is_id = any(isinstance(mark, IdOf) for mark in marks)
+        if is_id or not marks:
+            found.append((part.name, is_id))
+    return tuple(found)

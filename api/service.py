@@ -1,32 +1,42 @@
 """The service: answers queries from a generation, from the caches or by computing.
 
-Three things are decided here and nowhere else: which generation answers (the current or a pinned
-one), whether it is fresh enough for a member, and that a member who pins an older generation sees
-nothing in it that the newest one would hide.
+Four things are decided here and nowhere else: which generation answers (the current or a pinned
+one), whether it is fresh enough for a member, that a member whom the messenger has deleted gets no
+answer, also not a cached one, and that a member who pins an older generation sees nothing in it
+that the newest one would hide.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
 from litestar.exceptions import TooManyRequestsException
 
 from api.auth import Principal
+from api.bounded import Bounded
 from api.cache import Cache, Entry, NotStartedError, Source
+from api.csv_form import to_csv
 from api.executor import Executor
 from api.generations import Generation, Generations
 from api.limits import Limits
 from api.problems import MEDIA_TYPE, Problem, body_of, unavailable
 from api.query import BoundQuery, Query
-from api.schemas import Format, to_csv, to_json
+from api.schemas import Format, IdForm, to_json, with_text_ids
 from olap import sqlfiles
 from olap.ids import Id
 from olap.reader import Rows
 
-_VISIBILITIES_MAX = 10_000
+_REMEMBERED_BYTES_MAX = 4_000_000  # some 5,000 viewers in two generations
+# Why a member gets no answer, by `serving/viewer.sql`.
+_FATES = {
+    "deleted": "Your account in the messenger has been deleted.",
+    "gone": "Your account is not in the messenger any more.",
+}
 
 
 class TooManyComputationsError(NotStartedError):
@@ -52,12 +62,18 @@ class AnalyticsService:
         self._limits = limits
         self._scope_max_age = scope_max_age_seconds
         self._clock = clock
-        self._visibilities: dict[tuple[Id, str], str] = {}
+        self._visibilities: Bounded[tuple[Id, str], str] = Bounded(_REMEMBERED_BYTES_MAX, _weight)
+        self._fates: Bounded[tuple[Id, str], str] = Bounded(_REMEMBERED_BYTES_MAX, _weight)
 
     def cached(self, query: Query) -> Entry | None:
         """The answer from memory, if it is known to be valid without waiting."""
         generation = self._generations.peek()
-        if generation is None or self._is_too_old(generation, query.viewer):
+        if generation is None:
+            return None
+        viewer = query.viewer
+        if viewer is not None and (
+            self._fates.get((viewer, generation.tag)) != "" or self._is_too_old(generation)
+        ):
             return None
         return self._cache.memory.get(generation.prefix + query.key)
 
@@ -98,8 +114,13 @@ class AnalyticsService:
         """The generation that answers a query."""
         current = await self._generations.current()
         pin, viewer = query.parameters.generation, query.viewer
-        if self._is_too_old(current, viewer):
-            raise unavailable("The data are too old to tell what members may see.", retry_after=60)
+        if viewer is not None:
+            if self._is_too_old(current):
+                raise unavailable(
+                    "The data are too old to tell what members may see.", retry_after=60
+                )
+            if fate := await self._fate(viewer, current):
+                raise Problem(HTTPStatus.FORBIDDEN, _FATES[fate])
         if pin is None or pin == current.number:
             return current
         pinned = await self._generations.pinned(pin)
@@ -112,10 +133,8 @@ class AnalyticsService:
             )
         return pinned
 
-    def _is_too_old(self, generation: Generation, viewer: Id | None) -> bool:
+    def _is_too_old(self, generation: Generation) -> bool:
         """Membership is authorization: an old generation does not know who has left."""
-        if viewer is None:
-            return False
         return self._clock() - generation.data_through.timestamp() > self._scope_max_age
 
     async def _sees_the_same(self, viewer: Id, one: Generation, other: Generation) -> bool:
@@ -125,16 +144,30 @@ class AnalyticsService:
     async def _visibility(self, viewer: Id, generation: Generation) -> str:
         """A digest of what a viewer sees in a generation."""
         key = (viewer, generation.tag)
-        if key not in self._visibilities:
-            if len(self._visibilities) >= _VISIBILITIES_MAX:
-                self._visibilities.clear()
+        visibility = self._visibilities.get(key)
+        if visibility is None:
             statement = sqlfiles.text("serving/visibility")
             rows = await self._executor.run(generation, "visibility", statement, {"viewer": viewer})
-            self._visibilities[key] = str(rows[0]["visibility"])
-        return self._visibilities[key]
+            visibility = str(rows[0]["visibility"])
+            self._visibilities.put(key, visibility)
+        return visibility
+
+    async def _fate(self, viewer: Id, generation: Generation) -> str:
+        """Why a viewer sees nothing in a generation; empty if they see what is theirs.
+
+        So it is of a user who is not in the generation at all: they may be new.
+        """
+        key = (viewer, generation.tag)
+        fate = self._fates.get(key)
+        if fate is None:
+            statement = sqlfiles.text("serving/viewer")
+            rows = await self._executor.run(generation, "viewer", statement, {"viewer": viewer})
+            fate = (rows[0]["fate"] or "") if rows else ""
+            self._fates.put(key, fate)
+        return fate
 
     async def _compute(self, bound: BoundQuery[Any]) -> Entry:
-        endpoint, form = bound.query.endpoint, bound.query.parameters.format
+        endpoint = bound.query.endpoint
 
         async def ask(metric: str, /, **parameters: Any) -> Rows:
             return await self._executor.ask(bound.generation, metric, parameters)
@@ -146,13 +179,24 @@ class AnalyticsService:
             if problem.status_code != HTTPStatus.NOT_FOUND:
                 raise
             return Entry.of(bound.key, 404, MEDIA_TYPE, body_of(problem))
-        if form is Format.CSV:
-            assert endpoint.rows is not None
-            field, kind = endpoint.rows
-            body = to_csv(kind, getattr(answer, field))
-        else:
-            body = to_json(answer)
-        return Entry.of(bound.key, 200, form.media_type, body)
+        # In a thread, because it compresses.
+        return await asyncio.to_thread(_entry_of, bound, answer)
+
+
+def _entry_of(bound: BoundQuery[Any], answer: msgspec.Struct) -> Entry:
+    """An answer as bytes, in the format that the query asks for."""
+    given = bound.query.parameters
+    if given.form is Format.CSV:
+        body = to_csv(answer, table=given.table, bom=given.bom)
+        return Entry.of(bound.key, 200, Format.CSV.media_type, body, bound.filename)
+    if given.ids is IdForm.TEXT:
+        answer = with_text_ids(answer)
+    return Entry.of(bound.key, 200, Format.JSON.media_type, to_json(answer))
+
+
+def _weight(key: tuple[Id, str], value: str) -> int:
+    viewer, tag = key
+    return (len(viewer) if isinstance(viewer, str) else 0) + len(tag) + len(value)
 
 
 def _require_tables(bound: BoundQuery[Any]) -> None:

@@ -1,9 +1,8 @@
 """Request logging and Prometheus metrics.
 
-`Telemetry` is outside of everything else, so that it also counts and logs what Litestar answers by
-itself (404, 405, CORS). Litestar's Prometheus middleware sees only requests that have a route and
-takes 60 µs for each, twice as long as a whole cached answer; so requests are counted here, and
-Litestar's controller only renders the metrics.
+Litestar's Prometheus middleware sees only requests that have a route and takes 60 µs for each,
+twice as long as a whole cached answer; so requests are counted here, and Litestar's controller only
+renders the metrics.
 
 With several workers set `PROMETHEUS_MULTIPROC_DIR` to an empty directory: each worker keeps its
 metrics there, and `/metrics` of any worker adds them up.
@@ -12,20 +11,14 @@ metrics there, and `/metrics` of any worker adds them up.
 from __future__ import annotations
 
 import logging
-import re
-import time
-from secrets import token_hex
 from typing import Any
 
-import structlog
-from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import Scope
 from prometheus_client import Counter, Gauge, Histogram
 
 from api.cache import SOURCE, Source
-from olap.log import get_logger
+from olap.log import cut, get_logger
 
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _METHODS = frozenset({"GET", "POST", "OPTIONS", "HEAD", "PUT", "PATCH", "DELETE"})
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -105,45 +98,19 @@ def forward_logging(level: str) -> None:
     logging.basicConfig(handlers=[_ForwardHandler()], level=level.upper(), force=True)
 
 
-class Telemetry:
-    """Wraps the whole application."""
+class RequestRecord:
+    """Counts and logs requests."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self) -> None:
         # Bound once: binding a logger takes longer than writing a line.
         self._log = get_logger(__name__).bind()
         self._durations: dict[tuple[str, str, int], Any] = {}
         self._sources = {source: ANSWERS.labels(source.value) for source in Source}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, then count and log it."""
-        if scope["type"] != ScopeType.HTTP:
-            await self._app(scope, receive, send)
-            return
-        begun = time.perf_counter()
-        request_id = _request_id(scope)
-        structlog.contextvars.bind_contextvars(request_id=request_id)
-        status = 500
-
-        async def send_with_id(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [
-                    *message["headers"],
-                    (b"x-request-id", request_id.encode()),
-                ]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, send_with_id)
-        finally:
-            self._record(scope, status, time.perf_counter() - begun)
-
-    def _record(self, scope: Scope, status: int, seconds: float) -> None:
-        method = scope.get("method", "")
-        route = scope.get("path_template") or "none"
-        key = (method if method in _METHODS else "other", route, status)
+    def __call__(self, scope: Scope, method: str, status: int, seconds: float) -> None:
+        """Record a request that has been answered."""
+        method = method if method in _METHODS else "other"
+        key = method, scope.get("path_template") or "none", status
         duration = self._durations.get(key)
         if duration is None:
             duration = self._durations[key] = REQUESTS.labels(*key)
@@ -155,18 +122,10 @@ class Telemetry:
         self._log.info(
             "request",
             method=method,
-            path=scope["path"],
-            query=scope["query_string"].decode("latin-1"),
+            path=cut(scope["path"]),
+            query=cut(scope["query_string"].decode("latin-1")),
             status=status,
             ms=round(seconds * 1000, 2),
             cache=source,
             role=None if principal is None else principal.role.value,
         )
-
-
-def _request_id(scope: Scope) -> str:
-    """The client's id of the request if it is well-formed, else a new one."""
-    for name, value in scope["headers"]:
-        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
-            return value.decode("ascii")
-    return token_hex(16)

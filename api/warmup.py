@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 
-from api.endpoints import DashboardParameters, dashboard
+from api.endpoints.dashboard import DashboardParameters, dashboard
 from api.fast_path import FastPath
 from api.generations import Generation
 from api.problems import Problem

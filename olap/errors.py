@@ -160,6 +160,10 @@ class GenerationUnreadableError(AnalyticsError):
     """A published file cannot be opened or read."""
 
 
+class GenerationDamagedError(GenerationUnreadableError):
+    """Bytes of a published file are not those that were written: it must not serve any more."""
+
+
 class StatementInterruptedError(AnalyticsError):
     """A query was interrupted before it had a result."""
 

@@ -80,6 +80,11 @@ def configure(
     )
 
 
+def cut(text: str, length_max: int = 500) -> str:
+    """A text from outside, no longer than a line of the log needs."""
+    return text if len(text) <= length_max else f"{text[:length_max]}… ({len(text)} characters)"
+
+
 def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
     """A logger that adds the module's name to its lines."""
     logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(module=name)

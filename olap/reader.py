@@ -20,7 +20,11 @@ from typing import Any
 import duckdb
 
 from olap import sqlfiles
-from olap.errors import GenerationUnreadableError, StatementInterruptedError
+from olap.errors import (
+    GenerationDamagedError,
+    GenerationUnreadableError,
+    StatementInterruptedError,
+)
 from olap.paths import literal
 
 Rows = list[dict[str, Any]]
@@ -132,6 +136,13 @@ class Reader:
             del self._uses[name]
 
 
+def _is_damage(error: duckdb.Error) -> bool:
+    """Whether DuckDB found bytes that do not match their checksum, or too few of them."""
+    # A wrong checksum has a type in DuckDB and none in Python, where it is a bare `Error`.
+    text = str(error)
+    return text.startswith("Corrupt database file") or "Could not read enough bytes" in text
+
+
 class Statement:
     """A statement that runs once and can be interrupted from another thread."""
 
@@ -150,6 +161,7 @@ class Statement:
 
         Raises:
             StatementInterruptedError: `interrupt` was called.
+            GenerationDamagedError: a part of the file is not what was written.
             GenerationUnreadableError: the file can no longer be read.
         """
         with self._reader.cursor(self._generation) as cursor:
@@ -164,7 +176,14 @@ class Statement:
                 raise StatementInterruptedError(
                     "the query took too long and was interrupted", hint="Ask for a shorter period."
                 ) from None
-            except (duckdb.IOException, duckdb.FatalException) as error:
+            except duckdb.Error as error:
+                if _is_damage(error):
+                    raise GenerationDamagedError(
+                        f"the file of the generation is damaged: {' '.join(str(error).split())}",
+                        hint="Run `python -m etl publish` to make a new one.",
+                    ) from error
+                if not isinstance(error, duckdb.IOException | duckdb.FatalException):
+                    raise
                 raise GenerationUnreadableError(
                     f"the generation {self._generation} cannot be read: {error}",
                     hint="Run `python -m etl publish` to make a new one.",

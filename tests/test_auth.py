@@ -9,10 +9,12 @@ import hmac
 import json
 import time
 from datetime import UTC, datetime, timedelta
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from litestar import Litestar, Request, get
@@ -23,15 +25,14 @@ from api import auth
 from api.auth import (
     PUBLIC,
     AuthenticationMiddleware,
-    Key,
-    Keys,
     Principal,
     Role,
     Verifier,
     authorization_of,
     make_token,
-    only_for,
 )
+from api.guards import only_for
+from api.keys import Key, Keys
 from olap.errors import SettingsError
 from olap.ids import IdType
 from olap.settings import Hidden, Settings
@@ -111,18 +112,31 @@ def test_a_rotated_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.principal(new.bearer())
 
 
-def test_a_broken_key_set_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A set that is half written or missing leaves the keys unchanged; the next valid one is
-    used."""
+@pytest.mark.parametrize("content", ['{"keys": [', "", '{"keys": []}', None])
+def test_a_key_set_that_cannot_be_used_revokes_its_keys(
+    content: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A set that is half written, empty or removed verifies nothing, also no token that was
+    verified before, and the log says so; the next valid set is used, and other keys are not
+    concerned."""
     monkeypatch.setattr(auth, "_KEY_CHECK_SECONDS", 0)
     old, new, file = Signer.new("EdDSA", "1"), Signer.new("EdDSA", "2"), tmp_path / "jwks"
     write_jwks(file, old)
-    found = verifier(jwt_jwks_file=file)
-    for damage in (lambda: file.write_text('{"keys": ['), file.unlink):
-        damage()
-        assert found.principal(old.bearer())
+    found, cached = verifier(jwt_jwks_file=file, jwt_secret=Hidden(SECRET)), old.bearer()
+    assert found.principal(cached)
+    with structlog.testing.capture_logs() as lines:
+        if content is None:
+            file.unlink()
+        else:
+            file.write_text(content)
+        for _ in range(2):
+            assert "No key here" in refusal(found, cached)
+    assert [(line["event"], line["log_level"]) for line in lines] == [("keys.revoked", "error")]
+    assert str(file) in lines[0]["reason"]
+    assert found.principal(HS256.bearer())
     write_jwks(file, new)
     assert found.principal(new.bearer())
+    assert "No key here" in refusal(found, cached)
 
 
 def test_tokens_without_a_kid_are_tried_with_every_key(tmp_path: Path) -> None:
@@ -136,7 +150,7 @@ def test_tokens_without_a_kid_are_tried_with_every_key(tmp_path: Path) -> None:
         refusal(found, Signer.new("ES256").bearer()) == "The signature does not match any key here."
     )
     for signer in signers:
-        assert refusal(found, signer.bearer(exp=1)) == "The token has expired."
+        assert refusal(found, signer.bearer(exp=1)) == "The token has expired (`exp`)."
 
 
 def _part(content: object) -> str:
@@ -180,9 +194,9 @@ def test_a_public_key_is_not_a_secret() -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"exp": 1}, "The token has expired."),
-        ({"nbf": 2**33}, "The token is not valid yet (`nbf` or `iat` is in the future)."),
-        ({"iat": 2**33}, "The token is not valid yet (`nbf` or `iat` is in the future)."),
+        ({"exp": 1}, "The token has expired (`exp`)."),
+        ({"nbf": 2**33}, "The token is not valid yet: `nbf` is more than 30 s in the future."),
+        ({"iat": 2**33}, "The token is not valid yet: `iat` is more than 30 s in the future."),
         ({"exp": None}, "The token lacks `exp`."),
         ({"iat": None}, "The token lacks `iat`."),
         ({"sub": None}, "The token lacks `sub`."),
@@ -196,17 +210,37 @@ def test_a_public_key_is_not_a_secret() -> None:
         ({"role": None, "extras": {"role": "admin"}}, "The token's `role` is none of"),
         ({"sub": "alice"}, "The token's `sub` is not the id of a user: it must be a whole number"),
         ({"sub": "07"}, "The token's `sub` is not the id of a user: it must be a whole number"),
-        ({"exp": "soon"}, "The token's claims cannot be used."),
-        ({"exp": 1e300}, "The token's claims cannot be used."),
+        ({"sub": "7" * 256}, "The token's `sub` is longer than 255 characters."),
+        ({"jti": 7}, "The token's `jti` is not a string."),
+        ({"exp": "soon"}, "The token's `exp` is not a time in seconds since 1970."),
+        ({"exp": str(2**33)}, "The token's `exp` is not a time in seconds since 1970."),
+        ({"exp": 1e300}, "The token's `exp` is not a time in seconds since 1970."),
+        ({"exp": inf}, "The token's `exp` is not a time in seconds since 1970."),
+        ({"exp": 1000 * 2**33}, "The token's `exp` is not a time in seconds since 1970."),
+        ({"iat": "now"}, "The token's `iat` is not a time in seconds since 1970."),
+        ({"nbf": []}, "The token's `nbf` is not a time in seconds since 1970."),
     ],
 )
 def test_an_invalid_claim(changes: dict[str, Any], reason: str) -> None:
-    """A claim that is missing, expired, not yet valid or for others returns 401 with that
-    reason."""
+    """A claim that is missing, expired, not yet valid, for others or no time returns 401, which
+    names the claim."""
     found = by_secret(jwt_audience="analytics", jwt_issuer="login")
     fitting = {"aud": ["analytics", "else"], "iss": "login"}
     assert found.principal(HS256.bearer(**fitting))
     assert refusal(found, HS256.bearer(**(fitting | changes))).startswith(reason)
+
+
+@pytest.mark.parametrize("claim", ["iat", "nbf"])
+def test_the_clock_of_the_issuer_may_be_ahead(claim: str) -> None:
+    """`iat` and `nbf` may be 30 seconds in the future, as between two machines, and no more."""
+    now = int(time.time())
+    assert by_secret().principal(HS256.bearer(**{claim: now + 25}))
+    assert f"`{claim}`" in refusal(by_secret(), HS256.bearer(**{claim: now + 90}))
+
+
+def test_exp_has_no_leeway() -> None:
+    """A token is refused from its `exp` on."""
+    assert "`exp`" in refusal(by_secret(), HS256.bearer(exp=int(time.time()) - 1))
 
 
 @pytest.mark.parametrize(
@@ -270,19 +304,23 @@ def test_a_cached_token_expires() -> None:
     found = Verifier(
         Keys((Key("HS256", SECRET.encode()),)), user_ids=IdType.INTEGER, clock=lambda: now
     )
-    cached = found._verified[token] = Principal("7", Role.MEMBER, 100.0, 7)
+    cached = Principal("7", Role.MEMBER, 100.0, 7)
+    found._verified.put(token, cached)
     assert found.principal(token) is cached
     now = 100.0
-    assert refusal(found, token) == "The token has expired."
+    assert refusal(found, token) == "The token has expired (`exp`)."
 
 
-def test_the_cache_of_tokens_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many tokens are verified, the cache keeps no more than its bound."""
-    monkeypatch.setattr(auth, "_CACHED_TOKENS_MAX", 10)
+def test_the_cache_of_tokens_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many tokens are verified, and however long they are, the cache keeps no more bytes
+    than its bound."""
+    monkeypatch.setattr(auth, "_CACHED_BYTES_MAX", 40_000)
     found = by_secret()
     for number in range(100):
-        assert found.principal(HS256.bearer(sub=str(number))).subject == str(number)
-        assert len(found._verified) <= 10
+        token = HS256.bearer(sub=str(number), note="x" * 40 * number)
+        assert found.principal(token).subject == str(number)
+        assert 0 < sum(len(kept) for kept in found._verified._entries) <= 40_000
+        assert len(found._verified) <= 80
 
 
 @pytest.mark.parametrize(

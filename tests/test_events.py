@@ -244,6 +244,17 @@ def test_the_feed(client: TestClient[Any], monkeypatch: pytest.MonkeyPatch) -> N
     assert recent(client, limit=0).status_code == recent(client, limit=10_001).status_code == 400
 
 
+def test_the_feed_with_ids_as_texts(client: TestClient[Any]) -> None:
+    """With `ids=text` an id beyond 2^53 is a text, digit by digit; other numbers stay numbers."""
+    big = 2**53 + 1
+    event = SENT | {"user_id": big, "metadata": {"user_id": big, "share": 1.50, "none": None}}
+    assert post(client, event).status_code == 202
+    (own,) = until_recent(client, 1)
+    (found,) = recent(client, ids="text").json()["events"]
+    assert found == own | {"user_id": "9007199254740993"} and own["user_id"] == big
+    assert recent(client, ids="numbers").status_code == 400
+
+
 def test_without_redis(settings: Settings) -> None:
     """Without the cache's Redis events are accepted, and the feed is not available."""
     settings = replace(settings, redis_url=Secret(NO_REDIS))

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Iterator
 from itertools import count
+from typing import Any
 
 import pytest
 import structlog
@@ -183,7 +184,7 @@ def test_the_middleware_adds_headers() -> None:
     `Retry-After`."""
     verifier = Verifier.from_settings(Settings(jwt_secret=Hidden(SECRET)))
     limits = Limits(3, 60, clock=lambda: NOON + 15)
-    middleware = [AuthenticationMiddleware(verifier), LimitMiddleware(limits)]
+    middleware: list[Any] = [AuthenticationMiddleware(verifier), LimitMiddleware(limits)]
     headers = {"Authorization": Signer.new("HS256").bearer()}
     with TestClient(Litestar([hello], middleware=middleware)) as client:
         answers = [client.get("/", headers=headers) for _ in range(4)]

@@ -19,6 +19,7 @@ from msgspec import Meta
 from olap.ids import STRING_LENGTH_MAX, Id, IdType, IdTypes, parse_id
 
 METADATA_BYTES_MAX = 8192
+_NESTING_MAX = 100
 EVENTS_MAX = 1000
 
 
@@ -101,6 +102,7 @@ class Row:
 
 
 _encode = msgspec.json.Encoder().encode
+_TOO_DEEP = f"is nested more than {_NESTING_MAX} levels deep"
 
 
 @cache
@@ -180,7 +182,7 @@ def rows_of(
     rows = []
     for number, event in enumerate(events):
         where = f"[{number}].metadata" if len(events) > 1 else "metadata"
-        identity = str(event.id or new_id())
+        identity = str(new_id() if event.id is None else event.id)
         content = {
             "id": identity,
             "event_type": event.event_type,
@@ -193,25 +195,44 @@ def rows_of(
     return rows
 
 
+def with_text_ids_of_event(content: bytes) -> bytes:
+    """An event as JSON with its ids as texts, and everything else as it is."""
+    event = msgspec.json.decode(content, type=dict[str, msgspec.Raw])
+    for name in _ID_KINDS.keys() & event.keys():
+        value = bytes(event[name])
+        if value[:1] in b"-0123456789":
+            event[name] = msgspec.Raw(b'"%b"' % value)
+    return _encode(event)
+
+
 def _metadata(metadata: dict[str, Any], where: str) -> bytes:
-    encoded = _encode(metadata)
+    try:
+        encoded = _encode(metadata)
+    except RecursionError:
+        raise UnusableError(where, _TOO_DEEP) from None
     if len(encoded) > METADATA_BYTES_MAX:
         raise UnusableError(where, f"is longer than {METADATA_BYTES_MAX} bytes: {len(encoded)}")
-    # These six characters may also be an escaped backslash followed by the text "u0000".
-    if b"\\u0000" in encoded and _has_nul(metadata):
-        raise UnusableError(where, "contains the character NUL, which PostgreSQL cannot store")
+    # Most metadata have neither: a few brackets, and no such characters.
+    may_be_deep = encoded.count(b"{") + encoded.count(b"[") > _NESTING_MAX
+    if (may_be_deep or b"\\u0000" in encoded) and (fault := _fault(metadata)) is not None:
+        raise UnusableError(where, fault)
     return encoded
 
 
-def _has_nul(value: Any) -> bool:
-    match value:
-        case str():
-            return "\0" in value
-        case dict():
-            return any(_has_nul(part) for item in value.items() for part in item)
-        case list():
-            return any(_has_nul(part) for part in value)
-    return False
+def _fault(metadata: dict[str, Any]) -> str | None:
+    """Why these metadata cannot be stored, at any depth: without recursion, which has a limit."""
+    waiting: list[tuple[Any, int]] = [(metadata, 1)]
+    while waiting:
+        value, depth = waiting.pop()
+        if isinstance(value, str):
+            if "\0" in value:
+                return "contains the character NUL, which PostgreSQL cannot store"
+        elif isinstance(value, dict | list):
+            if depth > _NESTING_MAX:
+                return _TOO_DEEP
+            parts = value if isinstance(value, list) else (*value.keys(), *value.values())
+            waiting += [(part, depth + 1) for part in parts]
+    return None
 
 
 def _name_of(path: str) -> str:

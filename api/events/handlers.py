@@ -15,20 +15,29 @@ from litestar.openapi.spec import (
     OpenAPIMediaType,
     OpenAPIType,
     Operation,
+    Reference,
     RequestBody,
     Schema,
 )
 from litestar.params import QueryParameter
 from litestar.status_codes import HTTP_202_ACCEPTED
 
-from api.auth import Principal, Role, only_for
-from api.events.event import EVENTS_MAX, METADATA_BYTES_MAX, EventType, UnusableError
+from api.auth import Principal, Role
+from api.events.event import (
+    EVENTS_MAX,
+    METADATA_BYTES_MAX,
+    EventType,
+    UnusableError,
+    with_text_ids_of_event,
+)
 from api.events.feed import LENGTH
 from api.events.service import Events
 from api.events.writer import RefusedError, UnavailableError
+from api.guards import only_for
 from api.openapi import id_in_body, problems_of
+from api.parameters import Ids
 from api.problems import Problem, bad_parameter, unavailable
-from api.schemas import EventId
+from api.schemas import EventId, IdForm
 from olap.ids import IdType, IdTypes
 
 _BODY_BYTES_MAX = EVENTS_MAX * (METADATA_BYTES_MAX + 1024)
@@ -55,7 +64,7 @@ def event_schema(ids: IdTypes) -> Schema:
             "user_id": id_in_body(ids.user, "The user."),
             "conversation_id": id_in_body(ids.conversation, "The conversation."),
             "metadata": Schema(
-                description=f"Details, at most {METADATA_BYTES_MAX} bytes of JSON.",
+                description=f"Details, at most {METADATA_BYTES_MAX} bytes of JSON without NUL.",
                 type=OpenAPIType.OBJECT,
             ),
         },
@@ -64,12 +73,12 @@ def event_schema(ids: IdTypes) -> Schema:
     )
 
 
-def _operation_of(ids: IdTypes) -> type[Operation]:
+def _operation_of() -> type[Operation]:
     """Describes the body, which `api.events.event` decodes instead of Litestar.
 
     Litestar would decode it twice, and return 500 for one that is nested too deeply.
     """
-    event = event_schema(ids)
+    event = Reference("#/components/schemas/Event")
     several = Schema(type=OpenAPIType.ARRAY, items=event, min_items=1, max_items=EVENTS_MAX)
     content = {"application/json": OpenAPIMediaType(schema=Schema(one_of=[event, several]))}
 
@@ -100,8 +109,8 @@ class RecentEvents(msgspec.Struct):
     available: bool
 
 
-_POSTS = only_for(Role.ADMIN, Role.SERVICE)
-_SEES_RECENT = only_for(Role.ADMIN)
+_POSTS = only_for(Role.ADMIN, Role.SERVICE, parameters=frozenset({"ids"}))
+_SEES_RECENT = only_for(Role.ADMIN, parameters=frozenset({"limit", "ids"}))
 _SECURITY: list[dict[str, list[str]]] = [{"bearer": []}]
 _PROBLEMS = {
     400: "A part of the body or a parameter cannot be used; `parameter` names it.",
@@ -110,12 +119,14 @@ _PROBLEMS = {
 
 
 async def post_events(
-    request: Request[Principal, None, Any], events: NamedDependency[Events]
+    request: Request[Principal, None, Any],
+    events: NamedDependency[Events],
+    ids: Ids = IdForm.NUMBER,
 ) -> Accepted:
     """Store the events of the body."""
     body = await request.body()
     try:
-        ids = await events.receive(body, datetime.now(UTC))
+        stored = await events.receive(body, datetime.now(UTC))
     except UnusableError as error:
         raise bad_parameter(error.where, error.fault) from None
     except RefusedError:
@@ -123,7 +134,7 @@ async def post_events(
     except UnavailableError as error:
         fault = f"{error} Send them again with the same ids."
         raise unavailable(fault, retry_after=_RETRY_SECONDS) from None
-    return Accepted(len(ids), ids)
+    return Accepted(len(stored), [str(one) for one in stored] if ids is IdForm.TEXT else stored)
 
 
 def _posting(ids: IdTypes) -> HTTPRouteHandler:
@@ -132,7 +143,7 @@ def _posting(ids: IdTypes) -> HTTPRouteHandler:
         status_code=HTTP_202_ACCEPTED,
         guards=[_POSTS],
         request_max_body_size=_BODY_BYTES_MAX,
-        operation_class=_operation_of(ids),
+        operation_class=_operation_of(),
         summary="Track one event, or up to 1,000",
         description="Returns when the events are on a disk. An event that is sent again with its "
         "`id` is stored once. For the roles `service` and `admin`.",
@@ -157,9 +168,12 @@ async def recent_events(
     limit: Annotated[
         int, QueryParameter(ge=1, le=LENGTH, description="Maximum number of events.")
     ] = 100,
+    ids: Ids = IdForm.NUMBER,
 ) -> Response[RecentEvents]:
     """Show the most recent events."""
     newest = await events.newest(limit)
+    if newest and ids is IdForm.TEXT:
+        newest = [with_text_ids_of_event(event) for event in newest]
     # The events are encoded already.
     content = b'{"events":[%b],"available":%b}' % (
         b",".join(newest or ()),

@@ -1,5 +1,7 @@
 """The page that shows the OpenAPI document, without internet access and readable without scripts.
 
+Style and script are files, because the policy of the API (`api.headers`) allows none in a page.
+
 It replaces Litestar's own render plugins, because the maintained packages that carry the scripts of
 Swagger UI, Scalar or Redoc each depend on another web framework.
 """
@@ -13,12 +15,13 @@ from string import Template
 from typing import Any
 
 from litestar import Request, Response, get
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 
 from api.auth import PUBLIC
 
 _HERE = Path(__file__).parent
-_DAY_SECONDS = 86_400
+_HOUR_SECONDS = 3_600
 
 
 class DocsPlugin(OpenAPIRenderPlugin):
@@ -47,14 +50,25 @@ class DocsPlugin(OpenAPIRenderPlugin):
         )
 
 
-@get("/favicon.svg", opt={PUBLIC: True}, include_in_schema=False)
-async def favicon() -> Response[bytes]:
-    """The icon."""
-    return Response(
-        (_HERE / "favicon.svg").read_bytes(),
-        media_type="image/svg+xml",
-        headers={"Cache-Control": f"public, max-age={_DAY_SECONDS}"},
-    )
+def _file(path: str, name: str, media_type: str) -> HTTPRouteHandler:
+    """A handler that serves a file of this folder."""
+
+    @get(path, opt={PUBLIC: True}, include_in_schema=False, sync_to_thread=False)
+    def serve() -> Response[bytes]:
+        return Response(
+            (_HERE / name).read_bytes(),
+            media_type=media_type,
+            headers={"Cache-Control": f"public, max-age={_HOUR_SECONDS}"},
+        )
+
+    return serve
+
+
+FILES = [
+    _file("/favicon.svg", "favicon.svg", "image/svg+xml"),
+    _file("/docs/docs.css", "docs.css", "text/css"),
+    _file("/docs/docs.js", "docs.js", "text/javascript"),
+]
 
 
 @cache

@@ -1,8 +1,9 @@
 -- Scope: which conversations and people an answer is about, and who may see them.
 -- for_conversation and for_user narrow an answer; null = all. visible_to is the user who asks, the
--- viewer; null = everything may be seen. Each combination has its own branch of a UNION ALL, and DuckDB
--- removes the other branches when it plans a query: an argument that is null costs nothing. Where rows
--- names a CTE, declare the CTE `as not materialized`: DuckDB then filters in the tables, branch by branch.
+-- viewer; null = everything may be seen. A viewer whom the messenger has deleted sees nothing. Each
+-- combination has its own branch of a UNION ALL, and DuckDB removes the other branches when it plans a
+-- query: an argument that is null costs nothing. Where rows names a CTE, declare the CTE `as not
+-- materialized`: DuckDB then filters in the tables, branch by branch.
 
 -- whether somebody with this membership is present at an instant; what happens at the instant is not seen
 create or replace macro core.is_present(joined, gone, instant) as (
@@ -25,15 +26,21 @@ create or replace macro core.key_of_user(for_user) as (
     )
 );
 
+-- viewer: the user who asks, unless the messenger has deleted them or does not have them.
+-- grain: one row; none for a user who sees nothing, and where visible_to is null
+create or replace macro core.viewer(visible_to) as table
+    select users.user_key
+    from core.dim_users as users
+    where users.user_id = visible_to and users.in_source and users.deleted_at is null;
+
 -- conversations_of: the conversations in which a viewer is present now.
 -- grain: one row per conversation
 create or replace macro core.conversations_of(visible_to) as table
     select participants.conversation_key
     from core.dim_participants as participants
-    inner join core.dim_users as users on participants.user_key = users.user_key
+    inner join core.viewer(visible_to) as viewer on participants.user_key = viewer.user_key
     where
-        users.user_id = visible_to
-        and core.is_present(
+        core.is_present(
             joined := participants.joined_at, gone := participants.left_at, instant := core.data_through()
         );
 
@@ -65,9 +72,9 @@ create or replace macro core.people_present(for_conversation, visible_to) as tab
             joined := participants.joined_at, gone := participants.left_at, instant := core.data_through()
         )
     union all
-    select users.user_key
-    from core.dim_users as users
-    where for_conversation is null and users.user_id = visible_to;
+    select viewer.user_key
+    from core.viewer(visible_to) as viewer
+    where for_conversation is null;
 
 -- people_in_scope: the users a viewer may see: the viewer, and those present now in one of their conversations.
 -- grain: one row per user
@@ -143,10 +150,8 @@ create or replace macro core.events_in_scope(rows, visible_to, include_bots) as 
         union all
         select theirs.*
         from query_table(rows) as theirs
-        where
-            visible_to is not null
-            and theirs.conversation_key is null
-            and theirs.user_key = core.key_of_user(visible_to)
+        semi join core.viewer(visible_to) as viewer on theirs.user_key = viewer.user_key
+        where visible_to is not null and theirs.conversation_key is null
     ) as found
     anti join core.bots_left_out(include_bots) as bots on found.user_key = bots.user_key;
 

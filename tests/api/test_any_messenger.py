@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -25,9 +26,10 @@ from litestar.testing import TestClient
 
 from api.app import PREFIX, create_app
 from api.auth import Role, make_token
-from api.endpoints import MessagesParameters, messages
+from api.endpoints.messages import MessagesParameters, messages
 from api.paths import decoded, path_of
 from api.query import Query
+from api.schemas import Format
 from etl.sandbox.postgres import create_database, drop_database
 from olap import sqlfiles
 from olap.errors import SettingsError
@@ -222,7 +224,9 @@ def test_no_id_looks_like_another_part_of_a_key() -> None:
     """The cache key is another one for each viewer and each filter, whatever is in their ids."""
     texts = (*TEXTS.people, "c:user_id_filter=u", "c", "u", "c:bots=1:conversation_id=u")
     parameters = [
-        MessagesParameters(conversation_id=conversation, user_id_filter=user).with_ids(TEXTS.ids)
+        MessagesParameters(conversation_id=conversation, user_id_filter=user).resolved(
+            TEXTS.ids, Format.JSON
+        )
         for conversation in (None, *texts)
         for user in (None, *texts)
     ]
@@ -291,20 +295,37 @@ def test_the_document_has_the_types_of_ids(
 ) -> None:
     """The OpenAPI document describes ids in paths, queries, answers and bodies by the mapping."""
     document = sites(messenger).document
-    kinds = {
-        TEXTS.ids: ({"minLength": 1, "maxLength": 255}, {"minLength": 1, "maxLength": 255},
-                    {"type": "string"}, {"type": "string"}),
-        NUMBERS.ids: ({"format": "uuid"}, {"pattern": "^(0|-?[1-9][0-9]{0,17})$"},
-                      {"type": "string", "format": "uuid"}, {"type": "integer"}),
-    }  # fmt: skip
-    user_text, room_text, user, room = kinds[messenger.ids]
+    text: dict[str, Any] = {"type": "string"}
+    number: dict[str, Any] = {
+        "type": "integer",
+        "format": "int64",
+        "minimum": -(2**63),
+        "maximum": 2**63 - 1,
+    }
+    on_demand = {"anyOf": [number, text | {"description": "with `ids=text`"}]}
+    lengths = {"minLength": 1, "maxLength": 255}
+    uuid = {"format": "uuid"}
+    user_text, room_text, user, room, user_sent, room_sent = {
+        TEXTS.ids: (lengths, lengths, text, text, text, text),
+        NUMBERS.ids: (uuid, text, text | uuid, on_demand, text | uuid, number),
+    }[messenger.ids]
     paths = document["paths"]
 
     def parameter(path: str, name: str) -> dict[str, Any]:
         (found,) = (p for p in paths[PREFIX + path]["get"]["parameters"] if p["name"] == name)
         schema: dict[str, Any] = found["schema"]
-        return {key: schema[key] for key in schema.keys() - {"type", "oneOf", "description"}}
+        assert schema["type"] == "string"
+        return {key: schema[key] for key in schema.keys() - {"type", "description"}}
 
+    def spells(pattern: str) -> set[int]:
+        edges = (0, -1, 9, -(2**63), 2**63 - 1, 10**18, 2**63, -(2**63) - 1, 10**19)
+        assert not any(re.search(pattern, text) for text in ("", "-0", "007", "+7", "7.0", "7\n8"))
+        return {one for one in edges if re.search(pattern, str(one))}
+
+    if messenger is NUMBERS:
+        room_text = parameter("/messages", "conversation_id")
+        (pattern,) = room_text.values()
+        assert spells(pattern) == {0, -1, 9, -(2**63), 2**63 - 1, 10**18}
     assert parameter("/user/{user_id}", "user_id") == user_text
     assert parameter("/messages", "user_id_filter") == user_text
     assert parameter("/messages", "conversation_id") == room_text
@@ -314,17 +335,35 @@ def test_the_document_has_the_types_of_ids(
     assert schemas["UserActivity"]["properties"]["user_id"] == user
     assert schemas["Conversation"]["properties"]["conversation_id"] == room
     body = paths[f"{PREFIX}/events"]["post"]["requestBody"]["content"]["application/json"]
-    event = body["schema"]["oneOf"][0]["properties"]
+    reference = {"$ref": "#/components/schemas/Event"}
+    assert body["schema"]["oneOf"][0] == body["schema"]["oneOf"][1]["items"] == reference
+    event = schemas["Event"]["properties"]
     required = ["event_type", "id"] if messenger is NUMBERS else ["event_type"]
-    assert body["schema"]["oneOf"][0]["required"] == required
-    assert event["user_id"]["oneOf"][0].items() >= user.items()
-    assert event["conversation_id"]["oneOf"][0].items() >= room.items()
+    assert schemas["Event"]["required"] == required
+    assert event["user_id"]["oneOf"][0].items() >= user_sent.items()
+    assert event["conversation_id"]["oneOf"][0].items() >= room_sent.items()
 
 
-def post(site: Site, events: object) -> httpx.Response:
+@both
+def test_ids_are_texts_on_demand(sites: Callable[[Messenger], Site], messenger: Messenger) -> None:
+    """`ids=text` gives whole numbers as texts, digit by digit, and changes nothing where ids are
+    uuids or texts; a path still takes the id as it is."""
+    admin = sites(messenger).api.admin()
+    for room in messenger.rooms:
+        for path in (f"/conversation/{encoded(room)}", "/top-conversations"):
+            own, texts = admin.get(path), admin.get(path, ids="text")
+            assert own.status_code == texts.status_code == 200
+            quoted = re.sub(r'("conversation_id":)(-?[0-9]+)', r'\1"\2"', own.text)
+            assert texts.text == quoted
+            assert (texts.text != own.text) is (messenger is NUMBERS)
+            assert admin.get(path, ids="number").headers["x-cache"] == "hit"
+            assert admin.get(path, ids="number").text == own.text
+
+
+def post(site: Site, events: object, **query: str) -> httpx.Response:
     """Post events."""
     headers = {"Authorization": f"Bearer {site.api.token(Role.SERVICE, 'bot')}"}
-    return site.api.client.post(f"{PREFIX}/events", json=events, headers=headers)
+    return site.api.client.post(f"{PREFIX}/events", json=events, headers=headers, params=query)
 
 
 @pytest.mark.parametrize(
@@ -345,6 +384,7 @@ def test_an_event_has_ids_of_the_mapping(
     for _ in range(2):
         answer = post(site, [event])
         assert (answer.status_code, answer.json()["ids"]) == (202, [event["id"]])
+    assert post(site, [event], ids="text").json()["ids"] == [str(event["id"])]
     with psycopg.connect(site.pipeline.url) as connection:
         rows = connection.execute(
             "select user_id::text, conversation_id from analytics_events where id = %s",

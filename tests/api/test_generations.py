@@ -17,7 +17,8 @@ import structlog
 from httpx import Response
 
 from api import warmup
-from api.endpoints import NEEDED_METRICS, dashboard
+from api.endpoints import NEEDED_METRICS
+from api.endpoints.dashboard import dashboard
 from api.generations import Generation, Generations
 from api.query import Query
 from api.service import AnalyticsService

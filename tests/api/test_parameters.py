@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from api.endpoints import ENDPOINTS
-from api.parameters import Every, Ranking
+from api.parameters import DashboardTable, Every, Ranking
 from api.problems import Problem
 from api.query import Endpoint, Query, Window, period
-from api.schemas import Format
+from api.schemas import Format, IdForm
 from tests.api import small_messenger as messenger
 from tests.api.fix_api import Api
 from tests.fix_pipeline import Pipeline
@@ -74,12 +74,21 @@ def test_windows(given: dict[str, str], since: str, until: str) -> None:
     [
         ({"days": 3, "start": "2026-11-01"}, "days"),
         ({"start": "2026-11-02", "end": "2026-11-01T00:00:00Z"}, "start"),
+        # One day after the end: the end includes its day, and so is the instant of the start.
+        ({"start": "2026-11-02", "end": "2026-11-01"}, "start"),
+        ({"start": "2026-11-02T00:00:00Z", "end": "2026-11-01"}, "start"),
+        ({"start": "2026-11-01T00:00:00Z", "end": "2026-11-01T00:00:00Z"}, "start"),
         ({"start": "2026-12-01"}, "start"),  # after data_through
         ({"start": "2025-11-01"}, "start"),  # too long ago
         ({"start": "2026-11-01T08:00:00"}, "start"),  # no offset
         ({"start": "tomorrow"}, "start"),
         ({"start": "2026-02-30"}, "start"),
         ({"end": "9999-12-31"}, "end"),
+        ({"end": "9999-12-31T23:59:59-14:00"}, "end"),
+        ({"end": "0002-01-05", "days": 30}, "end"),
+        ({"end": "0002-01-05"}, "end"),
+        ({"start": "0001-12-31"}, "start"),
+        ({"start": "0001-01-01", "tz": "Pacific/Kiritimati"}, "start"),
         ({"start": "0001-01-01T00:00:00+14:00"}, "start"),
         ({"tz": "Mars/Phobos"}, "tz"),
         ({"tz": "../../etc/passwd"}, "tz"),
@@ -129,7 +138,11 @@ def test_one_period_has_one_key_however_it_is_written() -> None:
         ("/top-senders?limit=101", "limit"),
         ("/top-conversations?limit=51", "limit"),
         ("/top-conversations?sort_by=size", "sort_by"),
-        ("/dashboard?format=csv", "format"),
+        ("/dashboard?format=xlsx", "format"),
+        ("/dashboard?table=days", "table"),
+        ("/messages?table=summary", "table"),
+        ("/messages?bom=2", "bom"),
+        ("/messages?ids=int", "ids"),
         ("/dashboard?include_bots=perhaps", "include_bots"),
         ("/dashboard?generation=0", "generation"),
         ("/user/x", "user_id"),
@@ -190,13 +203,16 @@ VALUES: dict[str, Any] = {
     "sort_by": Ranking.ACTIVITY,
     "hours": 5,
     "form": Format.CSV,
+    "ids": IdForm.TEXT,
 }
+# The same for those that change nothing but CSV.
+OF_CSV: dict[str, Any] = {"bom": True, "table": DashboardTable.TOP_SENDERS}
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
 def test_every_parameter_that_changes_the_answer_is_in_the_key(endpoint: Endpoint) -> None:
     """The cache key contains each parameter, `tz` only where the answer has buckets, and never the
-    pinned generation."""
+    pinned generation. What changes CSV alone is not in the keys of JSON, and vice versa."""
     required = {
         "user": {"user_id": "8"},
         "unread": {"user_id": "8"},
@@ -208,9 +224,16 @@ def test_every_parameter_that_changes_the_answer_is_in_the_key(endpoint: Endpoin
         return Query(endpoint=endpoint, viewer=viewer, parameters=parameters).key
 
     names = {one.name for one in fields(endpoint.parameters) if one.init}
-    assert names - {"tz", "generation"} <= set(VALUES)
-    keys = [key(), *(key(**{name: VALUES[name]}) for name in names & set(VALUES))]
+    assert names - {"tz", "generation"} - OF_CSV.keys() <= set(VALUES)
+    of_csv = {name: value for name, value in OF_CSV.items() if name in names}
+    keys = [
+        key(),
+        *(key(**{name: VALUES[name]}) for name in names & set(VALUES)),
+        *(key(form=Format.CSV, **{name: value}) for name, value in of_csv.items()),
+    ]
     assert len(set(keys)) == len(keys)
+    assert {key(**{name: value}) for name, value in of_csv.items()} == {key()}
+    assert key(form=Format.CSV, ids=IdForm.TEXT) == key(form=Format.CSV)
     assert (key(tz="Europe/Berlin") != key()) is endpoint.parameters.HAS_BUCKETS
     assert key(generation=1) == key()
     assert len({key(), key(viewer=7), key(viewer=8)}) == 3

@@ -133,7 +133,12 @@ class Visibility:
         self.world, self.viewer, self.include_bots = world, visible_to, include_bots
         self.bots = {user.id for user in world.users if user.is_bot}
         self.present = [p for p in world.participants if p.is_present(world.data_through)]
-        self.rooms = {p.conversation_id for p in self.present if p.user_id == visible_to}
+        # The requirement is silent. Decides: a viewer whom the messenger has deleted, or does not
+        # have, sees nothing, not even themself.
+        self.is_somebody = any(u.id == visible_to and u.deleted_at is None for u in world.users)
+        self.rooms = {
+            p.conversation_id for p in self.present if p.user_id == visible_to and self.is_somebody
+        }
         self.rooms_of_messages = {m.id: m.conversation_id for m in world.messages}
 
     def sees_room(self, conversation: UUID | None) -> bool:
@@ -142,8 +147,10 @@ class Visibility:
 
     def sees_person(self, person: int, conversation: UUID | None = None) -> bool:
         """Decides: a viewer sees themself and those present now in one of their conversations."""
-        if self.viewer is None or (person == self.viewer and conversation is None):
+        if self.viewer is None:
             return True
+        if person == self.viewer and conversation is None:
+            return self.is_somebody
         rooms = self.rooms if conversation is None else self.rooms & {conversation}
         return any(p.user_id == person and p.conversation_id in rooms for p in self.present)
 
@@ -209,7 +216,7 @@ class Visibility:
             and (
                 self.viewer is None
                 or e.conversation_id in self.rooms
-                or (e.conversation_id is None and e.user_id == self.viewer)
+                or (e.conversation_id is None and e.user_id == self.viewer and self.is_somebody)
             )
         ]
 

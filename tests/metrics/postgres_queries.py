@@ -5,21 +5,22 @@ A query takes `since`, `until` (not null), a viewer, and the parameters of its m
 
 from __future__ import annotations
 
-# What a viewer sees. `present`, `room`: membership at data_through; `m`: messages that count; `w`:
-# messages that a person wrote; `r`: receipts; `k`: reactions; `e`:
-# events.
+# What a viewer sees. `viewer`: nobody if they are deleted. `present`, `room`: membership at
+# data_through; `m`: messages that count; `w`: messages that a person wrote; `r`: receipts;
+# `k`: reactions; `e`: events.
 SEEN = """
 with now as (select %(data_through)s::timestamptz as t),
 present as (
     select p.* from conversation_participants p, now
     where p.joined_at < t and (p.left_at is null or p.left_at >= t)
 ),
+viewer as (select id from users where id = %(visible_to)s and deleted_at is null),
 room as (
-    select distinct conversation_id as id from present where user_id = %(visible_to)s
+    select distinct conversation_id as id from present where user_id in (select id from viewer)
 ),
 person as (
     select user_id as id from present where conversation_id in (select id from room)
-    union select %(visible_to)s
+    union select id from viewer
 ),
 bot as (select id from users where is_bot and not %(include_bots)s),
 m as (
@@ -63,7 +64,7 @@ e as (
         and (
             %(visible_to)s::bigint is null
             or conversation_id in (select id from room)
-            or (conversation_id is null and user_id = %(visible_to)s)
+            or (conversation_id is null and user_id in (select id from viewer))
         )
         and not exists (select from bot where bot.id = user_id)
 ),
@@ -130,7 +131,7 @@ QUERIES = {
                         or conversation_id = %(for_conversation)s
                     )
             )
-            or (sender_id = %(visible_to)s and %(for_conversation)s::uuid is null)
+            or (sender_id in (select id from viewer) and %(for_conversation)s::uuid is null)
         group by 1 order by 3 desc, 1 limit %(top_n)s""",
     "user_activity": """
         select id as user_id,

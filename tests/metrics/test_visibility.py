@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -13,18 +14,21 @@ from olap.warehouse import Warehouse
 from tests.effort import examples
 from tests.metrics import oracle
 from tests.metrics.filled import filled_with
-from tests.metrics.random_worlds import PARAMETERS, PEOPLE, ROOMS, arguments, worlds
+from tests.metrics.random_worlds import (
+    PARAMETERS,
+    PEOPLE,
+    ROOMS,
+    arguments,
+    arguments_of,
+    worlds,
+)
 
 UNKNOWN_USER, UNKNOWN_ROOM = 99, ROOMS[-1]
 
 
 def rooms_of(world: oracle.World, viewer: int) -> set[Any]:
-    """The conversations in which a user is present."""
-    return {
-        p.conversation_id
-        for p in world.participants
-        if p.user_id == viewer and p.is_present(world.data_through)
-    }
+    """The conversations in which a user is present; none if they are deleted or not there."""
+    return oracle.Visibility(world, viewer, include_bots=True).rooms
 
 
 def without_the_rest(world: oracle.World, viewer: int) -> oracle.World:
@@ -142,3 +146,28 @@ def test_former_members_are_counted_and_not_found(empty_warehouse: Warehouse) ->
             assert {dict(bucket)["count"] for bucket in timeline} == {0}
         (unrestricted,) = filled.ask("message_stats", since=ASKED["since"], for_user=2)
         assert dict(unrestricted)["total_messages"] == 1
+
+
+@pytest.mark.parametrize("fate", ["deleted", "gone"])
+def test_a_deleted_viewer_sees_nothing(empty_warehouse: Warehouse, fate: str) -> None:
+    """A viewer whom the messenger has deleted, or does not have any more, sees what an unknown user
+    sees: no conversation, no person, not even themself, and no event of their own."""
+    users = {
+        "deleted": [replace(LEFT.users[0], deleted_at=datetime(2026, 2, 1)), LEFT.users[1]],
+        "gone": LEFT.users[1:],
+    }[fate]
+    event = oracle.Event(datetime(2026, 1, 11), "user.online", None, 1)
+    asked = {metric: arguments_of(metric, ASKED) for metric in PARAMETERS}
+    as_unknown = {metric: a | {"visible_to": UNKNOWN_USER} for metric, a in asked.items()}
+    with filled_with(empty_warehouse, replace(LEFT, events=[event])) as filled:
+        before = [filled.ask(metric, **given) for metric, given in asked.items()]
+    with filled_with(empty_warehouse, replace(LEFT, users=users, events=[event])) as filled:
+        for number, (metric, given) in enumerate(asked.items()):
+            nothing = filled.ask(metric, **as_unknown[metric])
+            assert filled.ask(metric, **given) == nothing, metric
+            assert metric in SEES_NOTHING_OF_LEFT or before[number] != nothing, metric
+
+
+# A member sees of LEFT as little as a stranger: it has no marks and no reactions, and the other
+# person has left.
+SEES_NOTHING_OF_LEFT = ("top_senders", "top_reactions", "unread", "read_through")

@@ -1,0 +1,145 @@
+"""The edge: what holds for every request before it is routed, and for every answer after.
+
+It is outside of Litestar, so that it also covers what Litestar answers by itself (404, 405), and it
+is one wrapper instead of several, because each costs a cached answer a microsecond.
+
+* A URL that is too long is refused before anything reads, remembers or logs it.
+* `HEAD` is `GET` without the body, for every route: inside, there is no `HEAD`.
+* Every answer has the headers of `api.headers`, those for pages of other origins, and a request id.
+* A client that hangs up is the client's doing: it is logged as 499, and never as an error.
+* Every request is counted and logged, once.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from http import HTTPStatus
+from itertools import count
+from secrets import token_hex
+from typing import Any
+
+import structlog
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPResponseStartEvent, Message, Receive, Scope, Send
+
+from api.headers import CrossOrigin, Header, of_every_answer
+from api.problems import ClientGoneError, Problem, send_problem
+from api.telemetry import RequestRecord
+
+# An id of 255 characters takes up to 3 KB in a path, where each byte may be three characters.
+PATH_BYTES_MAX = 4096
+QUERY_BYTES_MAX = 2048
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
+# Ids need only be different: 12 random bytes for the process, and a number.
+_PROCESS_ID = token_hex(12).encode()
+_NUMBERS = count()
+
+
+class Edge:
+    """Wraps the whole application."""
+
+    def __init__(
+        self, app: ASGIApp, record: RequestRecord, cross_origin: CrossOrigin | None
+    ) -> None:
+        self._app = app
+        self._record = record
+        self._cross_origin = cross_origin
+        self._headers = of_every_answer(has_cors=cross_origin is not None)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, complete the answer, then count and log both."""
+        if scope["type"] != ScopeType.HTTP:
+            await self._app(scope, receive, send)
+            return
+        begun = time.perf_counter()
+        method: str = scope["method"]
+        path, query = scope.get("raw_path") or b"", scope["query_string"]
+        is_head = method == "HEAD"
+        # A copy: the server reads its own scope, and sends no body for HEAD.
+        inner: Scope = {**scope, "method": "GET"} if is_head else scope
+        request_id, origin = _read(scope)
+        structlog.contextvars.bind_contextvars(request_id=request_id.decode())
+        headers = [*self._headers, (b"x-request-id", request_id)]
+        if origin is not None and self._cross_origin is not None:
+            headers += self._cross_origin.of_answer(origin)
+        status, has_begun, is_gone = 500, False, False
+
+        async def send_completed(message: Message) -> None:
+            nonlocal status, has_begun, is_gone
+            if message["type"] == "http.response.start":
+                status, has_begun = message["status"], True
+                given = message["headers"]
+                if status == 405 or method == "OPTIONS":
+                    given = [_with_head(pair) for pair in given]
+                message["headers"] = [*given, *headers]
+            elif is_head and message["type"] == "http.response.body":
+                message["body"] = b""
+            try:
+                await send(message)
+            except OSError:  # so a server says that the client has gone
+                is_gone = True
+
+        async def receive_unless_gone() -> Any:
+            nonlocal is_gone
+            message = await receive()
+            if message["type"] == "http.disconnect" and not has_begun:
+                is_gone = True
+                raise ClientGoneError
+            return message
+
+        try:
+            if method == "OPTIONS" and origin is not None and self._is_preflight(scope):
+                await self._answer_preflight(send_completed, origin)
+            elif len(query) > QUERY_BYTES_MAX:
+                await send_problem(send_completed, _too_long("query string", QUERY_BYTES_MAX))
+            # A test's client puts the query behind the path.
+            elif len(path) > PATH_BYTES_MAX and len(path.partition(b"?")[0]) > PATH_BYTES_MAX:
+                await send_problem(send_completed, _too_long("path", PATH_BYTES_MAX))
+            else:
+                await self._app(inner, receive_unless_gone, send_completed)
+        finally:
+            if is_gone:
+                status = ClientGoneError.status_code
+            self._record(inner, method, status, time.perf_counter() - begun)
+
+    def _is_preflight(self, scope: Scope) -> bool:
+        """Whether a browser asks what a page may send; without CORS that is any `OPTIONS`."""
+        return self._cross_origin is not None and any(
+            name == b"access-control-request-method" for name, _ in scope["headers"]
+        )
+
+    async def _answer_preflight(self, send: Send, origin: bytes) -> None:
+        assert self._cross_origin is not None
+        start: HTTPResponseStartEvent = {
+            "type": "http.response.start",
+            "status": HTTPStatus.NO_CONTENT.value,
+            "headers": list(self._cross_origin.of_preflight(origin)),
+        }
+        await send(start)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _read(scope: Scope) -> tuple[bytes, bytes | None]:
+    """The id of a request, the client's own if it is well-formed, and the origin of its page."""
+    request_id = origin = None
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+            request_id = value
+        elif name == b"origin":
+            origin = value
+    return request_id or b"%b%08x" % (_PROCESS_ID, next(_NUMBERS)), origin
+
+
+def _too_long(part: str, bytes_max: int) -> Problem:
+    """414: the URL is longer than any question needs."""
+    return Problem(
+        HTTPStatus.REQUEST_URI_TOO_LONG, f"The {part} of a URL has at most {bytes_max} bytes."
+    )
+
+
+def _with_head(pair: Header) -> Header:
+    """`Allow` with HEAD, which is possible where GET is."""
+    name, value = pair
+    is_allow = name.lower() == b"allow" and b"HEAD" not in value
+    return (name, value.replace(b"GET", b"GET, HEAD")) if is_allow else pair
