@@ -12,7 +12,7 @@ export DATA_DIR ?= data/chitchat
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup etl backfill serve demo shell status verify check check-source catalog rebuild test test-fast torture lint format bench lock clean synapse test-clients
+.PHONY: help setup etl backfill serve demo shell status verify check check-source catalog rebuild publish test test-fast test-clients torture lint format bench lock clean synapse
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -27,8 +27,8 @@ $(VENV)/ready: requirements.lock pyproject.toml
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-etl: setup  ## run one cycle on DATABASE_URL, or on the sandbox (DATA=chitchat)
-	@$(RUN) -m etl run
+etl: setup  ## run one cycle on DATABASE_URL, or on the sandbox (DATA=chitchat FULL=1 YES=1)
+	@$(RUN) -m etl run $(if $(FULL),--full) $(if $(YES),--yes)
 
 backfill: setup  ## load a large messenger (FROM= TO= JOBS= LAG= RESTART=1)
 	@$(RUN) -m etl backfill $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO)) $(if $(JOBS),--jobs $(JOBS)) \
@@ -42,8 +42,7 @@ demo: setup  ## run a live sandbox, cycles and the API, until Ctrl-C
 	@exec $(RUN) -m etl demo
 
 shell: setup  ## open the published file in DuckDB, read-only
-	@test -e "$${DATA_DIR:-data}/analytics.duckdb" || { echo "Nothing is published yet: run make etl."; exit 1; }
-	@exec $(VENV)/bin/duckdb -readonly "$${DATA_DIR:-data}/analytics.duckdb"
+	@exec $(RUN) -m olap shell
 
 status: setup  ## show how fresh and healthy the data are
 	@$(RUN) -m etl status
@@ -62,6 +61,9 @@ catalog: setup  ## generate sql/README.md from the metrics
 
 rebuild: setup  ## rebuild the warehouse from the lake alone
 	@$(RUN) -m etl rebuild
+
+publish: setup  ## publish again, with the metrics of this version
+	@$(RUN) -m etl publish
 
 # Transaction ids are counted on a foreign server, so its tests run one after the other.
 WORKERS_OF_TESTS = $(if $(TEST_DATABASE_URL),0,2)
@@ -96,10 +98,13 @@ synapse: setup  ## use a real Synapse while cycles run, and compare every row (A
 	@exec $(RUN) -m tests.synapse $(if $(ACTIONS),--actions $(ACTIONS)) $(if $(SEED),--seed $(SEED)) \
 	  $(if $(MAPPING),--mapping $(MAPPING))
 
-lock: setup  ## update requirements.lock
-	$(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links --all-extras --group dev \
-	  --output-file requirements.lock pyproject.toml
+LOCK = $(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+
+lock: setup  ## update requirements.lock, and those of .deploy
+	$(LOCK) --all-extras --group dev --output-file requirements.lock pyproject.toml
+	$(LOCK) --extra shell --constraint requirements.lock --output-file .deploy/requirements.lock pyproject.toml
+	$(LOCK) --group build --constraint requirements.lock --output-file .deploy/build.lock
 
 clean:  ## remove .venv, build/, caches, and data/ if it is from the sandbox
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -100,7 +100,8 @@ def refresh_gauges(generations: Generations, redis_cache: RedisCache) -> None:
     telemetry.GENERATION.set(current.number)
     telemetry.DATA_THROUGH.set(through)
     telemetry.DATA_LAG.set(time.time() - through)
-    telemetry.PROVED.set(current.proved_at.timestamp() if current.proved_at else 0)
+    if current.proved_at is not None:
+        telemetry.proved().set(current.proved_at.timestamp())
 
 
 def _age(instant: datetime) -> int:

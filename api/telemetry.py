@@ -11,6 +11,7 @@ metrics there, and `/metrics` of any worker adds them up.
 from __future__ import annotations
 
 import logging
+from functools import cache
 from typing import Any
 
 from litestar.types import Scope
@@ -46,11 +47,6 @@ DATA_THROUGH = Gauge(
 DATA_LAG = Gauge(
     "analytics_data_lag_seconds", "Age of the end of the data", multiprocess_mode="mostrecent"
 )
-PROVED = Gauge(
-    "analytics_last_proof_timestamp_seconds",
-    "Time since which every table has been proved equal to the source; 0 = not yet",
-    multiprocess_mode="mostrecent",
-)
 BREAKER_OPEN = Gauge(
     "analytics_redis_breaker_open",
     "1 while Redis is not used because it failed",
@@ -82,6 +78,19 @@ EVENTS_COMMIT_SECONDS = Histogram(
     ["store"],
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 2, 5),
 )
+
+
+@cache
+def proved() -> Gauge:
+    """The gauge of the last proof, made by the first one.
+
+    A gauge that exists without a value is exported as 0, a proof in 1970.
+    """
+    return Gauge(
+        "analytics_last_proof_timestamp_seconds",
+        "Time since which every table has been proved equal to the source; absent before",
+        multiprocess_mode="mostrecent",
+    )
 
 
 class _ForwardHandler(logging.Handler):

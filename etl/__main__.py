@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -16,13 +17,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
+from functools import wraps
+from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 import msgspec
 
 from etl.backfill import backfill
 from etl.check import check_source
+from etl.commands import COMMANDS
 from etl.cycle import CycleReport, publish_again, rebuild_warehouse, run_cycle
 from etl.erase import erase, parse_user
 from etl.report import (
@@ -30,17 +34,17 @@ from etl.report import (
     check_text,
     cycle_line,
     cycle_text,
-    error_text,
     generation_text,
     receipt_text,
-    show,
     shown_progress,
     status_text,
     verification_text,
 )
 from etl.role import role_sql
+from etl.sandbox.packages import import_sandbox
 from etl.verify import verify
 from etl.watchdog import abandoned_calls
+from olap import commands
 from olap import log as logs
 from olap.days import DayRange
 from olap.errors import AnalyticsError, SettingsError, SourceChangedError
@@ -49,6 +53,7 @@ from olap.log import LogFile, get_logger
 from olap.mapping import read_mapping
 from olap.settings import Secret, Settings
 from olap.status import status
+from olap.terminal import show, show_error
 
 log = get_logger(__name__)
 
@@ -57,114 +62,50 @@ SANDBOX_MAPPING = "messenger"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+Run = Callable[[Settings, argparse.Namespace], int]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code of the process."""
-    options = _parser().parse_args(arguments)
-    log_file, options.is_log_shown = None, False
-    try:
-        with _interruptible():
-            settings = Settings.from_env(os.environ)
-            log_file = options.log_file = _log_file(settings, options)
+    return commands.run("python -m etl", COMMANDS, arguments)
+
+
+def _logged_to(name: str) -> Callable[[Run], Run]:
+    """What all commands share: the log, errors and signals.
+
+    Args:
+        name: of the log file.
+    """
+
+    def decorate(run: Run) -> Run:
+        @wraps(run)
+        def command(settings: Settings, options: argparse.Namespace) -> int:
+            log_file = options.log_file = _log_file(settings, name)
+            options.is_log_shown = False
             logs.configure(settings.log_format, settings.log_level, log_file)
-            command: Callable[[Settings, argparse.Namespace], int] = options.command
-            return command(settings, options)
-    except AnalyticsError as error:
-        show(error_text(error), sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt as interrupt:
-        show("stopped", sys.stderr)
-        return 128 + int(interrupt.args[0]) if interrupt.args else 130
-    finally:
-        if log_file is not None:
-            if log_file.is_open and not options.is_log_shown:
-                _show_log(options)
-            log_file.close()
+            try:
+                with _interruptible():
+                    return run(settings, options)
+            except AnalyticsError as error:
+                show_error(error)
+                return error.exit_code
+            except KeyboardInterrupt as interrupt:
+                show("stopped", sys.stderr)
+                return 128 + int(interrupt.args[0]) if interrupt.args else 130
+            finally:
+                if log_file is not None:
+                    if log_file.is_open and not options.is_log_shown:
+                        _show_log(options)
+                    log_file.close()
+
+        return command
+
+    return decorate
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m etl", description="Analytics of a messenger: from PostgreSQL to DuckDB."
-    )
-    commands = parser.add_subparsers(required=True, metavar="command")
-
-    def command(
-        name: str, run: Callable[[Settings, argparse.Namespace], int], about: str
-    ) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.")
-        added.set_defaults(command=run)
-        return added
-
-    run = command("run", _run, "run one cycle, or a cycle every few seconds")
-    run.add_argument("--every", type=_whole(1, 86_400), nargs="?", const=0, metavar="SECONDS",
-        help="repeat the cycle (default: every ETL_INTERVAL_SECONDS)",
-    )  # fmt: skip
-    run.add_argument("--full", action="store_true",
-        help="read every table in full, and accept another source than last time",
-    )  # fmt: skip
-    run.add_argument("--yes", action="store_true",
-        help="with --full: remove what is gone at the source, however much it is",
-    )  # fmt: skip
-    fill = command("backfill", _backfill, "load a large messenger, or more of its days")
-    _add_days(fill, "to keep (default: no end)")
-    fill.add_argument("--jobs", type=_whole(1, 64), default=2, help="number of readers (default 2)")
-    fill.add_argument("--pause-above-lag", type=_whole(0), metavar="MB",
-        help="pause while a replica is further behind than this",
-    )  # fmt: skip
-    fill.add_argument("--restart", action="store_true", help="discard an unfinished backfill first")
-    health = command("status", _status, "show how fresh and healthy the data are")
-    health.add_argument("--json", action="store_true", help="as one JSON object")
-    check = command("verify", _verify, "compare the data with the source")
-    _add_days(check, "to compare (default: the last)")
-    check.add_argument("--repair", action="store_true", help="read again what differs")
-    check.add_argument("--yes", action="store_true",
-        help="allow the repair to remove more than REPAIR_MAX_PERCENT of a table",
-    )  # fmt: skip
-    forget = command("erase", _erase, "remove every trace of a deleted user")
-    forget.add_argument("user", metavar="USER", help="the id of the user")
-    source = command(
-        "source", _source_check, "check the mapping, or print the SQL of a role for it"
-    )
-    parts = source.add_subparsers(required=True, metavar="part")
-    tried = parts.add_parser("check", help="try the mapping on the source; writes nothing")
-    tried.set_defaults(command=_source_check)
-    tried.add_argument("--json", action="store_true", help="as one JSON object")
-    role = parts.add_parser("role", help="print the SQL of a role that can read the source")
-    role.set_defaults(command=_source_role)
-    command("rebuild", _rebuild, "rebuild the warehouse from the lake alone")
-    command("publish", _publish, "publish again, with the metrics of this version")
-    command("demo", _demo, "run a live sandbox, a cycle every 15 seconds, and the API")
-    return parser
-
-
-def _add_days(parser: argparse.ArgumentParser, purpose: str) -> None:
-    parser.add_argument("--from", dest="first", type=_day, default=date.min, metavar="DAY",
-        help="first UTC day (default: the first with data)",
-    )  # fmt: skip
-    parser.add_argument("--to", dest="last", type=_day, default=date.max, metavar="DAY",
-        help=f"last UTC day {purpose}",
-    )  # fmt: skip
-
-
-def _whole(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        value = int(text)
-        if maximum is not None and not minimum <= value <= maximum:
-            raise argparse.ArgumentTypeError(f"must be between {minimum} and {maximum}")
-        if value < minimum:
-            raise argparse.ArgumentTypeError(f"must be {minimum} or more")
-        return value
-
-    return number
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError("must be a day, such as 2026-11-01") from None
-
-
-def _run(settings: Settings, options: argparse.Namespace) -> int:
+@_logged_to("etl")
+def run(settings: Settings, options: argparse.Namespace) -> int:
+    """`etl`: one cycle, or one every few seconds."""
     if options.yes and not options.full:
         raise SettingsError(
             "--yes accepts what a full read finds to be gone at the source",
@@ -185,9 +126,10 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
-def _demo(settings: Settings, options: argparse.Namespace) -> int:
-    from etl.sandbox.demo import demo_api, live_traffic
-
+@_logged_to("demo")
+def demo(settings: Settings, options: argparse.Namespace) -> int:
+    """`demo`"""
+    live = import_sandbox("demo")
     settings = replace(settings, database_url=None)
     every = settings.demo_interval_seconds
     show(f"Starting the sandbox in {settings.sandbox_dir} ...")
@@ -195,7 +137,8 @@ def _demo(settings: Settings, options: argparse.Namespace) -> int:
         if not Layout(settings.data_dir).pointer.is_symlink():
             show(f"Reading it into {settings.data_dir} ...")
             _cycle(settings, url, is_full=False)
-        with live_traffic(url, stop), demo_api(settings, url, options.log_file.path) as api:
+        log = options.log_file.path
+        with live.live_traffic(url, stop), live.demo_api(settings, url, log) as api:
             show(
                 f"\nOpen {api.url}/docs\n\n"
                 "To call the API, in another terminal:\n"
@@ -239,7 +182,7 @@ def _cycles(
         except AnalyticsError as error:
             log.error("cycle.failed", error=error.message, hint=error.hint)
             if options.log_file is not None:
-                show(error_text(error), sys.stderr)
+                show_error(error)
         stop.wait(max(0.0, every - (time.monotonic() - begun)))
 
 
@@ -252,7 +195,9 @@ def _replace_process(every: int, *, is_full: bool, may_remove: bool) -> NoReturn
     sys.stdout.flush()
     given = {"--full": is_full, "--yes": may_remove}
     options = ["--every", str(every), *(name for name, is_given in given.items() if is_given)]
-    os.execv(sys.executable, [sys.executable, "-m", "etl", "run", *options])
+    # The interpreter and the program as they were started, and the command: `etl`, or `run`.
+    started = sys.orig_argv[: len(sys.orig_argv) - len(sys.argv) + 2]
+    os.execv(sys.executable, [sys.executable, *started[1:], *options])
 
 
 def _cycle(
@@ -261,7 +206,9 @@ def _cycle(
     return run_cycle(settings, url, _now, is_full=is_full, may_remove=may_remove)
 
 
-def _backfill(settings: Settings, options: argparse.Namespace) -> int:
+@_logged_to("etl")
+def fill(settings: Settings, options: argparse.Namespace) -> int:
+    """`backfill`"""
     days = _days(options)
     with _source(settings) as url, _stop_event() as stop, shown_progress(sys.stderr) as progress:
         report = backfill(
@@ -289,7 +236,9 @@ def _days(options: argparse.Namespace) -> DayRange:
     return DayRange(options.first, options.last)
 
 
-def _verify(settings: Settings, options: argparse.Namespace) -> int:
+@_logged_to("etl")
+def compare(settings: Settings, options: argparse.Namespace) -> int:
+    """`verify`"""
     days = _days(options)
     with _source(settings) as url:
         found = verify(
@@ -304,7 +253,9 @@ def _verify(settings: Settings, options: argparse.Namespace) -> int:
     return 0 if found.reconciled.is_settled else 1
 
 
-def _erase(settings: Settings, options: argparse.Namespace) -> int:
+@_logged_to("etl")
+def forget(settings: Settings, options: argparse.Namespace) -> int:
+    """`erase`"""
     show(
         receipt_text(
             erase(settings, parse_user(settings, options.user), _now), Layout(settings.data_dir)
@@ -313,7 +264,9 @@ def _erase(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
-def _status(settings: Settings, options: argparse.Namespace) -> int:
+@_logged_to("etl")
+def show_status(settings: Settings, options: argparse.Namespace) -> int:
+    """`status`"""
     found = status(Layout(settings.data_dir), _now(), interval_seconds=settings.interval_seconds)
     if options.json:
         print(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
@@ -322,7 +275,9 @@ def _status(settings: Settings, options: argparse.Namespace) -> int:
     return found.level.exit_code
 
 
-def _rebuild(settings: Settings, options: argparse.Namespace) -> int:
+@_logged_to("etl")
+def rebuild(settings: Settings, options: argparse.Namespace) -> int:
+    """`rebuild`"""
     begun = time.monotonic()
     manifest = rebuild_warehouse(settings, _now)
     rows = sum(state.rows for state in manifest.tables.values())
@@ -331,13 +286,17 @@ def _rebuild(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
-def _publish(settings: Settings, options: argparse.Namespace) -> int:
+@_logged_to("etl")
+def publish(settings: Settings, options: argparse.Namespace) -> int:
+    """`publish`"""
     publish_again(settings, _now)
     show(generation_text(Layout(settings.data_dir)))
     return 0
 
 
-def _source_check(settings: Settings, options: argparse.Namespace) -> int:
+@_logged_to("etl")
+def try_mapping(settings: Settings, options: argparse.Namespace) -> int:
+    """`source check`"""
     read_mapping(settings.source_mapping)  # an error here needs no database
     with _source_as_it_is(settings, sys.stderr) as url:
         found = check_source(settings, url)
@@ -348,8 +307,25 @@ def _source_check(settings: Settings, options: argparse.Namespace) -> int:
     return 1 if found.errors else 0
 
 
-def _source_role(settings: Settings, options: argparse.Namespace) -> int:
+@_logged_to("etl")
+def print_role(settings: Settings, options: argparse.Namespace) -> int:
+    """`source role`"""
     show(role_sql(read_mapping(settings.source_mapping)))
+    return 0
+
+
+@_logged_to("etl")
+def copy_mapping(settings: Settings, options: argparse.Namespace) -> int:
+    """`source copy`"""
+    folder = Path(options.folder)
+    if folder.exists():
+        raise SettingsError(f"{folder} exists already", hint="Name a folder that does not.")
+    shutil.copytree(read_mapping(options.mapping).folder, folder)
+    path = options.folder if "/" in options.folder else f"./{folder}"
+    show(
+        f"Copied. Change the files in {folder}, set SOURCE_MAPPING={path} and run "
+        f"`{commands.call('source check')}`."
+    )
     return 0
 
 
@@ -359,13 +335,13 @@ def _source_as_it_is(settings: Settings, stream: TextIO) -> Iterator[Secret]:
     if settings.database_url is not None:
         yield settings.database_url
         return
-    from etl.sandbox.messenger import sandbox_messenger
+    messenger = import_sandbox("messenger")
 
     def say(text: str) -> None:
         show(text, stream)
 
     say(f"DATABASE_URL is not set: reading the sandbox in {settings.sandbox_dir}.")
-    with sandbox_messenger(settings, _now(), say) as url:
+    with messenger.sandbox_messenger(settings, _now(), say) as url:
         yield url
 
 
@@ -387,26 +363,23 @@ def _source(settings: Settings) -> Iterator[Secret]:
 @contextmanager
 def _sandbox(settings: Settings) -> Iterator[Secret]:
     """The sandbox's database, filled at the first use."""
-    # The sandbox is an optional extra: reading a real database needs none of its packages.
-    from etl.sandbox.messenger import sandbox_messenger
-
     if settings.source_mapping != SANDBOX_MAPPING:
         raise SettingsError(
             f"SOURCE_MAPPING is {settings.source_mapping}, but the sandbox has the tables of "
             f"{SANDBOX_MAPPING}",
             hint="Set DATABASE_URL to the messenger's database, or unset SOURCE_MAPPING.",
         )
+    messenger = import_sandbox("messenger")
     layout = Layout(settings.data_dir)
     layout.create()
-    with sandbox_messenger(settings, _now(), show) as url:
+    with messenger.sandbox_messenger(settings, _now(), show) as url:
         if not layout.lake_manifest.exists():
             layout.sandbox_marker.touch()
         yield url
 
 
-def _log_file(settings: Settings, options: argparse.Namespace) -> LogFile | None:
+def _log_file(settings: Settings, name: str) -> LogFile | None:
     """Where to log: a file for the demo and on a terminal, standard error for a service."""
-    name = "demo" if options.command is _demo else "etl"
     if name == "etl" and not sys.stderr.isatty():
         return None
     return LogFile(settings.sandbox_dir.parent / f"{name}.log")

@@ -9,7 +9,8 @@ from datetime import datetime
 from etl.extract import BatchPlan
 from etl.reconcile import Reconciled, reconcile
 from olap.backfill_chunks import Chunks, discard_chunks, read_chunks
-from olap.brake import HOW_TO_ACCEPT
+from olap.brake import how_to_accept
+from olap.commands import call
 from olap.days import EVERY_DAY, NO_DAY
 from olap.errors import BackfillError
 from olap.extract import Extract
@@ -236,7 +237,7 @@ def _require_no_backfill(layout: Layout) -> None:
     if read_chunks(layout) is not None:
         raise BackfillError(
             f"a backfill into {layout.root} is unfinished, and nothing else has been loaded yet",
-            hint="Finish it (`python -m etl backfill`, with the same days), or remove "
+            hint=f"Finish it (`{call('backfill')}`, with the same days), or remove "
             f"{layout.backfill} to load everything.",
         )
 
@@ -291,5 +292,5 @@ def _log(report: CycleReport) -> None:
             table=table,
             gone_rows=rows,
             held_rows=report.manifest.tables[table].rows,
-            hint=f"the rows are gone at the source and stay here; {HOW_TO_ACCEPT}",
+            hint=f"the rows are gone at the source and stay here; {how_to_accept()}",
         )

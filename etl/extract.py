@@ -28,6 +28,7 @@ from etl.guards import require_same_source, require_same_tables, watermark_to_re
 from etl.source import SourceTransaction, Window, open_source
 from olap.backfill_chunks import BlockRange, Chunk, Chunks, chunk_path, record_chunk
 from olap.brake import NOTHING_GONE, Brake
+from olap.commands import call
 from olap.days import EVERY_DAY, NO_DAY, DaySet, day_set, days_of
 from olap.erasures import Erasures, read_erasures
 from olap.errors import DuplicateKeysError, SourceError
@@ -335,7 +336,7 @@ class _BatchReader:
                 f"the source no longer has the table that {table.name} are read from, "
                 "or the role may not see it",
                 hint="Restore the table or the role's access. If it was dropped on purpose, run "
-                "`python -m etl run --full --yes` once.",
+                f"`{call('etl --full --yes')}` once.",
             )
 
     def _usable_chunks(self) -> Chunks | None:
@@ -431,7 +432,7 @@ def require_unique_keys(
         raise DuplicateKeysError(
             f"the backfill has read several rows of {table.name} with the same "
             f"{', '.join(table.key)}; by now the source has only one of them",
-            hint="Start again: `python -m etl backfill --restart`, with the same days.",
+            hint=f"Start again: `{call('backfill --restart')}`, with the same days.",
         )
 
 

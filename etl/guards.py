@@ -16,6 +16,7 @@ import msgspec
 
 from etl.relations import Relation
 from etl.source import Snapshot
+from olap.commands import call
 from olap.errors import SourceChangedError
 from olap.manifest import Manifest, SourceIdentity, TableState
 
@@ -36,9 +37,9 @@ def require_same_source(before: Manifest | None, snapshot: Snapshot) -> None:
         before.source,
         last_xmax,
         snapshot,
-        way_out="If this is intended, run `python -m etl run --full` once: it reads every table "
-        "whole; with `--yes` it also removes what is gone. If not, correct DATABASE_URL, or give "
-        "this database its own DATA_DIR.",
+        way_out=f"If this is intended, run `{call('etl --full')}` once: it reads every table "
+        f"whole; `{call('etl --full --yes')}` also removes what is gone. If not, correct "
+        "DATABASE_URL, or give this database its own DATA_DIR.",
     )
 
 
@@ -90,7 +91,7 @@ def require_same_tables(before: Manifest | None, relations: Mapping[str, Relatio
                 f"{name} would be read from {', '.join(sorted(found))}; until now they were read "
                 f"from {', '.join(sorted(known))}",
                 hint="Write the schema in the mapping (`reads` and the SELECT), or correct the "
-                "role's search_path. If the tables moved, run `python -m etl run --full` once.",
+                f"role's search_path. If the tables moved, run `{call('etl --full')}` once.",
             )
 
 

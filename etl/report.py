@@ -5,9 +5,6 @@ The text is for terminals of 80 columns. Times are UTC.
 
 from __future__ import annotations
 
-import shutil
-import sys
-import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,7 +22,7 @@ from etl.erase import ErasureReceipt
 from etl.verify import Verification
 from olap import sqlfiles
 from olap.brake import refusal_text
-from olap.errors import AnalyticsError
+from olap.commands import call
 from olap.layout import Layout
 from olap.manifest import Proof, SourceShape
 from olap.paths import open_read_only
@@ -116,7 +113,7 @@ def generation_text(layout: Layout) -> str:
             f"  {users:,} users, {conversations:,} conversations",
             f"  {week_senders:,} senders in the last 7 UTC days, "
             f"{sender_days / 7:,.0f} on an average day",
-            "`make shell` opens it in DuckDB.",
+            f"`{call('shell')}` opens it in DuckDB.",
         ]
     )
 
@@ -226,7 +223,7 @@ def _load_estimate(check: SourceCheck) -> list[str]:
         "read, the time is scaled to all of them, and writing takes as long as reading."
     ]
     if rows > BACKFILL_ROWS:
-        lines.append("`make backfill JOBS=4` reads with several readers.")
+        lines.append(f"`{call('backfill --jobs 4')}` reads with several readers.")
     return lines
 
 
@@ -234,7 +231,7 @@ def _verdict(check: SourceCheck) -> str:
     warnings = len(check.findings) - check.errors
     found = f"{_number(check.errors, 'error')}, {_number(warnings, 'warning')}."
     return f"{found[0].upper()}{found[1:]} " + (
-        "Correct the errors and run the check again." if check.errors else "Next: `make etl`."
+        "Correct the errors and run the check again." if check.errors else f"Next: `{call('etl')}`."
     )
 
 
@@ -353,22 +350,6 @@ def _shape_lines(shape: SourceShape, tables: Mapping[str, TableStatus]) -> Itera
         yield "row security  trusted: it is your word that no policy hides rows from the role"
 
 
-def error_text(error: AnalyticsError) -> str:
-    """An error, and what to do next."""
-    return f"error: {error.message}\n  {error.hint}"
-
-
-def show(text: str, stream: TextIO | None = None) -> None:
-    """Print a text to a stream, by default to standard output.
-
-    On a terminal, long sentences are wrapped; tables, with two spaces between columns, are not.
-    """
-    stream = stream or sys.stdout
-    if stream.isatty():
-        text = "\n".join(map(_wrapped, text.splitlines()))
-    print(text, file=stream, flush=True)
-
-
 @contextmanager
 def shown_progress(stream: TextIO) -> Iterator[Callable[[Progress], None]]:
     """A function that shows the progress of a backfill: a bar on a terminal, lines elsewhere."""
@@ -432,16 +413,6 @@ def _activity(progress: Progress) -> str:
 
 def _seconds(steps_ms: Mapping[str, int]) -> str:
     return f"Time: {sum(steps_ms.values()) / 1000:,.1f} s."
-
-
-def _wrapped(line: str) -> str:
-    if "  " in line.strip():
-        return line
-    width = shutil.get_terminal_size().columns
-    indent = " " * (len(line) - len(line.lstrip()))
-    return textwrap.fill(
-        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    )
 
 
 def _columns(rows: Iterable[tuple[str, ...]], *, are_words: bool = False) -> list[str]:

@@ -46,6 +46,7 @@ from etl.source_errors import source_errors
 from etl.watchdog import Watchdog, with_time_limits
 from olap import sqlfiles
 from olap.backfill_chunks import BlockRange
+from olap.commands import call
 from olap.days import EVERY_DAY, NO_DAY, DaySet
 from olap.errors import SourceError
 from olap.manifest import SourceIdentity, utc
@@ -272,7 +273,8 @@ class SourceTransaction:
             raise SourceError(
                 f"{self._file_of(table)} does not return {', '.join(missing)}",
                 hint="Return every column by the name that the table has here: `xmin as "
-                "row_version` and, of a fact, `ctid as place` besides; `make check-source`.",
+                "row_version` and, of a fact, `ctid as place` besides; "
+                f"`{call('source check')}`.",
             )
         found = self._ask_form("types", table)[0]
         wrong = [

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import adbc_driver_manager as adbc
 import pyarrow as pa
 
+from olap.commands import call
 from olap.errors import SourceError, SourceSilentError
 from olap.settings import Secret
 
@@ -73,8 +74,10 @@ _HINTS = {
     "3D": _HINT_DATABASE,
     "42501": "Grant the role SELECT on the messenger's tables (etl/README.md).",
     "42P01": "Check that DATABASE_URL names the messenger's database and its search_path.",
-    "42703": "The source does not have the columns that the mapping reads: `make check-source`.",
-    "42883": "The source does not have the types that the mapping expects: `make check-source`.",
+    "42703": "The source does not have the columns that the mapping reads: "
+    f"`{call('source check')}`.",
+    "42883": "The source does not have the types that the mapping expects: "
+    f"`{call('source check')}`.",
     "55P03": "Something holds an exclusive lock (a migration?); the next cycle tries again.",
     "57014": _HINT_STATEMENT_TIMEOUT,
 }

@@ -14,7 +14,8 @@ from datetime import datetime
 
 from etl.extract import BatchPlan
 from etl.reconcile import Reconciled, reconcile
-from olap.brake import HOW_TO_ACCEPT
+from olap.brake import how_to_accept
+from olap.commands import call
 from olap.days import DayRange, day_set
 from olap.errors import RepairRefusedError, VerifyError
 from olap.layout import Layout
@@ -94,7 +95,7 @@ def _attempt(
         if before is None:
             raise VerifyError(
                 f"there is nothing in {layout.root} to verify",
-                hint="Run a cycle first: `make etl`.",
+                hint=f"Run a cycle first: `{call('etl')}`.",
             )
         plan = BatchPlan(
             coverage=before.coverage,
@@ -116,7 +117,7 @@ def _attempt(
                 for table, rows in reconciled.refused.items()
             )
             + f", more than {settings.repair_max_percent} %",
-            hint=f"Nothing of these tables was removed; {HOW_TO_ACCEPT}.",
+            hint=f"Nothing of these tables was removed; {how_to_accept()}.",
         )
     return Verification(
         reconciled=reconciled,

@@ -21,6 +21,7 @@ from typing import TypeVar
 
 import msgspec
 
+from olap.commands import call
 from olap.days import DaySet
 from olap.errors import BackfillError
 from olap.layout import Layout, fsync, write_durably
@@ -262,5 +263,5 @@ def _decoded(path: Path, kind: type[_Record]) -> _Record:
     except msgspec.DecodeError as error:
         raise BackfillError(
             f"{path}, which records the progress of the backfill, is damaged: {error}",
-            hint="Start again: `python -m etl backfill --restart`, with the same days.",
+            hint=f"Start again: `{call('backfill --restart')}`, with the same days.",
         ) from error

@@ -10,7 +10,7 @@ removes rows asks here first, for each table:
 * if they are too many (`is_too_many`), they stay: those of a fact are staged beside what was read,
   those of a dimension are not removed. New and changed rows are taken as ever;
 * the number is recorded as `TableState.refused_rows`, and `status` is critical until the rows are
-  back at the source or somebody has accepted it (`HOW_TO_ACCEPT`).
+  back at the source or somebody has accepted it (`how_to_accept`).
 
 Nothing is counted where no row can be gone: most cycles read no day whole, and the number of rows
 of a dimension tells whether its ids must be read.
@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from olap.commands import call
 from olap.days import DaySet
 from olap.errors import SourceError
 from olap.manifest import LakeFile, Manifest, Places
@@ -36,16 +37,19 @@ from olap.warehouse import Warehouse
 # matter of course, however small it is.
 FEW_ROWS = 20
 
-HOW_TO_ACCEPT = (
-    "if the source is right, accept it with `python -m etl run --full --yes` "
-    "or `python -m etl verify --repair --yes`"
-)
+
+def how_to_accept() -> str:
+    """What to do where rows are gone at the source on purpose."""
+    return (
+        f"if the source is right, accept it with `{call('etl --full --yes')}` "
+        f"or `{call('verify --repair --yes')}`"
+    )
 
 
 def refusal_text(table: str, gone: int, held: int) -> str:
     """What happened to a table whose rows stay, and what to do."""
     gone_of = f"{gone:,} of {held:,} rows of {table}"
-    return f"{gone_of} are gone at the source and stay here: {HOW_TO_ACCEPT}"
+    return f"{gone_of} are gone at the source and stay here: {how_to_accept()}"
 
 
 def is_too_many(gone: int, held: int, *, max_percent: int) -> bool:
@@ -160,7 +164,7 @@ class Brake:
             raise SourceError(
                 f"{missing:,} of {self._held(table):,} rows of {table.name} are gone at the "
                 "source, and the files of the lake that held them are lost too",
-                hint=f"Restore the files of the lake from a backup; or, {HOW_TO_ACCEPT}.",
+                hint=f"Restore the files of the lake from a backup; or, {how_to_accept()}.",
             )
 
     def _is_too_many(self, gone: int, table: Dimension | Fact) -> bool:

@@ -73,7 +73,7 @@ class Layout:
 
     @property
     def sandbox_marker(self) -> Path:
-        """Exists if all data come from the sandbox; `make clean` may then remove them."""
+        """Exists if all data come from the sandbox; they may be removed then."""
         return self.root / ".sandbox"
 
     def generation_directory(self, number: int) -> Path:

@@ -12,6 +12,7 @@ from datetime import date, datetime
 from typing import Any
 
 from olap import timezones
+from olap.commands import call
 from olap.days import EVERY_DAY, DayRange, DaySet, day_set
 from olap.errors import NewerVersionError, WarehouseError
 from olap.ids import IdType, IdTypes
@@ -53,7 +54,7 @@ def read(warehouse: Warehouse) -> Manifest | None:
     if not batches:
         raise WarehouseError(
             f"the ledger of {warehouse.layout.warehouse} has a state but no batch",
-            hint="Run `make rebuild`: it rebuilds the warehouse from the lake.",
+            hint=f"Run `{call('rebuild')}`: it rebuilds the warehouse from the lake.",
         )
     generated_at = state["generated_at"]
     return Manifest(

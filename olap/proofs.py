@@ -23,6 +23,7 @@ from pathlib import Path
 import duckdb
 
 from olap import sqlfiles
+from olap.commands import call
 from olap.days import DayRange, DaySet, days_of, portions
 from olap.errors import WarehouseDamagedError
 from olap.extract import Difference, Extract
@@ -136,7 +137,7 @@ def require_agreement(
         raise WarehouseDamagedError(
             f"the warehouse {warehouse.layout.warehouse} differs from the lake: "
             + "; ".join(found[:5]),
-            hint="Run `make rebuild`: it rebuilds the warehouse from the lake.",
+            hint=f"Run `{call('rebuild')}`: it rebuilds the warehouse from the lake.",
         )
 
 

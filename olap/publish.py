@@ -25,6 +25,7 @@ import duckdb
 
 from olap import ledger, sqlfiles
 from olap.catalog import missing_tables, set_data_through, set_missing
+from olap.commands import call
 from olap.errors import LakeError, PublishError
 from olap.layout import Layout, fsync, write_durably
 from olap.log import get_logger
@@ -58,7 +59,8 @@ def publish(warehouse: Warehouse, now: datetime) -> Manifest:
     recorded = ledger.read(warehouse)
     if recorded is None:
         raise PublishError(
-            f"the warehouse {layout.warehouse} is empty", hint="Run a cycle first: `make etl`."
+            f"the warehouse {layout.warehouse} is empty",
+            hint=f"Run a cycle first: `{call('etl')}`.",
         )
     number = max([recorded.generation, *generation_numbers(layout)]) + 1
     # The warehouse has the number before it is copied: a crash from here on only skips a number.
@@ -243,7 +245,7 @@ def _verify(draft: Path, manifest: Manifest) -> None:
         raise PublishError(
             f"generation {manifest.generation} does not match the ledger: "
             f"{held} instead of {expected}; {offences}",
-            hint="Run `make rebuild`: it rebuilds the warehouse from the lake.",
+            hint=f"Run `{call('rebuild')}`: it rebuilds the warehouse from the lake.",
         )
 
 

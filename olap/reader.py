@@ -20,6 +20,7 @@ from typing import Any
 import duckdb
 
 from olap import sqlfiles
+from olap.commands import call
 from olap.errors import (
     GenerationDamagedError,
     GenerationUnreadableError,
@@ -80,7 +81,7 @@ class Reader:
             except (duckdb.Error, OSError) as error:
                 raise GenerationUnreadableError(
                     f"the generation {path} cannot be opened: {' '.join(str(error).split())}",
-                    hint="Run `python -m etl publish` to make a new one.",
+                    hint=f"Run `{call('publish')}` to make a new one.",
                 ) from error
             self._uses[name] = 0
 
@@ -96,7 +97,7 @@ class Reader:
         except duckdb.Error as error:
             raise GenerationUnreadableError(
                 f"the generation {name} cannot be read: {' '.join(str(error).split())}",
-                hint="Run `python -m etl publish` to make a new one.",
+                hint=f"Run `{call('publish')}` to make a new one.",
             ) from error
 
     def detach(self, name: str) -> None:
@@ -180,13 +181,13 @@ class Statement:
                 if _is_damage(error):
                     raise GenerationDamagedError(
                         f"the file of the generation is damaged: {' '.join(str(error).split())}",
-                        hint="Run `python -m etl publish` to make a new one.",
+                        hint=f"Run `{call('publish')}` to make a new one.",
                     ) from error
                 if not isinstance(error, duckdb.IOException | duckdb.FatalException):
                     raise
                 raise GenerationUnreadableError(
                     f"the generation {self._generation} cannot be read: {error}",
-                    hint="Run `python -m etl publish` to make a new one.",
+                    hint=f"Run `{call('publish')}` to make a new one.",
                 ) from error
             finally:
                 self._cursor = None

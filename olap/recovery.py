@@ -23,6 +23,7 @@ from typing import TypeVar
 import duckdb
 
 from olap import ledger, sqlfiles
+from olap.commands import call
 from olap.errors import (
     LakeError,
     MappingError,
@@ -119,7 +120,7 @@ def lake_error(layout: Layout, lost: Places) -> LakeError:
     more = f" and {len(named) - 5} more" if len(named) > 5 else ""
     return LakeError(
         f"files of the lake {layout.lake} are missing or damaged: {', '.join(named[:5])}{more}",
-        hint="Run `make verify`: it reads these again from PostgreSQL.",
+        hint=f"Run `{call('verify')}`: it reads these again from PostgreSQL.",
     )
 
 

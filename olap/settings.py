@@ -214,7 +214,7 @@ class Settings:
     )  # fmt: skip
     demo_interval_seconds: int = _setting(
         Program.SANDBOX, "DEMO_INTERVAL_SECONDS", _whole(1, _DAY_SECONDS), 15, "`15`",
-        "seconds from the start of one cycle to the start of the next in `make demo`",
+        "seconds from the start of one cycle to the start of the next of the demo",
     )  # fmt: skip
     lock_timeout_seconds: int = _setting(
         Program.PIPELINE, "ETL_LOCK_TIMEOUT_SECONDS", _whole(1, 3600), 5, "`5`",
@@ -296,7 +296,7 @@ class Settings:
     )  # fmt: skip
     jwt_secret: Hidden | None = _setting(
         Program.API, "JWT_SECRET", Hidden, None, "none",
-        "verifies tokens signed with HS256, and signs those of `python -m api token`; at least "
+        "verifies tokens signed with HS256, and signs those of the command `token`; at least "
         "32 bytes",
     )  # fmt: skip
     jwt_public_key: str | None = _setting(

@@ -18,6 +18,7 @@ from typing import Any
 
 from olap.backfill_chunks import read_chunks
 from olap.brake import refusal_text
+from olap.commands import call
 from olap.errors import BackfillError
 from olap.layout import Layout
 from olap.manifest import Manifest, Proof, SourceShape, read_manifest
@@ -161,15 +162,16 @@ def _lag_reasons(lag: float, interval_seconds: int) -> list[tuple[Level, str]]:
 
 def _row_reasons(manifest: Manifest) -> Iterator[tuple[Level, str]]:
     """The tables that do not have the rows of the source, and what to do."""
+    repair = call("verify --repair")
     for name, state in manifest.tables.items():
         missing = state.source_rows - state.rows
         counts = f"{name} has {state.rows:,} rows here and {state.source_rows:,} at the source"
         if state.refused_rows:
             yield Level.CRITICAL, refusal_text(name, state.refused_rows, state.rows)
         elif missing > 0:
-            yield Level.WARNING, f"{counts}: `python -m etl verify --repair` reads what is missing"
+            yield Level.WARNING, f"{counts}: `{repair}` reads what is missing"
         elif missing < 0:
-            yield Level.WARNING, f"{counts}: `python -m etl verify --repair` removes what is gone"
+            yield Level.WARNING, f"{counts}: `{repair}` removes what is gone"
 
 
 def _tables(manifest: Manifest | None) -> dict[str, TableStatus]:

@@ -23,6 +23,7 @@ import duckdb
 import polars as pl
 
 from olap import catalog, sqlfiles, timezones
+from olap.commands import call
 from olap.comments import load_comments
 from olap.errors import WarehouseDamagedError, WarehouseError, disk_error
 from olap.ids import IdTypes
@@ -246,7 +247,7 @@ def damage_distinguished(layout: Layout) -> Iterator[None]:
             raise
         raise WarehouseDamagedError(
             f"the warehouse {layout.warehouse} is damaged: {said}",
-            hint="Run a cycle, or `make rebuild`: both rebuild it from the lake.",
+            hint=f"Run a cycle, or `{call('rebuild')}`: both rebuild it from the lake.",
         ) from error
 
 

@@ -23,6 +23,7 @@ from etl.erase import erase
 from etl.extract import RangeReader
 from etl.source import SourceTransaction
 from olap.backfill_chunks import BlockRange, Chunk, read_chunks
+from olap.commands import call
 from olap.days import DayRange
 from olap.errors import BackfillError, BusyError, SourceChangedError
 from olap.layout import Layout
@@ -388,7 +389,7 @@ def test_another_cluster_does_not_continue_it(pipeline: Pipeline, world: World) 
     plan.write_bytes(plan.read_bytes().replace(known, b"42"))
     with pytest.raises(SourceChangedError, match="of cluster 42") as caught:
         pipeline.backfill()
-    assert "--restart" in caught.value.hint
+    assert call("backfill --restart") in caught.value.hint
 
 
 @pytest.mark.our_schema("about files, not about rows")

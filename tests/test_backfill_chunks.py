@@ -23,6 +23,7 @@ from olap.backfill_chunks import (
     record_chunk,
     write_plan,
 )
+from olap.commands import call
 from olap.days import EVERY_DAY, NO_DAY, DayRange, DaySet, day_set
 from olap.errors import BackfillError
 from olap.layout import Layout
@@ -168,7 +169,7 @@ def test_a_damaged_plan_is_named(layout: Layout) -> None:
     (layout.backfill / "plan.json").write_bytes(b'{"days": 3}')
     with pytest.raises(BackfillError, match=r"plan\.json.*is damaged") as caught:
         read_chunks(layout)
-    assert "--restart" in caught.value.hint
+    assert call("backfill --restart") in caught.value.hint
 
 
 def test_no_day_is_left_of_every_day() -> None:

@@ -14,6 +14,7 @@ import pytest
 import etl.backfill
 from etl.cycle import CycleReport
 from olap.brake import FEW_ROWS, is_too_many
+from olap.commands import call
 from olap.errors import RepairRefusedError, SourceError
 from olap.manifest import read_manifest
 from olap.settings import Program, settings_table
@@ -216,7 +217,8 @@ def test_a_repair_without_a_yes_is_refused(pipeline: Pipeline, world: World) -> 
         pipeline.verify(repair=True)
     assert "12 of 12 rows of events" in caught.value.message
     assert "12 of 12 rows of participants" in caught.value.message
-    assert "run --full --yes" in caught.value.hint and "--repair --yes" in caught.value.hint
+    assert call("etl --full --yes") in caught.value.hint
+    assert call("verify --repair --yes") in caught.value.hint
     assert pipeline.manifest().proof("participants").proved_at is None
     found = pipeline.verify()
     assert not found.reconciled.is_settled
@@ -382,7 +384,7 @@ def test_a_lost_day_that_is_gone_at_the_source_stops_the_cycle(
     for _ in range(2):
         with pytest.raises(SourceError, match="12 of 12 rows of events are gone") as caught:
             pipeline.cycle()
-    assert "backup" in caught.value.hint and "--full --yes" in caught.value.hint
+    assert "backup" in caught.value.hint and call("etl --full --yes") in caught.value.hint
     assert pipeline.manifest().tables["events"].rows == ROWS
     # The rebuilt warehouse lacks the rows already, so the acceptance changes nothing in it.
     pipeline.clock.advance(hours=1)

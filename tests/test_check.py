@@ -16,6 +16,7 @@ from etl import __main__ as command_line
 from etl.check import CheckedTable, SourceCheck, check_source, plans, trial
 from etl.check.plans import Column
 from olap import sqlfiles
+from olap.commands import call
 from olap.mapping import shipped_mappings
 from olap.settings import Secret, Settings
 from tests.fix_postgres import databases
@@ -763,7 +764,7 @@ def test_the_command_prints_tables_of_eighty_columns(
     """Without errors the exit code is 0; with one it is 1; and no file is written."""
     code, output = run("check", DATABASE_URL=messenger)
     assert code == 0
-    assert output.endswith("No errors, no warnings. Next: `make etl`.\n")
+    assert output.endswith(f"No errors, no warnings. Next: `{call('etl')}`.\n")
     assert all(len(line) <= 80 for line in output.splitlines() if "  " in line.strip())
     mapping = broken({"users.sql": ("    is_bot,\n", "")})
     code, output = run("check", DATABASE_URL=messenger, SOURCE_MAPPING=mapping)

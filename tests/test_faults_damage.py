@@ -17,6 +17,7 @@ import pytest
 
 from etl.erase import erase
 from etl.sandbox.postgres import drop_database
+from olap.commands import call
 from olap.errors import LakeError, NewerVersionError, SourceError, WarehouseError
 from olap.manifest import FORMAT, LakeFile, read_manifest
 from olap.recovery import NOWHERE, missing
@@ -326,7 +327,7 @@ def test_erase_names_an_unreadable_day(filled: Pipeline) -> None:
     zero(filled.layout.lake / file.path)
     with pytest.raises(LakeError, match=f"messages of {file.day}") as caught:
         erase(filled.settings, 123_456_789, filled.clock)
-    assert "make verify" in caught.value.hint
+    assert call("verify") in caught.value.hint
     filled.verify()
     assert erase(filled.settings, 123_456_789, filled.clock).generation > 2
 

@@ -15,6 +15,7 @@ import duckdb
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from olap.commands import call
 from olap.errors import SourceChangedError, SourceError
 from olap.layout import Layout
 from tests import contents
@@ -194,7 +195,7 @@ def test_an_older_copy_of_the_same_cluster_is_refused(pipeline: Pipeline) -> Non
     _pretend_to_have_read_further(pipeline)
     error = refused(pipeline, "older than at the last cycle")
     assert isinstance(error, SourceChangedError)
-    assert "--full" in error.hint and "replica" in error.hint
+    assert call("etl --full") in error.hint and "replica" in error.hint
     assert pipeline.cycle(is_full=True).manifest.tables["messages"].rows == 1
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from etl.guards import require_same_source, watermark_to_read_from
 from etl.source import Snapshot
+from olap.commands import call
 from olap.errors import SourceChangedError
 from tests.factories import (
     XMAX,
@@ -52,7 +53,7 @@ def test_another_cluster_stops() -> None:
         "DATABASE_URL names another database: 16384 messenger of cluster 42, "
         "not 16384 messenger of cluster 7000000000000000001"
     )
-    assert "run --full" in error.hint
+    assert call("etl --full") in error.hint
     assert "its own DATA_DIR" in error.hint
 
 
@@ -72,7 +73,7 @@ def test_another_timeline_stops(timeline: int) -> None:
         f"the source is on timeline {timeline}, it was on 1: "
         "a failover or a recovery may have undone rows that were read"
     )
-    assert "run --full" in error.hint
+    assert call("etl --full") in error.hint
 
 
 def test_an_older_copy_stops() -> None:
@@ -83,7 +84,7 @@ def test_an_older_copy_stops() -> None:
         "a replica that lags behind, or a restored copy"
     )
     assert error.hint.startswith("Point DATABASE_URL at the primary, or wait for the replica.")
-    assert "run --full" in error.hint
+    assert call("etl --full") in error.hint
 
 
 def test_a_known_table_is_read_from_its_base() -> None:

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from olap.commands import call
 from olap.errors import SourceError
 from olap.manifest import read_manifest
 from tests import contents
@@ -99,7 +100,7 @@ def test_reactions_that_vanish_with_their_table_are_not_removed(pipeline: Pipeli
         world.execute("alter table message_reactions rename to elsewhere")
         with pytest.raises(SourceError, match="no longer has the table that reactions") as caught:
             pipeline.cycle()
-        assert "--full" in caught.value.hint
+        assert call("etl --full --yes") in caught.value.hint
         assert reactions(pipeline) == [(2, "👍")]
         pipeline.cycle(is_full=True)
         assert "the source has none" in why_not(pipeline)

@@ -10,9 +10,10 @@ from unittest.mock import patch
 import pytest
 
 from etl.backfill import Progress
-from etl.report import LINE_SECONDS, show, shown_progress
+from etl.report import LINE_SECONDS, shown_progress
 from olap import log
 from olap.log import LogFile
+from olap.terminal import show
 
 
 class Terminal(io.StringIO):

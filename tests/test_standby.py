@@ -20,6 +20,7 @@ from etl.sandbox.postgres import (
     postgres_server,
 )
 from etl.source import replica_lag_bytes
+from olap.commands import call
 from olap.errors import SourceChangedError, SourceError
 from olap.settings import Secret
 from tests import contents
@@ -201,7 +202,7 @@ def test_a_restored_copy_of_the_cluster_stops_the_cycle(
     try:
         with pytest.raises(SourceChangedError, match="or a restored copy") as caught:
             pipeline.cycle()
-        assert "--full" in caught.value.hint
+        assert call("etl --full") in caught.value.hint
         assert pipeline.manifest().tables["messages"].rows == 9
         pipeline.cycle(is_full=True, may_remove=True)
         assert contents.of_views(pipeline.published) == contents.of_source(pipeline.url)

@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from etl.report import status_text
+from olap.commands import call
 from olap.errors import LakeError
 from olap.layout import Layout, write_durably
 from olap.manifest import Manifest, SourceShape
@@ -143,7 +144,7 @@ def test_a_count_that_differs_is_a_warning(layout: Layout, source_rows: int, way
     assert found.level is Level.WARNING
     assert found.reasons == (
         f"events has 1,234 rows here and {source_rows:,} at the source: "
-        f"`python -m etl verify --repair` {way_out}",
+        f"`{call('verify --repair')}` {way_out}",
     )
 
 
@@ -158,7 +159,7 @@ def test_rows_that_stay_although_they_are_gone_are_critical(layout: Layout) -> N
     assert found.level is Level.CRITICAL
     way_out = (
         "are gone at the source and stay here: if the source is right, accept it with "
-        "`python -m etl run --full --yes` or `python -m etl verify --repair --yes`"
+        f"`{call('etl --full --yes')}` or `{call('verify --repair --yes')}`"
     )
     assert found.reasons == (
         f"10 of 10 rows of users {way_out}",
@@ -295,7 +296,7 @@ def test_the_text_has_the_same_numbers(layout: Layout, monkeypatch: pytest.Monke
     assert [line.strip() for line in lines[1:3]] == [
         "the last batch is 700 s old, more than 2 intervals of 300 s",
         "messages has 1,234 rows here and 5,678 at the source: "
-        "`python -m etl verify --repair` reads what is missing",
+        f"`{call('verify --repair')}` reads what is missing",
     ]
     assert "generation    42, published 2026-03-01 12:00:00 UTC" in lines
     assert "data through  2026-03-01 12:00:00 UTC" in lines

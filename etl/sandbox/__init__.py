@@ -7,7 +7,7 @@
 * real chats: `chitchat`;
 * `load` writes either of them into PostgreSQL, in the format of `pgcopy`;
 * live traffic: `live` runs the `actions` of each second, in an `action_context`;
-* `messenger` is what `make etl` reads without `DATABASE_URL`; `demo` is the rest of `make demo`.
+* `messenger` is what a cycle reads without `DATABASE_URL`; `demo` adds live traffic and the API.
 
 Only the command line, the tests and the bench use this package, and the product does not need its
 dependencies.

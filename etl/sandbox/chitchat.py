@@ -29,6 +29,7 @@ from etl.sandbox.load import Counts, Progress, TableRows, load_rows
 from etl.sandbox.packages import package_directory
 from etl.sandbox.rng import TIME, random_stream, random_uuids
 from etl.sandbox.texts import usernames
+from olap.commands import how_to_install
 from olap.errors import SandboxError
 
 
@@ -68,7 +69,7 @@ def read_corpus() -> Corpus:
     if package is None:
         raise SandboxError(
             "The chitchat corpus comes from the package chitchat-dataset, which is not installed.",
-            hint="Run `make setup`, or install the extra `chitchat` of this project.",
+            hint=how_to_install("chitchat"),
         )
     return _parse(package / "dataset.json")
 

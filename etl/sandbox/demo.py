@@ -100,7 +100,7 @@ def live_traffic(database: Secret, stop: threading.Event) -> Iterator[None]:
     if failures:
         raise SandboxError(
             f"The live traffic failed: {failures[0]}",
-            hint="Start the demo again; `make clean` starts with a new sandbox.",
+            hint="Start the demo again; without SANDBOX_DIR it starts with a new sandbox.",
         )
 
 
@@ -117,6 +117,8 @@ def demo_api(settings: Settings, database: Secret, log: Path) -> Iterator[DemoAp
     shell_file = settings.sandbox_dir.parent / "demo.env"
     with valkey_server(settings.sandbox_dir / "valkey") as cache:
         variables = {
+            # With -P: a folder `api` in the working directory is not ours.
+            "PYTHONPATH": str(Path(__file__).parents[2]),
             "DATABASE_URL": database.reveal(),
             "DATA_DIR": str(settings.data_dir),
             "REDIS_URL": cache,
@@ -126,7 +128,7 @@ def demo_api(settings: Settings, database: Secret, log: Path) -> Iterator[DemoAp
         start = log.stat().st_size
         with log.open("ab") as output:
             process = subprocess.Popen(
-                [sys.executable, "-c", _API, "--port", str(port)],
+                [sys.executable, "-P", "-c", _API, "--port", str(port)],
                 env={**os.environ, **variables},
                 stdin=subprocess.PIPE,
                 stdout=output,
@@ -180,7 +182,7 @@ def _tokens(variables: Mapping[str, str], user: str) -> list[str]:
     """A token of an administrator and one of a member, generated at the same time."""
     commands = [
         subprocess.Popen(
-            [sys.executable, "-m", "api", "token", "--role", role, "--sub", subject],
+            [sys.executable, "-P", "-m", "api", "token", "--role", role, "--sub", subject],
             env={**os.environ, **variables},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
