@@ -119,7 +119,9 @@ def create_app(settings: Settings) -> Litestar:
             FastPathMiddleware(fast_path, service),
         ],
         dependencies={"generations": _constant(generations), "redis_cache": _constant(redis_cache)},
-        openapi_config=openapi.config({} if events is None else {"Event": event_schema(ids)}),
+        openapi_config=openapi.config(
+            {} if events is None else {"Event": event_schema(ids)}, settings.root_path
+        ),
         plugins=[problems.plugin(), openapi.IdSchemas(ids)],
         exception_handlers={
             500: problems.on_defect,
@@ -128,7 +130,12 @@ def create_app(settings: Settings) -> Litestar:
         lifespan=[running],
         logging_config=None,  # `python -m api` has configured all loggers
     )
-    app.asgi_handler = Edge(Segments(app.asgi_handler), RequestRecord(), _cross_origin(settings))
+    segments = Segments(
+        app.asgi_handler,
+        root_path=settings.root_path,
+        routes=[route.path for route in app.routes],
+    )
+    app.asgi_handler = Edge(segments, RequestRecord(), _cross_origin(settings))
     return app
 
 

@@ -18,8 +18,8 @@ def _serve_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=whole(1, 256), default=1, help="number of processes (default: 1)"
     )
-    parser.add_argument("--root-path", default="", metavar="PATH",
-        help="path under which a proxy serves the API, such as /chat (default: none)",
+    parser.add_argument("--root-path", metavar="PATH",
+        help="path under which a proxy serves the API, such as /chat (default: ROOT_PATH)",
     )  # fmt: skip
 
 

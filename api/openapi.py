@@ -15,6 +15,7 @@ from litestar import Response, Router
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import (
     Components,
     OpenAPI,
@@ -26,13 +27,14 @@ from litestar.openapi.spec import (
     Operation,
     Schema,
     SecurityScheme,
+    Server,
     Tag,
 )
 from litestar.plugins import OpenAPISchemaPlugin
 from litestar.typing import FieldDefinition
 
 from api.auth import PUBLIC
-from api.openapi_document import Document, DocumentPlugin
+from api.openapi_document import Document
 from api.pages import DocsPlugin
 from api.problems import MEDIA_TYPE as PROBLEM_JSON
 from api.problems import ProblemDocument, not_found_response
@@ -240,11 +242,12 @@ class Config(OpenAPIConfig):
         return document
 
 
-def config(bodies: dict[str, Schema]) -> OpenAPIConfig:
+def config(bodies: dict[str, Schema], root_path: str) -> OpenAPIConfig:
     """The head of the document, and where it and its page are served.
 
     Args:
         bodies: the schemas of bodies by their names, to which operations refer.
+        root_path: the path below which a proxy serves the API.
     """
     return Config(
         bodies=bodies,
@@ -252,6 +255,7 @@ def config(bodies: dict[str, Schema]) -> OpenAPIConfig:
         title=TITLE,
         version=VERSION,
         description=_ABOUT,
+        servers=[Server(url=root_path or "/")],
         openapi_router=Router(
             "/docs",
             route_handlers=[],
@@ -269,5 +273,5 @@ def config(bodies: dict[str, Schema]) -> OpenAPIConfig:
             Tag("events", "What happened in the messenger."),
             Tag("operation", "For operators."),
         ],
-        render_plugins=[DocsPlugin(), DocumentPlugin(path="/openapi.json")],
+        render_plugins=[DocsPlugin(), JsonRenderPlugin(path="/openapi.json")],
     )

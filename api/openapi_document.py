@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from litestar import Request
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import OpenAPI, Schema
 
 
@@ -35,15 +33,6 @@ class Document(OpenAPI):
             for name in ("deprecated", "allowEmptyValue", "allowReserved"):
                 parameter.pop(name, None)  # false, which is the default
         return document
-
-
-class DocumentPlugin(JsonRenderPlugin):
-    """Serves the document, with the URL of this server as its client sees it."""
-
-    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-        """The document as JSON."""
-        url = request.scope.get("root_path", "").rstrip("/") or "/"
-        return self.render_json(request, openapi_schema | {"servers": [{"url": url}]})
 
 
 def _parameters(document: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -180,6 +180,12 @@ def _origins(text: str) -> tuple[str, ...]:
     return origins
 
 
+def _root_path(text: str) -> str:
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*/?", text):
+        raise ValueError("must be a path such as /chat")
+    return text.rstrip("/")
+
+
 _DAY_SECONDS = 86_400
 
 
@@ -281,6 +287,15 @@ class Settings:
     api_memory_limit: str = _setting(
         Program.API, "API_MEMORY_LIMIT", _size, "400MB", "`400MB`",
         "memory limit of DuckDB in each worker",
+    )  # fmt: skip
+    api_connections: int = _setting(
+        Program.API, "API_CONNECTIONS", _whole(1, 1_000_000), 1000, "`1000`",
+        "how many connections each worker has at most; beyond them one without a request is closed "
+        "for the next one, or that gets 503",
+    )  # fmt: skip
+    root_path: str = _setting(
+        Program.API, "ROOT_PATH", _root_path, "", "none",
+        "the path under which a proxy serves the API, such as `/chat`; `--root-path` overrides it",
     )  # fmt: skip
     query_timeout_seconds: int = _setting(
         Program.API, "QUERY_TIMEOUT_SECONDS", _whole(1, 3600), 10, "`10`",

@@ -15,7 +15,7 @@ from pathlib import Path
 from litestar import Litestar
 
 from api.__main__ import app as whole_app
-from api.__main__ import serve
+from api.server import serve
 from olap.reader import Rows, Statement
 
 

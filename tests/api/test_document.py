@@ -27,7 +27,7 @@ def document(small_api: Api) -> Any:
 @pytest.fixture(scope="module")
 def below_chat(small_site: Pipeline) -> Iterator[TestClient[Any]]:
     """The application behind a proxy that serves it below `/chat`."""
-    with TestClient(create_app(api_settings(small_site)), root_path="/chat") as client:
+    with TestClient(create_app(api_settings(small_site, root_path="/chat"))) as client:
         yield client
 
 
