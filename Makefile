@@ -12,7 +12,7 @@ export DATA_DIR ?= data/chitchat
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup etl backfill serve demo shell status verify check check-source catalog rebuild publish test test-fast test-clients torture lint format bench lock clean synapse
+.PHONY: help setup etl backfill serve demo shell status verify check check-source catalog rebuild publish test test-fast test-clients torture lint format bench image-steps lock clean synapse
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -100,6 +100,9 @@ synapse: setup  ## use a real Synapse while cycles run, and compare every row (A
 
 LOCK = $(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+
+image-steps: setup  ## run the steps of .deploy/Dockerfile without Docker, as another account
+	@exec $(RUN) -m tests.dockerfile
 
 lock: setup  ## update requirements.lock, and those of .deploy
 	$(LOCK) --all-extras --group dev --output-file requirements.lock pyproject.toml

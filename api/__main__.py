@@ -16,10 +16,12 @@ from litestar import Litestar
 from api.app import create_app, state_directory
 from api.auth import Role, Verifier, make_token
 from api.commands import COMMANDS
+from api.seal import secret_of
 from api.server import serve
 from api.telemetry import forward_logging
 from olap import commands
 from olap import log as logs
+from olap.redis_urls import require_usable
 from olap.settings import Settings
 
 
@@ -59,7 +61,10 @@ def serve_until_stopped(settings: Settings, options: argparse.Namespace) -> int:
     if options.root_path is not None:
         os.environ["ROOT_PATH"] = options.root_path  # the workers read it there
         Settings.from_env(os.environ)
-    Verifier.from_settings(settings)  # reports a missing key once, not from every worker
+    # Reported once, and not from every worker.
+    Verifier.from_settings(settings)
+    secret_of(settings)
+    require_usable(settings)
     state_directory(settings)
     _configure_logging(settings)
     serve(

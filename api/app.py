@@ -10,12 +10,15 @@ from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from litestar import Litestar, Router
+from litestar import Litestar, Request, Response, Router
 from litestar.di import Provide
+from litestar.exceptions import HTTPException, TooManyRequestsException
 
 from api import openapi, pages, problems, routes, spill, telemetry, warmup
 from api.auth import AuthenticationMiddleware, Verifier
+from api.background import Supervisor
 from api.cache import Cache, Memory
+from api.deployment import Deployment
 from api.edge import Edge
 from api.endpoints import NEEDED_METRICS
 from api.events.handlers import event_schema, events_router, no_events_router
@@ -24,18 +27,23 @@ from api.executor import Executor
 from api.fast_path import FastPath, FastPathMiddleware
 from api.generations import Generations
 from api.headers import CrossOrigin
-from api.health import HealthController, MetricsController, refresh_gauges
+from api.health import Health, HealthController, MetricsController, refresh_gauges
 from api.limits import LimitMiddleware, Limits
 from api.paths import Segments
 from api.problems import ClientGoneError
-from api.redis_cache import RedisCache
+from api.redis_cache import RedisCache, State
+from api.seal import secret_of
 from api.service import AnalyticsService
 from api.telemetry import RequestRecord
 from olap.errors import disk_errors
 from olap.layout import Layout
+from olap.log import get_logger
 from olap.mapping import read_mapping
 from olap.reader import Reader
+from olap.redis_urls import require_usable
 from olap.settings import Settings
+
+log = get_logger(__name__)
 
 PREFIX = "/api/v1/messenger/analytics"
 _GAUGES_SECONDS = 1.0
@@ -53,6 +61,16 @@ def create_app(settings: Settings) -> Litestar:
     layout = Layout(settings.data_dir)
     verifier = Verifier.from_settings(settings)
     limits = Limits.from_settings(settings)
+    require_usable(settings)
+    secret = secret_of(settings)
+    if secret is None:
+        log.warning(
+            "redis.cache_not_used",
+            reason="no secret authenticates what Redis returns",
+            hint="Set CACHE_SECRET (32 bytes or more), the same in all processes.",
+        )
+    deployment = Deployment(settings)
+    supervisor = Supervisor()
     spill_path = spill.new_path()
     reader = Reader(
         layout.generations,
@@ -67,10 +85,30 @@ def create_app(settings: Settings) -> Litestar:
         observe=lambda metric, seconds: telemetry.COMPUTED.labels(metric).observe(seconds),
     )
     redis_cache = RedisCache(settings.redis_url, ttl_seconds=settings.cache_ttl_seconds)
-    cache = Cache(Memory(settings.cache_memory_mb * 1_000_000), redis_cache)
+    cache = Cache(Memory(settings.cache_memory_mb * 1_000_000), redis_cache, secret)
     generations = Generations(
-        layout, reader, NEEDED_METRICS, ids=ids, directory=state_directory(settings)
+        layout,
+        reader,
+        NEEDED_METRICS,
+        ids=ids,
+        directory=state_directory(settings),
+        deployment=deployment,
     )
+
+    def redis_state() -> State:
+        """Whether Redis is used; the cache is used most, if there is a secret for it."""
+        if secret is not None:
+            return redis_cache.state
+        return State.AWAY if limits.is_away else State.OK
+
+    health = Health(
+        generations=generations, redis=redis_state, seals=secret is not None, supervisor=supervisor
+    )
+
+    async def gauges() -> None:
+        refresh_gauges(health)
+        await asyncio.sleep(_GAUGES_SECONDS)
+
     service = AnalyticsService(
         generations,
         cache,
@@ -82,23 +120,35 @@ def create_app(settings: Settings) -> Litestar:
     executor.on_damage = generations.report_damage
     generations.on_switch = cache.memory.keep_only
     generations.warm_up = warmup.warm_up_of(service, fast_path)
-    events = None if mapping.events_sink is None else Events(settings)
+    events = None if mapping.events_sink is None else Events(settings, deployment)
 
     @asynccontextmanager
     async def running(_: Litestar) -> AsyncIterator[None]:
         with spill.spill_directory(spill_path):
-            receiving = events.running() if events is not None else nullcontext()
-            async with limits.shared(settings.redis_url), receiving:
-                await generations.start()
-                gauges = asyncio.create_task(_keep_gauges(generations, redis_cache), name="gauges")
+            receiving = events.running(supervisor) if events is not None else nullcontext()
+            sharing = limits.shared(settings.redis_url, lambda: deployment.keys, supervisor)
+            async with sharing, receiving:
                 try:
-                    yield
+                    await generations.start()
+                    async with (
+                        supervisor.running("generations", generations.watch),
+                        supervisor.running("gauges", gauges),
+                    ):
+                        yield
                 finally:
-                    gauges.cancel()
                     await generations.stop()
                     await asyncio.to_thread(executor.close)
                     await redis_cache.close()
                     reader.close()
+
+    def on_no_route(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
+        """Answer a request for which there is no handler; it has passed no middleware."""
+        try:
+            if request.scope.get("user") is None:
+                limits.charge_anonymous(request.scope)
+        except TooManyRequestsException as refused:
+            error = refused
+        return problems.response_to(request, error)
 
     app = Litestar(
         route_handlers=[
@@ -114,16 +164,18 @@ def create_app(settings: Settings) -> Litestar:
             *pages.FILES,
         ],
         middleware=[
-            AuthenticationMiddleware(verifier),
+            AuthenticationMiddleware(verifier, limits.charge_anonymous),
             LimitMiddleware(limits),
             FastPathMiddleware(fast_path, service),
         ],
-        dependencies={"generations": _constant(generations), "redis_cache": _constant(redis_cache)},
+        dependencies={"health": _constant(health)},
         openapi_config=openapi.config(
             {} if events is None else {"Event": event_schema(ids)}, settings.root_path
         ),
         plugins=[problems.plugin(), openapi.IdSchemas(ids)],
         exception_handlers={
+            404: on_no_route,
+            405: on_no_route,
             500: problems.on_defect,
             ClientGoneError.status_code: problems.on_gone,
         },
@@ -171,9 +223,3 @@ def _cross_origin(settings: Settings) -> CrossOrigin | None:
         headers=["Authorization", "Content-Type", "If-None-Match", "X-Request-ID"],
         exposed=openapi.EXPOSED_HEADERS,
     )
-
-
-async def _keep_gauges(generations: Generations, redis_cache: RedisCache) -> None:
-    while True:
-        refresh_gauges(generations, redis_cache)
-        await asyncio.sleep(_GAUGES_SECONDS)

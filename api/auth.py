@@ -19,10 +19,11 @@ that is a second ahead, and takes a second `role` from the claim `extras`.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from math import inf
@@ -46,6 +47,7 @@ _TOKEN_LENGTH_MAX = 8192
 _SUBJECT_LENGTH_MAX = 255
 _CACHED_BYTES_MAX = 4_000_000  # some 4,000 tokens of the usual length
 _KEY_CHECK_SECONDS = 1.0
+_ACCOUNT_BYTES_MAX = 128
 _LEEWAY_SECONDS = 30
 _LATEST = 253_402_300_800  # the year 10000
 
@@ -67,12 +69,21 @@ class Principal:
         role: what they may do.
         expires_at: when the token expires, in seconds since 1970.
         viewer: the user whose view applies, in the id's own type; None sees the whole site.
+        account: role and subject as one short text, to which requests are charged.
     """
 
     subject: str
     role: Role
     expires_at: float = inf
     viewer: Id | None = None
+    account: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Half of a surrogate pair, which JSON can spell, has no bytes that Redis could keep.
+        subject = self.subject.encode(errors="replace")
+        if len(subject) > _ACCOUNT_BYTES_MAX:
+            subject = hashlib.blake2b(subject, digest_size=16).hexdigest().encode()
+        object.__setattr__(self, "account", f"{self.role}:{subject.decode()}")
 
 
 class Verifier:
@@ -247,8 +258,12 @@ class AuthenticationMiddleware:
     It is not Litestar's `ASGIMiddleware`, which takes a microsecond to find what is excluded.
     """
 
-    def __init__(self, verifier: Verifier) -> None:
+    def __init__(
+        self, verifier: Verifier, charge_refusal: Callable[[Scope], object] = lambda _: None
+    ) -> None:
+        """`charge_refusal` counts a request whose token is refused; it may refuse with 429."""
         self._verifier = verifier
+        self._charge_refusal = charge_refusal
 
     def __call__(self, app: ASGIApp) -> ASGIApp:
         """The application that verifies the token of a request before this one."""
@@ -256,7 +271,11 @@ class AuthenticationMiddleware:
         async def authenticated(scope: Scope, receive: Receive, send: Send) -> None:
             # A browser's preflight request has no token, and `OPTIONS` tells nothing.
             if PUBLIC not in scope["route_handler"].opt and scope.get("method") != "OPTIONS":
-                scope["user"] = self._verifier.principal(authorization_of(scope))
+                try:
+                    scope["user"] = self._verifier.principal(authorization_of(scope))
+                except NotAuthorizedException:
+                    self._charge_refusal(scope)
+                    raise
                 scope["auth"] = None
             await app(scope, receive, send)
 

@@ -6,6 +6,9 @@ everything that an answer depends on, the generation first: there is nothing to 
 time to live only limits the space. Litestar's own response cache is not used, because its key does
 not contain the principal.
 
+What Redis returns is used only if it bears our seal (`api.seal`); without a secret for it, Redis
+is neither read nor written.
+
 Within a process one key is computed once at a time; other requests for it wait for the same result
 or the same error. Across processes a mark in Redis (`SET NX`) asks the others to wait. The mark is
 a hint: a process that finds no answer in time computes it.
@@ -24,6 +27,7 @@ from itertools import islice
 from api.compression import codings_of
 from api.negotiation import Coding
 from api.redis_cache import RedisCache
+from api.seal import Seal
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -33,6 +37,8 @@ SOURCE = "analytics_source"
 _LEAD_SECONDS = 2.0
 _RETRY_SECONDS = 0.02
 _ENTRY_OVERHEAD_BYTES = 1000
+# Each waits for a thread of the executor. These are many more than clients wait for.
+_RUNNING_MAX = 1000
 
 
 class Source(StrEnum):
@@ -117,21 +123,16 @@ class Entry:
         return cls(status, media_type, body, f'"{digest}"', filename)
 
     def stored(self) -> bytes:
-        """The entry as Redis stores it."""
+        """The entry as bytes."""
         head = _head(self.status, self.filename, self.media_type)
-        return f"{self.etag[1:-1]} {head}\n".encode() + self.body
+        return f"{self.etag} {head}\n".encode() + self.body
 
     @classmethod
-    def read(cls, key: str, stored: bytes) -> Entry | None:
-        """The entry in these bytes; None if they are not an entry of this key."""
+    def read(cls, stored: bytes) -> Entry:
+        """The entry in these bytes, which `stored` has made."""
         head, _, body = stored.partition(b"\n")
-        try:
-            digest, status, filename, media_type = head.decode("ascii").split(" ", 3)
-            if digest != _digest(key, _head(int(status), filename, media_type), body):
-                return None
-            return cls(int(status), media_type, body, f'"{digest}"', filename)
-        except ValueError:
-            return None
+        etag, status, filename, media_type = head.decode().split(" ", 3)
+        return cls(int(status), media_type, body, etag, filename)
 
 
 def _head(status: int, filename: str, media_type: str) -> str:
@@ -189,18 +190,25 @@ class NotStartedError(Exception):
     """The computation was not started, for a reason that concerns only this request."""
 
 
+class TooManyAtOnceError(NotStartedError):
+    """So many answers are being computed that this one was not begun."""
+
+
 class Cache:
     """Memory, then Redis, then the computation."""
 
-    def __init__(self, memory: Memory, redis: RedisCache) -> None:
+    def __init__(self, memory: Memory, redis: RedisCache, secret: bytes | None) -> None:
+        """Use `redis` with a seal from `secret`, and not at all without one."""
         self.memory = memory
         self._redis = redis
+        self._seal = None if secret is None else Seal(secret, "answers")
         self._running: dict[str, asyncio.Task[tuple[Entry, Source]]] = {}
 
     async def get(self, key: str, compute: Callable[[], Awaitable[Entry]]) -> tuple[Entry, Source]:
         """The answer and its source.
 
         Raises:
+            TooManyAtOnceError: too many other answers are being computed.
             Exception: what `compute` raises; all requests that wait for it get the same. Only a
                 `NotStartedError` goes to its own request alone: the others start themselves.
         """
@@ -211,6 +219,8 @@ class Cache:
             task = self._running.get(key)
             is_ours = task is None
             if task is None:
+                if len(self._running) >= _RUNNING_MAX:
+                    raise TooManyAtOnceError
                 task = asyncio.create_task(self._load(key, compute))
                 self._running[key] = task
                 task.add_done_callback(lambda done: self._ended(key, done))
@@ -236,19 +246,20 @@ class Cache:
         is_redis_well = self._redis.is_well
         entry = await compute()
         self.memory.put(key, entry)
-        self._redis.put(key, entry.stored())
+        if self._seal is not None:
+            self._redis.put(key, self._seal.close(key, entry.stored()))
         return entry, Source.MISS if is_redis_well else Source.BYPASS
 
     async def _from_redis(self, key: str) -> Entry | None:
         """The answer in Redis, also if another process is computing it now."""
+        if self._seal is None:
+            return None
         deadline = asyncio.get_running_loop().time() + _LEAD_SECONDS
         while True:
             stored = await self._redis.get(key)
-            entry = None
-            if stored is not None:  # in a thread, because it compresses
-                entry = await asyncio.to_thread(Entry.read, key, stored)
-            if entry is not None:
-                return entry
+            content = None if stored is None else self._seal.open(key, stored)
+            if content is not None:
+                return await asyncio.to_thread(Entry.read, content)  # it compresses
             if asyncio.get_running_loop().time() >= deadline:
                 return None
             if await self._redis.lead(key, _LEAD_SECONDS):

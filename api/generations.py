@@ -30,20 +30,20 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import asdict
 
+from api.deployment import Deployment
 from api.problems import Problem, unavailable
 from olap.catalog import missing_tables
 from olap.errors import AnalyticsError
 from olap.ids import IdTypes
 from olap.layout import Layout, write_durably
 from olap.log import get_logger
-from olap.manifest import SourceShape, read_manifest
+from olap.manifest import SourceIdentity, SourceShape, read_manifest
 from olap.publish import generation_numbers
 from olap.reader import Reader
 
 log = get_logger(__name__)
 
 _POINTER = "serving.json"
-_KEY_PREFIX = "analytics:"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,6 +57,7 @@ class Generation:
         proved_at: since when every table has been proved equal to the source; None = not yet.
         missing: why a table is not available, by its name; what it would tell is unknown, not 0.
         fault: why it cannot serve; None if it can.
+        source: the database that it was read from.
         prefix: the beginning of the cache keys of its answers.
     """
 
@@ -67,6 +68,7 @@ class Generation:
     proved_at: datetime | None
     missing: Mapping[str, str]
     fault: str | None
+    source: SourceIdentity
     prefix: str
 
     @property
@@ -105,6 +107,7 @@ class Generations:
         *,
         directory: Path,
         ids: IdTypes,
+        deployment: Deployment,
         poll_seconds: float = 1.0,
     ) -> None:
         """Nothing is opened before `start`.
@@ -113,6 +116,7 @@ class Generations:
             needed: the metrics that the API reads.
             directory: the directory of the pointer file, which all workers share.
             ids: the types of ids that the API reads and writes.
+            deployment: is told which source the newest generation was read from.
             poll_seconds: how often the ETL's symlink is checked.
 
         Attributes:
@@ -125,6 +129,7 @@ class Generations:
         self._needed = needed
         self._ids = ids
         self._pointer = directory / _POINTER
+        self._deployment = deployment
         self._poll_seconds = poll_seconds
         self._open: dict[str, Generation] = {}
         self._current: Generation | None = None
@@ -133,24 +138,19 @@ class Generations:
         self._opening = asyncio.Lock()
         self._following: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
-        self._watcher: asyncio.Task[None] | None = None
         self.warm_up: Callable[[Generation], Awaitable[None]] = _warm_nothing
         self.on_switch: Callable[[tuple[str, ...]], None] = lambda prefixes: None
         self.refused: Refused | None = None
 
     async def start(self) -> None:
-        """Open the generation that the pointer names, else the newest, and watch for the next."""
+        """Open the generation that the pointer names, else the newest."""
         await self._follow()
         if self._current is not None:
             await self.warm_up(self._current)
         await self.check()
-        self._watcher = asyncio.create_task(self._watch(), name="generations")
 
     async def stop(self) -> None:
-        """Stop watching."""
-        if self._watcher is not None:
-            self._watcher.cancel()
-            await asyncio.gather(self._watcher, return_exceptions=True)
+        """Wait until the generations that are being closed are."""
         await asyncio.gather(*self._closing, return_exceptions=True)
 
     @property
@@ -226,6 +226,7 @@ class Generations:
         except AnalyticsError as error:
             self._refuse(number, error.message)
             return
+        self._deployment.reads(newest.source)
         if self._current is not None and newest.tag == self._current.tag:
             self.refused = None
             await asyncio.to_thread(self._move, newest)  # the pointer may have been removed
@@ -243,13 +244,10 @@ class Generations:
         await self._follow(again=True)
         self.refused = None
 
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(self._poll_seconds)
-            try:
-                await self.check()
-            except Exception as error:  # the next attempt may succeed; the old generation serves
-                log.error("generation.watch_failed", exc_info=error)
+    async def watch(self) -> None:
+        """One round of watching for the next generation."""
+        await asyncio.sleep(self._poll_seconds)
+        await self.check()
 
     def _refuse(self, number: int, reason: str) -> None:
         if self.refused is None or self.refused.number != number:
@@ -302,6 +300,7 @@ class Generations:
 
     def _switch(self, generation: Generation) -> None:
         before, self._current = self._current, generation
+        self._deployment.reads(generation.source)
         kept = {generation.tag} | ({before.tag} if before else set())
         for tag in set(self._open) - kept:
             del self._open[tag]
@@ -346,7 +345,8 @@ class Generations:
             proved_at=manifest.proved_at,
             missing=missing_tables(manifest),
             fault=self._fault(manifest.shape, has),
-            prefix=f"{_KEY_PREFIX}{tag}:",
+            source=manifest.source,
+            prefix=f"{self._deployment.keys_of(manifest.source).answers}{tag}:",
         )
 
     def _fault(self, shape: SourceShape, metrics: frozenset[str]) -> str | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from litestar import Controller, Response, get
@@ -14,8 +16,28 @@ from litestar.plugins.prometheus import PrometheusController
 
 from api import telemetry
 from api.auth import PUBLIC
+from api.background import Supervisor, TaskState
 from api.generations import Generations
-from api.redis_cache import RedisCache, State
+from api.openapi import problems_of
+from api.redis_cache import State
+
+_METRICS_SECONDS = 1.0
+_now = time.monotonic
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """What the health is read from.
+
+    Attributes:
+        redis: whether Redis is used.
+        seals: whether there is a secret, without which nothing that is read from Redis is used.
+    """
+
+    generations: Generations
+    redis: Callable[[], State]
+    seals: bool
+    supervisor: Supervisor
 
 
 class Live(msgspec.Struct):
@@ -34,7 +56,9 @@ class Ready(msgspec.Struct, kw_only=True):
         age_seconds: the age of `data_through`.
         refused: why the newest generation does not serve; null = it does.
         damage: what is wrong with the file of the generation that serves; null = nothing is known.
-        redis: the state of the shared cache's breaker; nothing depends on it.
+        redis: ok, or away: answers are computed and limits counted by each process alone.
+        shared_cache: on, or off where no secret is set that authenticates what Redis returns.
+        tasks: the state of each background task; one that fails is tried again.
     """
 
     status: Literal["ready", "not ready"]
@@ -44,6 +68,8 @@ class Ready(msgspec.Struct, kw_only=True):
     refused: str | None
     damage: str | None
     redis: State
+    shared_cache: Literal["on", "off"]
+    tasks: dict[str, TaskState]
 
 
 class HealthController(Controller):
@@ -53,7 +79,7 @@ class HealthController(Controller):
     tags = ("operation",)
     opt = {PUBLIC: True}  # noqa: RUF012 - Litestar's own attribute
 
-    @get("/live", summary="The process answers")
+    @get("/live", summary="The process answers", responses=problems_of(429))
     async def live(self) -> Live:
         """200 as long as the process answers."""
         return Live("live")
@@ -61,14 +87,15 @@ class HealthController(Controller):
     @get(
         "/ready",
         summary="Requests can be answered",
-        responses={503: ResponseSpec(Ready, description="No generation serves.")},
+        responses={
+            503: ResponseSpec(Ready, description="No generation serves."),
+            **problems_of(429),
+        },
     )
-    async def ready(
-        self, generations: NamedDependency[Generations], redis_cache: NamedDependency[RedisCache]
-    ) -> Response[Ready]:
+    async def ready(self, health: NamedDependency[Health]) -> Response[Ready]:
         """200 while an undamaged generation serves, else 503; `refused` is about the newest."""
-        current, damage = generations.serving, generations.damage
-        refused = generations.refused
+        current, damage = health.generations.serving, health.generations.damage
+        refused = health.generations.refused
         is_ready = current is not None and damage is None
         body = Ready(
             status="ready" if is_ready else "not ready",
@@ -77,23 +104,36 @@ class HealthController(Controller):
             age_seconds=_age(current.data_through) if current else None,
             refused=f"generation {refused.number}: {refused.reason}" if refused else None,
             damage=damage,
-            redis=redis_cache.state,
+            redis=health.redis(),
+            shared_cache="on" if health.seals else "off",
+            tasks=health.supervisor.states,
         )
         return Response(body, status_code=200 if is_ready else 503)
 
 
 class MetricsController(PrometheusController):
-    """`/metrics`."""
+    """`/metrics`, computed at most once a second: with several workers it reads all their files."""
 
     tags = ("operation",)
     opt = {PUBLIC: True}  # noqa: RUF012 - Litestar's own attribute
     include_in_schema = False
+    _answer: Response[Any] | None = None
+    _computed_at = 0.0
+
+    @get()
+    async def get(self) -> Response[Any]:
+        """The metrics of all workers."""
+        now = _now()
+        if self._answer is None or now - self._computed_at >= _METRICS_SECONDS:
+            whole: Any = PrometheusController.get
+            self._answer, self._computed_at = await whole.fn(self), now
+        return self._answer
 
 
-def refresh_gauges(generations: Generations, redis_cache: RedisCache) -> None:
+def refresh_gauges(health: Health) -> None:
     """Set the gauges to the present state."""
-    telemetry.BREAKER_OPEN.set(redis_cache.state is State.OPEN)
-    current = generations.serving
+    telemetry.BREAKER_OPEN.set(health.redis() is State.AWAY)
+    current = health.generations.serving
     if current is None:
         return
     through = current.data_through.timestamp()

@@ -1,4 +1,8 @@
-"""Rate limits per subject: counted in the process, and shared through Redis in the background.
+"""Rate limits: counted in the process, and shared through Redis in the background.
+
+Requests with a valid token are counted by role and subject, and so are the answers that are
+computed for them. Requests without one are counted by the client's address, before a public handler
+runs and after a token was refused: a valid token is never refused because of its address.
 
 A limit holds in a sliding minute: what was counted in the last whole minute still counts in
 proportion to the part of it that lies within the last sixty seconds, so there is no burst of twice
@@ -7,7 +11,10 @@ the rate and is not locked out.
 
 Once a second each process adds what it has counted to Redis and reads the total, so several
 processes count together and exceed a limit by what one second brings. While Redis is away each
-process counts by itself.
+process counts by itself. A counter that is none is replaced.
+
+The number of counts is bounded, because strangers choose their addresses: beyond it the older half
+is forgotten.
 
 The library `limits` is not used: each of its strategies counts either in the process or in Redis,
 where a cached answer would wait for Redis.
@@ -20,6 +27,8 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address, ip_network
+from itertools import islice
 from math import ceil, floor
 from typing import NamedTuple
 
@@ -28,13 +37,11 @@ from litestar.exceptions import TooManyRequestsException
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
-from api.auth import PUBLIC
-from api.background import in_background
+from api.background import Supervisor
 from olap.log import get_logger
+from olap.redis_keys import RedisKeys
+from olap.redis_urls import FAULTS, close_redis, open_redis
 from olap.settings import Secret, Settings
 
 log = get_logger(__name__)
@@ -43,15 +50,23 @@ _WINDOW_SECONDS = 60
 _SHARE_SECONDS = 1.0
 _AWAY_SECONDS = 5.0
 _REDIS_TIMEOUT_SECONDS = 0.5
-# A subject is a person's id, so the keys match the pattern that an erasure removes.
-_KEY_PREFIX = "analytics:limits"
 _SHARED_AT_ONCE = 1000
-# One command for many subjects: packing a command takes redis-py 30 µs of the event loop.
+_COUNTS_MAX = 20_000
+_IPV6_NETWORK_BITS = 64  # what one customer of a provider has at least
+# A longer name that is no address is cut.
+_ADDRESS_LENGTH_MAX = 64
+# One command for many counts: packing a command takes redis-py 30 µs of the event loop. What is no
+# counter, or overflows, is replaced, because one such key would end the sharing of all others.
 _ADD = """
 local totals = {}
 for place, key in ipairs(KEYS) do
-    totals[place] = redis.call('INCRBY', key, ARGV[place + 1])
+    local total = redis.pcall('INCRBY', key, ARGV[place + 1])
+    if type(total) ~= 'number' then
+        redis.call('SET', key, ARGV[place + 1])
+        total = tonumber(ARGV[place + 1])
+    end
     redis.call('EXPIRE', key, ARGV[1])
+    totals[place] = total
 end
 return totals
 """
@@ -67,7 +82,7 @@ class Standing(NamedTuple):
 
 @dataclass(slots=True)
 class _Count:
-    """One subject's charges in one window, a minute of the clock.
+    """The charges of one name in one window, a minute of the clock.
 
     Attributes:
         own: charges in this process; of these, Redis has received `sent`.
@@ -88,15 +103,16 @@ class _Count:
 
 
 class RateLimit:
-    """A number of charges per minute for each subject."""
+    """A number of charges per minute for each name: an account, or an address."""
 
-    def __init__(self, name: str, amount: int) -> None:
-        self.name = name
+    def __init__(self, kind: str, amount: int) -> None:
+        """`kind` says what is counted, in the plural."""
+        self.kind = kind
         self.amount = amount
         self._counts: dict[str, _Count] = {}
 
-    def charge(self, subject: str, now: float) -> Standing:
-        """Count one charge for this subject.
+    def charge(self, name: str, now: float) -> Standing:
+        """Count one charge for this name.
 
         Args:
             now: seconds since 1970.
@@ -106,9 +122,11 @@ class RateLimit:
                 `Retry-After` and the limit's headers.
         """
         window, into = divmod(now, _WINDOW_SECONDS)
-        count = self._counts.get(subject)
+        count = self._counts.get(name)
         if count is None or count.window != window:
-            count = self._counts[subject] = _next_window(count, int(window))
+            if count is None and len(self._counts) >= _COUNTS_MAX:
+                self._forget_half()
+            count = self._counts[name] = _next_window(count, int(window))
         share = 1 - into / _WINDOW_SECONDS
         left = self.amount - count.previous * share - count.total
         if left < 1:
@@ -120,32 +138,36 @@ class RateLimit:
         standing = Standing(self.amount, 0, wait)
         headers = {key.decode(): value.decode() for key, value in headers_of(standing)}
         return TooManyRequestsException(
-            f"The limit is {self.amount} {self.name} a minute; try again in {wait} s.",
+            f"The limit is {self.amount} {self.kind} a minute; try again in {wait} s.",
             headers={"Retry-After": str(wait), **headers},
         )
 
-    async def share(self, redis: Redis, now: float) -> None:
+    async def share(self, redis: Redis, keys: RedisKeys, now: float) -> None:
         """Add to Redis what was counted here since the last time, and read what others counted.
 
         Raises:
-            RedisError, OSError: Redis does not answer.
+            FAULTS: Redis does not answer as Redis does.
         """
         self._forget(int(now // _WINDOW_SECONDS) - 1)
         counts = list(self._counts.items())
         for start in range(0, len(counts), _SHARED_AT_ONCE):
             some = counts[start : start + _SHARED_AT_ONCE]
-            keys = [f"{_KEY_PREFIX}:{self.name}/{c.window}/{subject}" for subject, c in some]
+            names = [f"{keys.limits}{self.kind}/{c.window}/{name}" for name, c in some]
             new = [count.own - count.sent for _, count in some]
-            totals = await redis.eval(_ADD, len(keys), *keys, 2 * _WINDOW_SECONDS, *new)
+            totals = await redis.eval(_ADD, len(names), *names, 2 * _WINDOW_SECONDS, *new)
             for (_, count), charges, total in zip(some, new, totals, strict=True):
                 count.sent += charges
                 # Redis may have lost or evicted the key in between.
-                count.others = max(0, total - count.sent)
+                count.others = max(0, int(total) - count.sent)
 
     def _forget(self, oldest: int) -> None:
         """Drop the counts of windows before this one."""
-        for subject in [s for s, count in self._counts.items() if count.window < oldest]:
-            del self._counts[subject]
+        for name in [name for name, count in self._counts.items() if count.window < oldest]:
+            del self._counts[name]
+
+    def _forget_half(self) -> None:
+        for name in list(islice(self._counts, len(self._counts) // 2)):
+            del self._counts[name]
 
 
 def _next_window(count: _Count | None, window: int) -> _Count:
@@ -181,73 +203,116 @@ def headers_of(standing: Standing) -> list[tuple[bytes, bytes]]:
 
 
 class Limits:
-    """The two limits of the API: requests, and computed answers."""
+    """The limits of the API: requests, computed answers, and requests without a token."""
 
     def __init__(
-        self, requests: int, computations: int, *, clock: Callable[[], float] = time.time
+        self,
+        requests: int,
+        computations: int,
+        anonymous: int,
+        *,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        """Each is a number per minute.
+
+        Attributes:
+            is_away: whether Redis did not answer when the counts were shared last.
+        """
         self._requests = RateLimit("requests", requests)
         self._computations = RateLimit("computations", computations)
+        self._anonymous = RateLimit("requests without a valid token", anonymous)
         self._clock = clock
+        self.is_away = False
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Limits:
         """The limits of the settings."""
-        return cls(settings.rate_limit, settings.compute_limit)
+        return cls(settings.rate_limit, settings.compute_limit, settings.anonymous_limit)
 
-    def charge_request(self, subject: str) -> Standing:
+    def charge_request(self, account: str) -> Standing:
         """Count a request.
 
         Raises:
             TooManyRequestsException: 429, there were too many.
         """
-        return self._requests.charge(subject, self._clock())
+        return self._requests.charge(account, self._clock())
 
-    def charge_computation(self, subject: str) -> None:
+    def charge_computation(self, account: str) -> None:
         """Count a computation when it begins; answers from a cache are not counted.
 
         Raises:
             TooManyRequestsException: 429, there were too many.
         """
-        self._computations.charge(subject, self._clock())
+        self._computations.charge(account, self._clock())
+
+    def charge_anonymous(self, scope: Scope) -> Standing:
+        """Count a request without a valid token to the client's address.
+
+        Raises:
+            TooManyRequestsException: 429, there were too many.
+        """
+        return self._anonymous.charge(client_of(scope), self._clock())
 
     @asynccontextmanager
-    async def shared(self, redis_url: Secret) -> AsyncIterator[None]:
-        """Within the block, share the counts with other processes through Redis."""
-        redis = Redis.from_url(
-            redis_url.reveal(),
-            socket_timeout=_REDIS_TIMEOUT_SECONDS,
-            socket_connect_timeout=_REDIS_TIMEOUT_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-        )
+    async def shared(
+        self, redis_url: Secret, keys: Callable[[], RedisKeys | None], supervisor: Supervisor
+    ) -> AsyncIterator[None]:
+        """Within the block, share the counts with other processes through Redis.
+
+        Args:
+            keys: the deployment's names in Redis; None = not known yet, so nothing is shared.
+        """
+        redis = open_redis(redis_url, seconds=_REDIS_TIMEOUT_SECONDS)
+
+        async def share() -> None:
+            await asyncio.sleep(_AWAY_SECONDS if self.is_away else _SHARE_SECONDS)
+            known = keys()
+            if known is not None:
+                await self._share_on(redis, known)
+
         try:
-            async with in_background(self._share_on(redis)):
+            async with supervisor.running("limits", share):
                 yield
         finally:
-            await redis.aclose()
+            await close_redis(redis)
 
-    async def _share_on(self, redis: Redis) -> None:
-        is_away = False
-        while True:
-            await asyncio.sleep(_AWAY_SECONDS if is_away else _SHARE_SECONDS)
-            was_away = is_away
-            try:
-                for limit in (self._requests, self._computations):
-                    await limit.share(redis, self._clock())
-                is_away = False
-            except (RedisError, OSError) as error:
-                is_away = True
-                if not was_away:
-                    log.warning("limits.per_process", reason=type(error).__name__)
-            if was_away and not is_away:
-                log.info("limits.shared")
+    async def _share_on(self, redis: Redis, keys: RedisKeys) -> None:
+        was_away = self.is_away
+        try:
+            for limit in (self._requests, self._computations, self._anonymous):
+                await limit.share(redis, keys, self._clock())
+            self.is_away = False
+        except FAULTS as error:
+            self.is_away = True
+            if not was_away:
+                log.warning("limits.per_process", reason=type(error).__name__)
+        if was_away and not self.is_away:
+            log.info("limits.shared")
+
+
+def client_of(scope: Scope) -> str:
+    """The client's address; of IPv6 its network, because one client has all addresses in it.
+
+    Behind a proxy that `FORWARDED_ALLOW_IPS` names, the server has put the client's own address in
+    place of the proxy's. All clients of a Unix socket without such a proxy are one.
+    """
+    client = scope.get("client")
+    text = client[0] if client else ""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return text[:_ADDRESS_LENGTH_MAX]
+    if not isinstance(address, IPv6Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ip_network((int(address), _IPV6_NETWORK_BITS), strict=False))
 
 
 class LimitMiddleware(ASGIMiddleware):
-    """Charges each request to its principal; comes after `AuthenticationMiddleware`."""
+    """Charges each request to its account or its address; after `AuthenticationMiddleware`."""
 
     scopes = (ScopeType.HTTP,)
-    exclude_opt_key = PUBLIC
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -256,9 +321,10 @@ class LimitMiddleware(ASGIMiddleware):
         """Charge the request, and add the limit's headers to the answer."""
         principal = scope.get("user")
         if principal is None:
+            self._limits.charge_anonymous(scope)
             await next_app(scope, receive, send)
             return
-        standing = self._limits.charge_request(principal.subject)
+        standing = self._limits.charge_request(principal.account)
 
         async def send_with_standing(message: Message) -> None:
             if message["type"] == "http.response.start":

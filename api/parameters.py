@@ -50,8 +50,8 @@ Start = Annotated[
     str | None,
     QueryParameter(
         description="Start of the period: an instant with an offset (2026-11-01T08:00:00+01:00), "
-        "or a date, which is local midnight in tz. Not after the end, and no longer before it than "
-        "days may be. Excludes days.",
+        "or a date, which is local midnight in tz. Before the end, by no more than days may be, "
+        "and in the years 2 to 9998. Excludes days.",
         schema_extra=_DATE_OR_INSTANT,
     ),
 ]

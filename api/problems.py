@@ -164,6 +164,12 @@ def on_gone(_: Request[Any, Any, Any], error: ClientGoneError) -> Response[Any]:
     return Response(b"", status_code=error.status_code)
 
 
+def response_to(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
+    """The answer to an error of HTTP, as the plugin gives it."""
+    problem = error if isinstance(error, ProblemDetailsException) else _from_http(error)
+    return problem.to_response(request)
+
+
 def _from_http(error: HTTPException) -> ProblemDetailsException:
     status = HTTPStatus(error.status_code)
     detail = error.detail if error.detail and error.detail != status.phrase else status.description

@@ -1,12 +1,9 @@
 """The cache that all workers share, in Redis or Valkey, and the circuit breaker in front of it.
 
 Redis may be absent, slow, full, restarted, or return rubbish; the API still answers. An operation
-that takes longer than 50 ms is abandoned. After three failures in a row the breaker opens: Redis is
+that takes longer than 50 ms is abandoned. After three failures in a row Redis is **away**: it is
 not used any more except for one try at a time, first after one second and then at growing
-intervals. Each change of the breaker is one log line.
-
-Values from Redis are validated: a stored answer carries a digest of its key and its bytes, so a cut
-or foreign value, or the answer of another key, counts as a miss.
+intervals. Each change is one log line.
 """
 
 from __future__ import annotations
@@ -18,12 +15,10 @@ from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
 from olap.log import get_logger
+from olap.redis_urls import FAULTS, close_redis, open_redis
 from olap.settings import Secret
 
 log = get_logger(__name__)
@@ -38,10 +33,10 @@ _CONNECTIONS = 16
 
 
 class State(StrEnum):
-    """The state of the breaker."""
+    """Whether Redis is used."""
 
-    CLOSED = "closed"
-    OPEN = "open"
+    OK = "ok"
+    AWAY = "away"
 
 
 class Breaker:
@@ -52,7 +47,7 @@ class Breaker:
         self._failures = 0
         self._pause = _FIRST_PAUSE_SECONDS
         self._retry_at = 0.0
-        self.state = State.CLOSED
+        self.state = State.OK
 
     @property
     def is_well(self) -> bool:
@@ -60,8 +55,8 @@ class Breaker:
         return self._failures == 0
 
     def allows(self) -> bool:
-        """Whether to try now; while open, one try when the pause is over."""
-        if self.state is State.CLOSED:
+        """Whether to try now; while away, one try when the pause is over."""
+        if self.state is State.OK:
             return True
         now = self._clock()
         if now < self._retry_at:
@@ -71,19 +66,19 @@ class Breaker:
 
     def succeeded(self) -> None:
         """Record a success."""
-        if self.state is State.OPEN:
+        if self.state is State.AWAY:
             log.info("redis.back")
-        self.state, self._failures, self._pause = State.CLOSED, 0, _FIRST_PAUSE_SECONDS
+        self.state, self._failures, self._pause = State.OK, 0, _FIRST_PAUSE_SECONDS
 
     def failed(self, error: str) -> None:
         """Record a failure."""
         self._failures += 1
-        if self.state is State.OPEN:
+        if self.state is State.AWAY:
             self._pause = min(self._pause * 2, _LONGEST_PAUSE_SECONDS)
             self._retry_at = self._clock() + self._pause * random.uniform(0.8, 1.0)
         elif self._failures >= _FAILURES_TO_OPEN:
             log.warning("redis.away", error=error)
-            self.state = State.OPEN
+            self.state = State.AWAY
             self._retry_at = self._clock() + self._pause
 
 
@@ -95,21 +90,13 @@ class RedisCache:
         self._breaker = Breaker()
         self._is_full = False
         self._writes: set[asyncio.Task[None]] = set()
-        pool = BlockingConnectionPool.from_url(
-            url.reveal(),
-            max_connections=_CONNECTIONS,
-            timeout=TIMEOUT_SECONDS,
-            socket_timeout=TIMEOUT_SECONDS,
-            socket_connect_timeout=TIMEOUT_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-            health_check_interval=0,
-        )
-        self._redis = Redis.from_pool(pool)
+        self._redis = open_redis(url, seconds=TIMEOUT_SECONDS)
+        self._slots = asyncio.Semaphore(_CONNECTIONS)
         self._url = url
 
     @property
     def state(self) -> State:
-        """The state of the breaker."""
+        """Whether Redis is used."""
         return self._breaker.state
 
     @property
@@ -121,7 +108,7 @@ class RedisCache:
         """Let the last writes end, and disconnect."""
         if self._writes:
             await asyncio.wait(self._writes, timeout=TIMEOUT_SECONDS)
-        await self._redis.aclose()
+        await close_redis(self._redis)
 
     async def get(self, key: str) -> bytes | None:
         """The value of the key; None also if Redis does not answer."""
@@ -130,7 +117,7 @@ class RedisCache:
 
     async def lead(self, key: str, seconds: float) -> bool:
         """Whether this process is to compute the answer; true also if Redis does not answer."""
-        if self.state is State.OPEN:
+        if self.state is State.AWAY:
             return True
         milliseconds = round(seconds * 1000)
         done = await self._try(
@@ -140,7 +127,7 @@ class RedisCache:
 
     def put(self, key: str, value: bytes) -> None:
         """Store a value in the background."""
-        if self.state is State.OPEN or len(self._writes) >= _CONNECTIONS:
+        if self.state is State.AWAY or len(self._writes) >= _CONNECTIONS:
             return
         task = asyncio.create_task(self._put(key, value))
         self._writes.add(task)
@@ -152,19 +139,18 @@ class RedisCache:
             log.info("redis.accepts")
 
     async def _try(self, operation: Callable[[], Awaitable[T]], *, missing: Any = None) -> Any:
-        """The operation's result, or `missing` if Redis fails or the breaker is open."""
+        """The operation's result, or `missing` if Redis fails or is away."""
         if not self._breaker.allows():
             return missing
         try:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
+            async with asyncio.timeout(TIMEOUT_SECONDS), self._slots:
                 result = await operation()
         except ResponseError as error:
             # Redis is there and refuses: it is full, loading, or a replica. Reading may go on.
             self._log_refusal(str(error))
             self._breaker.succeeded()
             return missing
-        except (RedisError, OSError, TimeoutError, ValueError, AssertionError) as error:
-            # Rubbish in place of the protocol raises whatever the parser runs into.
+        except FAULTS as error:
             self._breaker.failed(self._url.redact(f"{type(error).__name__}: {error}"))
             return missing
         self._breaker.succeeded()

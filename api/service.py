@@ -19,7 +19,7 @@ from litestar.exceptions import TooManyRequestsException
 
 from api.auth import Principal
 from api.bounded import Bounded
-from api.cache import Cache, Entry, NotStartedError, Source
+from api.cache import Cache, Entry, NotStartedError, Source, TooManyAtOnceError
 from api.csv_form import to_csv
 from api.executor import Executor
 from api.generations import Generation, Generations
@@ -89,7 +89,7 @@ class AnalyticsService:
 
         async def compute() -> Entry:
             try:
-                self._limits.charge_computation(principal.subject)
+                self._limits.charge_computation(principal.account)
             except TooManyRequestsException as error:
                 raise TooManyComputationsError from error
             return await self._compute(bound)
@@ -99,6 +99,8 @@ class AnalyticsService:
         except TooManyComputationsError as error:
             assert error.__cause__ is not None
             raise error.__cause__ from None
+        except TooManyAtOnceError:
+            raise unavailable("Too many answers are being computed.", retry_after=5) from None
 
     async def precompute(self, query: Query, generation: Generation) -> None:
         """Compute an answer of a generation that does not serve yet, and cache it."""

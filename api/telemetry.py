@@ -52,6 +52,15 @@ BREAKER_OPEN = Gauge(
     "1 while Redis is not used because it failed",
     multiprocess_mode="livemax",
 )
+TASK_FAILING = Gauge(
+    "analytics_task_failing",
+    "1 while a background task fails and is tried again",
+    ["task"],
+    multiprocess_mode="livemax",
+)
+TASK_FAILURES = Counter(
+    "analytics_task_failures", "Rounds of a background task that failed", ["task"]
+)
 
 # `rate(analytics_events_total[1m])` is the rate of events.
 EVENTS = Counter("analytics_events", "Events answered with 202, by what stored them", ["store"])
@@ -65,6 +74,11 @@ EVENTS_PENDING = Gauge(
 EVENTS_QUEUE_DEPTH = Gauge(
     "analytics_events_queue_depth",
     "Events in the durable queue, waiting for PostgreSQL",
+    multiprocess_mode="mostrecent",
+)
+EVENTS_UNNAMED = Gauge(
+    "analytics_events_unnamed",
+    "Events of an earlier version that wait under a name without a deployment",
     multiprocess_mode="mostrecent",
 )
 EVENTS_DATABASE_AWAY = Gauge(

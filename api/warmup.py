@@ -57,6 +57,9 @@ def warm_up_of(
         except* AnalyticsError as errors:
             error = str(errors.exceptions[0])
             log.warning("generation.not_warm", generation=generation.number, error=error)
+        except* Exception as errors:
+            # A defect in one answer must not keep the generation from all others.
+            log.error("generation.not_warm", generation=generation.number, exc_info=errors)
 
     return warm_up
 

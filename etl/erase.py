@@ -27,7 +27,6 @@ from uuid import UUID
 
 import duckdb
 import msgspec
-import redis
 
 from olap import ledger, sqlfiles
 from olap.backfill_chunks import forget_chunk, read_chunks
@@ -41,11 +40,12 @@ from olap.mapping import read_mapping
 from olap.paths import literal, open_read_only, pattern
 from olap.publish import collect, generation_numbers, publish
 from olap.recovery import damage_named, recover
+from olap.redis_keys import RedisKeys
+from olap.redis_urls import FAULTS, blocking_redis, require_usable
 from olap.settings import Settings
 from olap.tables import DIMENSIONS, FACTS, PERSON_COLUMNS, Fact
 from olap.warehouse import Warehouse, open_warehouse
 
-CACHE_KEYS = "analytics:*"
 # A shorter text occurs anywhere by chance; the decoded search finds it where it is a value.
 RAW_BYTES_MIN = 6
 OUR_WORDS = ("schema", "views", "macros", "metrics", "catalog")
@@ -104,8 +104,10 @@ def erase(settings: Settings, user_id: Id, clock: Callable[[], datetime]) -> Era
 
     Raises:
         ErasureError: there are no data, or something of the person is left; it names the place.
+        SettingsError: `REDIS_URL` cannot be used.
     """
     layout = Layout(settings.data_dir)
+    require_usable(settings)
     with (
         layout.backfill_locked(),
         layout.locked(),
@@ -128,7 +130,7 @@ def erase(settings: Settings, user_id: Id, clock: Callable[[], datetime]) -> Era
         older = len(generation_numbers(layout)) - 1
         collect(layout, manifest, clock(), keep=1, grace_seconds=0)
         shared = {row[0] for row in warehouse.run("erasure/shared_names", names=sorted(names))}
-    cache = _forget_cached(settings)
+    cache = _forget_cached(settings, RedisKeys.of(settings.redis_prefix, manifest.source))
     names -= shared
     texts = {str(user_id), *names}
     found = _require_no_value(layout, user_id, names)
@@ -224,19 +226,20 @@ def _mentioning(warehouse: Warehouse, fact: Fact, files: Sequence[Path], user_id
     return [by_name[name] for (name,) in rows]
 
 
-def _forget_cached(settings: Settings) -> str:
-    """Remove the cached answers; return what happened, in words."""
+def _forget_cached(settings: Settings, keys: RedisKeys) -> str:
+    """Remove what this deployment keeps in the cache; return what happened, in words."""
+    removed = 0
     try:
-        client = redis.Redis.from_url(
-            settings.redis_url.reveal(), socket_timeout=5, socket_connect_timeout=2
+        with blocking_redis(settings.redis_url, seconds=5, connect_seconds=2) as client:
+            for pattern in keys.erasable:
+                for key in list(client.scan_iter(match=pattern, count=1000)):
+                    removed += int(client.unlink(key))
+    except FAULTS:
+        return (
+            "not reachable; its answers expire within CACHE_TTL_SECONDS (300 s), and its recent "
+            "events are removed when this is run again"
         )
-        with client:
-            keys = list(client.scan_iter(match=CACHE_KEYS, count=1000))
-            for key in keys:
-                client.unlink(key)
-    except redis.RedisError:
-        return "not reachable; what it holds expires within CACHE_TTL_SECONDS (300 s)"
-    return f"{len(keys):,} entries removed"
+    return f"{removed:,} entries removed"
 
 
 @dataclass(slots=True)

@@ -15,7 +15,9 @@ A version never changes its meaning. Its **fingerprint** is a digest of the macr
 of `sql/macros` that it uses, directly or not; spacing, case and comments do not count. The file
 `sql/README.md` has the fingerprints, and a test fails when it is stale: a change of a macro
 either keeps every number, or is a new version that is published beside the old one. A number that
-becomes null because the source lacks its table was none before.
+becomes null because the source lacks its table was none before. Who may see a number is not what it
+means: a corrected rule of scope holds for every version at once, because one that still showed what
+it must not would be a way around the rule.
 """
 
 from __future__ import annotations

@@ -20,6 +20,9 @@
     ├── ErasureError               data of an erased person remain
     ├── CatalogError               a metric file is malformed
     ├── PublishError               a generation cannot be made, or disagrees with the ledger
+    ├── GenerationUnreadableError  a published file cannot be opened or read
+    │   └── GenerationDamagedError its bytes are damaged; it must not serve any more
+    ├── StatementInterruptedError  a query was interrupted before it had a result
     └── SandboxError               the development servers cannot be started or filled
 
 The message says what happened and names the thing; the hint says what to do next. Any other

@@ -172,6 +172,19 @@ def _size(text: str) -> str:
     return text
 
 
+def _prefix(text: str) -> str:
+    # `:` ends the prefix in a key, and the characters of a pattern would erase more than is meant.
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", text, re.ASCII):
+        raise ValueError("must have 1 to 64 letters, digits, dots, underscores or hyphens")
+    return text
+
+
+def _one_of_two(text: str) -> bool:
+    if text not in ("0", "1"):
+        raise ValueError("must be 0 or 1")
+    return text == "1"
+
+
 def _origins(text: str) -> tuple[str, ...]:
     origins = tuple(origin.strip() for origin in text.split(","))
     for origin in origins:
@@ -266,7 +279,18 @@ class Settings:
     )  # fmt: skip
     redis_url: Secret = _setting(
         Program.API, "REDIS_URL", Secret, Secret("redis://localhost:6379/0"), "from the next three",
-        "Redis or Valkey for the cache, the rate limits and the recent events",
+        "Redis or Valkey for the cache, the rate limits and the recent events: a server, Sentinel "
+        "or a cluster",
+    )  # fmt: skip
+    redis_prefix: str | None = _setting(
+        Program.API, "REDIS_PREFIX", _prefix, None, "from the source's identity",
+        "beginning of every key in Redis, which tells deployments that share one apart; needed "
+        "where the source is a physical copy of another deployment's. `erase` reads it too",
+    )  # fmt: skip
+    cache_secret: Hidden | None = _setting(
+        Program.API, "CACHE_SECRET", Hidden, None, "`JWT_SECRET`",
+        "authenticates what Redis returns; at least 32 bytes, the same in all processes. Without "
+        "it and `JWT_SECRET`, answers and recent events are not kept in Redis",
     )  # fmt: skip
     cache_ttl_seconds: int = _setting(
         Program.API, "CACHE_TTL_SECONDS", _whole(1, _DAY_SECONDS), 300, "`300`",
@@ -333,11 +357,17 @@ class Settings:
     )  # fmt: skip
     rate_limit: int = _setting(
         Program.API, "RATE_LIMIT_PER_MINUTE", _whole(1, 10**9), 600, "`600`",
-        "requests per minute of one subject",
+        "requests per minute of one subject in one role",
     )  # fmt: skip
     compute_limit: int = _setting(
         Program.API, "COMPUTE_LIMIT_PER_MINUTE", _whole(1, 10**9), 60, "`60`",
-        "answers per minute that are computed for one subject because no cache has them",
+        "answers per minute that are computed for one subject in one role because no cache has "
+        "them",
+    )  # fmt: skip
+    anonymous_limit: int = _setting(
+        Program.API, "ANONYMOUS_LIMIT_PER_MINUTE", _whole(1, 10**9), 300, "`300`",
+        "requests per minute without a valid token from one address (of IPv6 from one /64), "
+        "`/health`, `/metrics` and `/docs` included",
     )  # fmt: skip
     events_database_url: Secret | None = _setting(
         Program.API, "EVENTS_DATABASE_URL", Secret, None, "`DATABASE_URL`",
@@ -347,6 +377,11 @@ class Settings:
     events_redis_url: Secret | None = _setting(
         Program.API, "EVENTS_REDIS_URL", Secret, None, "none",
         "a durable Redis or Valkey that keeps events while PostgreSQL is unavailable",
+    )  # fmt: skip
+    events_move_unnamed: bool = _setting(
+        Program.API, "EVENTS_MOVE_UNNAMED", _one_of_two, False, "`0`",
+        "`1` also moves the events that an earlier version left in `analytics-events:waiting`, a "
+        "name that deployments shared; set it where they were accepted",
     )  # fmt: skip
     log_format: Literal["console", "json"] = _setting(
         Program.PIPELINE, "LOG_FORMAT", _one_of("console", "json"), "console", "`console`",

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -130,6 +131,35 @@ class OwnValkey:
         """The process id."""
         assert self.process is not None
         return self.process.pid
+
+
+@contextmanager
+def talking_nonsense(path: Path, nonsense: bytes = b"HTTP/1.1 200 OK\r\n\r\n") -> Iterator[None]:
+    """Within the block a server on a Unix socket answers whatever it is asked with these bytes."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+
+        def talk() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                    with connection:
+                        connection.recv(4096)
+                        connection.sendall(nonsense)
+                except OSError:
+                    if listener.fileno() < 0:
+                        return
+
+        thread = threading.Thread(target=talk, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+            thread.join()
+            path.unlink()
 
 
 class ApiProcess:

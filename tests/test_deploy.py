@@ -27,20 +27,21 @@ from prometheus_client import REGISTRY, Metric
 from psycopg.conninfo import conninfo_to_dict
 
 from api import telemetry
+from api.background import Supervisor
 from api.generations import Generations
-from api.health import refresh_gauges
-from api.redis_cache import RedisCache, State
+from api.health import Health, refresh_gauges
+from api.redis_cache import State
 from etl.role import role_sql
 from etl.sandbox.packages import server_directory
 from olap.commands import PROGRAM, every_command, parser
 from olap.mapping import read_mapping
 from olap.settings import Settings
+from tests.dockerfile import instructions, json_words
 from tests.test_readme import block, sql_of
 from tests.test_tidy import unpinned
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / ".deploy"
-DOCKERFILE = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 RULES = DEPLOY / "prometheus" / "rules.yml"
 PROOF = "analytics_last_proof_timestamp_seconds"
@@ -83,20 +84,6 @@ def unit(path: Path) -> dict[str, str]:
         if is_setting and not line.startswith("#"):
             found[name] = f"{found[name]} {value}" if name in found else value
     return found
-
-
-def instructions() -> list[tuple[str, str]]:
-    """The instructions of the Dockerfile, each on one line."""
-    text = re.sub(r"^#.*\n", "", DOCKERFILE, flags=re.MULTILINE).replace("\\\n", " ")
-    pairs = (line.partition(" ") for line in text.splitlines() if line.strip())
-    return [(name, " ".join(rest.split())) for name, _, rest in pairs]
-
-
-def json_words(name: str) -> list[str]:
-    """The words of an instruction in exec form."""
-    (found,) = [rest for each, rest in instructions() if each == name]
-    words: list[str] = yaml.safe_load(found[found.index("[") :])
-    return words
 
 
 def deployed_commands() -> Iterator[tuple[str, list[str]]]:
@@ -177,7 +164,7 @@ def test_the_image_runs_as_nobody_in_particular() -> None:
     assert not any(name in ("RUN", "COPY", "ADD") for name, _ in after)
     for name in ("ENTRYPOINT", "CMD"):
         assert isinstance(json_words(name), list)
-    (image,) = re.findall(r"^ARG PYTHON_IMAGE=(.*)$", DOCKERFILE, re.MULTILINE)
+    (image,) = [rest.partition("=")[2] for name, rest in found if name == "ARG"]
     assert re.fullmatch(r"python:3\.\d+-slim-\w+", image)
 
 
@@ -440,7 +427,11 @@ def test_the_last_proof_is_absent_until_there_is_one() -> None:
     for proved_at, exported in ((None, None), (datetime(2026, 3, 1, tzinfo=UTC), 1_772_323_200.0)):
         serving = SimpleNamespace(number=1, data_through=datetime.now(UTC), proved_at=proved_at)
         refresh_gauges(
-            cast("Generations", SimpleNamespace(serving=serving)),
-            cast("RedisCache", SimpleNamespace(state=State.OPEN)),
+            Health(
+                generations=cast("Generations", SimpleNamespace(serving=serving)),
+                redis=lambda: State.AWAY,
+                seals=True,
+                supervisor=Supervisor(),
+            )
         )
         assert REGISTRY.get_sample_value(PROOF) == exported

@@ -6,21 +6,24 @@ import asyncio
 import json
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 import redis
+import structlog
 from httpx import Response
 from litestar.testing import TestClient
 from msgspec.structs import asdict
 
 from api.auth import Role
+from api.background import Supervisor
+from api.deployment import Deployment
 from api.events import feed as feed_module
 from api.events.event import Event, EventType, Row, UnusableError, read_events, rows_of
 from api.events.handlers import event_schema
@@ -28,11 +31,15 @@ from api.events.queue import NotStoredError, Queue
 from api.events.service import Events
 from api.events.table import AwayError, EventTable, UnstorableError
 from api.events.writer import RefusedError
+from api.seal import Seal
+from olap import sqlfiles
 from olap.ids import IdTypes
+from olap.manifest import SourceIdentity
 from olap.mapping import read_mapping
+from olap.redis_keys import UNNAMED_WAITING, RedisKeys
 from olap.settings import Hidden, Secret, Settings
 from tests.events_app import app
-from tests.own_servers import OwnValkey
+from tests.own_servers import OwnValkey, talking_nonsense
 from tests.tokens import SECRET, Signer
 from tests.world import World
 
@@ -40,15 +47,18 @@ SIGNER = Signer.new("HS256")
 _WAIT_ROUNDS = 30_000  # of a hundredth of a second; reached only if nothing happens
 CONVERSATION = "f47ac10b-58cc-4372-a567-0e02b2c3d479"
 NO_REDIS = "redis://127.0.0.1:1/0"
+KEYS = RedisKeys("queue")
 INSERT = read_mapping("messenger").events_sink or ""
 
 
 @pytest.fixture
-def settings(database: str, valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """A new database, and a feed of this test."""
-    monkeypatch.setattr(feed_module, "_STREAM", f"test:recent:{uuid4()}")
+def settings(database: str, valkey_url: str) -> Settings:
+    """A new database, and names in Redis of this test."""
     return Settings(
-        jwt_secret=Hidden(SECRET), database_url=Secret(database), redis_url=Secret(valkey_url)
+        jwt_secret=Hidden(SECRET),
+        database_url=Secret(database),
+        redis_url=Secret(valkey_url),
+        redis_prefix=f"test-{uuid4()}",
     )
 
 
@@ -284,8 +294,8 @@ def test_events_may_have_their_own_database(settings: Settings) -> None:
 
 async def _together(settings: Settings, *events: dict[str, Any]) -> list[Any]:
     """The results of requests that arrive at the same time, each with one event."""
-    parts = Events(settings)
-    async with parts.running():
+    parts = Events(settings, Deployment(settings))
+    async with parts.running(Supervisor()):
         bodies = [json.dumps(event).encode() for event in events]
         taking = [parts.receive(body, datetime.now(UTC)) for body in bodies]
         return list(await asyncio.gather(*taking, return_exceptions=True))
@@ -417,18 +427,20 @@ def test_a_queue_keeps_in_order(durable: OwnValkey) -> None:
 
     async def scenario() -> None:
         queue = Queue(Secret(durable.url))
-        await queue.append(some)
-        assert await queue.depth() == 3
-        found = await queue.oldest(2)
+        stream = KEYS.waiting_events
+        await queue.append(KEYS, some)
+        assert await queue.depth(stream) == 3
+        found = await queue.oldest(stream, 2)
         assert [entry.row for entry in found] == some[:2]
-        await queue.remove(found)
-        await queue.remove(await queue.oldest(1), refused=True)
-        assert await queue.depth() == 0
+        await queue.remove(stream, found)
+        rest = await queue.oldest(stream, 1)
+        await queue.refuse(stream, rest[0], KEYS.refused_events)
+        assert await queue.depth(stream) == 0
         await queue.close()
 
     asyncio.run(scenario())
     with redis.Redis.from_url(durable.url) as client:
-        assert client.xlen("analytics-events:refused") == 1
+        assert client.xlen(KEYS.refused_events) == 1
 
 
 @pytest.mark.parametrize(
@@ -445,21 +457,21 @@ def test_a_redis_that_is_not_durable_stores_nothing(
     """A Redis without an append-only file, with eviction, or full, stores no event, at any time."""
     with redis.Redis.from_url(durable.url) as client:
         before = client.config_get(setting)[setting]
-        depth = client.xlen("analytics-events:waiting")
+        depth = client.xlen(KEYS.waiting_events)
 
         async def scenario() -> None:
             queue = Queue(Secret(durable.url))
             await queue.require_durable()
             client.config_set(setting, value)
             with pytest.raises(NotStoredError, match=reason):
-                await queue.append(rows(1))
+                await queue.append(KEYS, rows(1))
             await queue.close()
 
         try:
             asyncio.run(scenario())
         finally:
             client.config_set(setting, before)
-        assert client.xlen("analytics-events:waiting") == depth
+        assert client.xlen(KEYS.waiting_events) == depth
 
 
 def until_stored(settings: Settings, number: int) -> list[dict[str, Any]]:
@@ -480,15 +492,253 @@ def test_a_bad_event_does_not_block_the_queue(durable: OwnValkey, settings: Sett
 
     async def fill() -> None:
         queue = Queue(Secret(durable.url))
-        await queue.append([good[0], bad, good[1]])
+        await queue.append(KEYS, [good[0], bad, good[1]])
         await queue.close()
 
     asyncio.run(fill())
+    settings = replace(settings, redis_prefix=KEYS.prefix)
     with TestClient(app(replace(settings, events_redis_url=Secret(durable.url)))):
         assert sorted(row["user_id"] for row in until_stored(settings, 2)) == [1, 2]
     with redis.Redis.from_url(durable.url) as client:
-        assert client.xlen("analytics-events:waiting") == 0
-        assert client.xrevrange("analytics-events:refused", count=1)[0][1][b"id"].decode() == bad.id
+        assert client.xlen(KEYS.waiting_events) == 0
+        assert client.xrevrange(KEYS.refused_events, count=1)[0][1][b"id"].decode() == bad.id
+
+
+DEEP = b'{"id":"%s","metadata":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+NOT_EVENTS: list[dict[bytes | str, bytes | str]] = [
+    {"other": "fields"},
+    {"id": str(uuid4())},
+    {"id": b"\xff\xfe", "content": "{}"},
+    {"id": str(uuid4()), "content": b"\xff\xfe"},
+    {"id": str(uuid4()), "content": "no JSON"},
+    {"id": str(uuid4()), "content": DEEP},
+]
+
+
+@pytest.mark.parametrize("entry", NOT_EVENTS, ids=range(len(NOT_EVENTS)))
+def test_an_entry_that_is_no_event_does_not_block_the_queue(
+    durable: OwnValkey, settings: Settings, entry: dict[Any, Any]
+) -> None:
+    """Whatever stands in the stream before an event, it is kept among the refused ones, and the
+    event reaches the table."""
+    settings = replace(settings, redis_prefix=KEYS.prefix, events_redis_url=Secret(durable.url))
+    with redis.Redis.from_url(durable.url) as client:
+        client.xadd(KEYS.waiting_events, entry)
+        asyncio.run(_fill(durable, KEYS, rows(1)))
+        with TestClient(app(settings)):
+            until_stored(settings, 1)
+            until_empty(client, KEYS.waiting_events)
+        ((_, kept),) = cast("list[Any]", client.xrange(KEYS.refused_events))
+    as_bytes = {_bytes(name): _bytes(value) for name, value in entry.items()}
+    assert kept == as_bytes
+
+
+def _bytes(value: bytes | str) -> bytes:
+    return value if isinstance(value, bytes) else value.encode()
+
+
+async def _fill(durable: OwnValkey, keys: RedisKeys, some: list[Row]) -> None:
+    """Put events into the queue of a deployment."""
+    queue = Queue(Secret(durable.url))
+    await queue.append(keys, some)
+    await queue.close()
+
+
+def until_empty(client: redis.Redis, stream: str) -> None:
+    """Wait until nothing waits in a stream."""
+    for _ in range(_WAIT_ROUNDS):
+        if client.xlen(stream) == 0:
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"{stream} is not empty")
+
+
+def test_a_refused_event_that_cannot_be_kept_stays(durable: OwnValkey) -> None:
+    """If the stream of refused events is something else, an event is not removed from its own."""
+
+    async def scenario() -> None:
+        queue = Queue(Secret(durable.url))
+        await queue.append(KEYS, rows(1))
+        (entry,) = await queue.oldest(KEYS.waiting_events, 1)
+        with pytest.raises(NotStoredError, match="WRONGTYPE"):
+            await queue.refuse(KEYS.waiting_events, entry, KEYS.refused_events)
+        await queue.close()
+
+    with redis.Redis.from_url(durable.url) as client:
+        client.set(KEYS.refused_events, "rubbish")
+        asyncio.run(scenario())
+        assert client.xlen(KEYS.waiting_events) == 1
+
+
+def test_an_event_that_a_trigger_refuses_does_not_block_the_others(
+    durable: OwnValkey, settings: Settings
+) -> None:
+    """A trigger that raises refuses its event; the database is not taken for one that is away."""
+    assert settings.database_url is not None
+    with World(settings.database_url.reveal()) as world:
+        world.execute(
+            "create function refuse() returns trigger language plpgsql as"
+            " $$ begin if new.user_id = 13 then raise 'unlucky'; end if; return new; end $$"
+        )
+        world.execute(
+            "create trigger t before insert on analytics_events"
+            " for each row execute function refuse()"
+        )
+    settings = replace(settings, redis_prefix=KEYS.prefix, events_redis_url=Secret(durable.url))
+    asyncio.run(_fill(durable, KEYS, rows(1, 13, 2)))
+    with TestClient(app(settings)) as client:
+        assert sorted(row["user_id"] for row in until_stored(settings, 2)) == [1, 2]
+        assert post(client, SENT | {"user_id": 13}).status_code == 400
+        assert post(client, SENT | {"user_id": 3}).status_code == 202
+    with redis.Redis.from_url(durable.url) as client:
+        assert client.xlen(KEYS.refused_events) == 1
+
+
+@pytest.mark.parametrize("moves", [False, True])
+def test_events_without_a_deployment_are_moved_when_told_so(
+    durable: OwnValkey, settings: Settings, moves: bool
+) -> None:
+    """What an earlier version left under a name without a deployment is said and stays, because it
+    may be another one's; with EVENTS_MOVE_UNNAMED it is moved."""
+    settings = replace(
+        settings,
+        redis_prefix=KEYS.prefix,
+        events_redis_url=Secret(durable.url),
+        events_move_unnamed=moves,
+    )
+    old, new = rows(1)[0], rows(2)[0]
+    with redis.Redis.from_url(durable.url) as client:
+        client.xadd(UNNAMED_WAITING, {"id": old.id, "content": old.content})
+        asyncio.run(_fill(durable, KEYS, [new]))
+        with structlog.testing.capture_logs() as lines, TestClient(app(settings)):
+            until_stored(settings, 2 if moves else 1)
+            until_empty(client, UNNAMED_WAITING if moves else KEYS.waiting_events)
+        assert client.xlen(UNNAMED_WAITING) == (0 if moves else 1)
+    assert sorted(row["user_id"] for row in stored(settings)) == ([1, 2] if moves else [2])
+    said = [line for line in lines if line["event"] == "events.unnamed"]
+    assert [line["events"] for line in said] == ([] if moves else [1])
+
+
+def test_before_the_first_generation_events_wait_under_the_name_of_their_database(
+    durable: OwnValkey, settings: Settings
+) -> None:
+    """Without REDIS_PREFIX and a generation PostgreSQL tells whose the events are, with the name
+    that the first generation will give; what waits there is moved."""
+    settings = replace(settings, redis_prefix=None, events_redis_url=Secret(durable.url))
+    assert settings.database_url is not None
+    with psycopg.connect(settings.database_url.reveal()) as connection:
+        row = connection.execute(sqlfiles.text("source/snapshot").encode()).fetchone()
+        assert row is not None
+        source = SourceIdentity(system_identifier=row[5], timeline=row[6], database=row[7])
+    keys = RedisKeys.of(None, source)
+    asyncio.run(_fill(durable, keys, rows(1)))
+    asyncio.run(_fill(durable, RedisKeys("another"), rows(2)))
+    with redis.Redis.from_url(durable.url) as client:
+        with TestClient(app(settings)):
+            until_stored(settings, 1)
+            until_empty(client, keys.waiting_events)
+        assert client.xlen(RedisKeys("another").waiting_events) == 1
+    assert [row["user_id"] for row in stored(settings)] == [1]
+
+
+def test_events_of_nobody_are_not_accepted(durable: OwnValkey, settings: Settings) -> None:
+    """While neither a setting, a generation nor PostgreSQL has told whose events they are, they get
+    503: under a common name they could go to another deployment's PostgreSQL."""
+    settings = replace(
+        settings,
+        redis_prefix=None,
+        database_url=Secret("postgresql://127.0.0.1:1/none"),
+        events_redis_url=Secret(durable.url),
+    )
+    with TestClient(app(settings)) as client:
+        assert post(client, SENT).status_code == 503
+    with redis.Redis.from_url(durable.url) as client:
+        assert client.keys() == []
+
+
+def _kinds(client: redis.Redis, key: str) -> dict[str, Callable[[], object]]:
+    """Ways to put something else under a key."""
+    return {
+        "text": lambda: client.set(key, "rubbish"),
+        "list": lambda: client.rpush(key, "rubbish"),
+        "hash": lambda: client.hset(key, "rubbish", "rubbish"),
+        "set": lambda: client.sadd(key, "rubbish"),
+        "stream at its end": lambda: client.xadd(key, {"event": "x"}, f"{2**64 - 1}-{2**64 - 1}"),
+        "other fields": lambda: client.xadd(key, {b"\xff": b"\xfe"}),
+    }
+
+
+@pytest.mark.parametrize(
+    "kind", ["text", "list", "hash", "set", "stream at its end", "other fields"]
+)
+def test_the_feed_survives_what_it_finds(settings: Settings, valkey_url: str, kind: str) -> None:
+    """Whatever stands under the feed's name, reading it is no error, and new events are shown."""
+    stream = RedisKeys(settings.redis_prefix or "").recent_events
+    with redis.Redis.from_url(valkey_url) as other, TestClient(app(settings)) as client:
+        _kinds(other, stream)[kind]()
+        found = recent(client)
+        assert (found.status_code, found.json()["events"]) == (200, [])
+        assert post(client, SENT).status_code == 202
+        assert len(until_recent(client, 1)) == 1
+
+
+def test_a_forged_event_is_not_shown(settings: Settings, valkey_url: str) -> None:
+    """The feed shows what this deployment has sealed, and nothing else of its stream."""
+    keys = RedisKeys(settings.redis_prefix or "")
+    forged = b'{"event_type":"user.online","user_id":99}'
+    with redis.Redis.from_url(valkey_url) as other, TestClient(app(settings)) as client:
+        assert post(client, SENT).status_code == 202
+        until_recent(client, 1)
+        for event in (
+            forged,
+            bytes(32) + forged,
+            Seal(b"the secret of another deployment", "recent events").close(
+                keys.recent_events, forged
+            ),
+            Seal(SECRET.encode(), "recent events").close("other:recent-events", forged),
+        ):
+            other.xadd(keys.recent_events, {"event": event})
+        assert len(recent(client).json()["events"]) == 1
+
+
+def test_without_a_secret_there_is_no_feed(settings: Settings, valkey_url: str) -> None:
+    """With public keys alone nothing that is in Redis could be believed: nothing is kept there."""
+    deployment = Deployment(settings)
+
+    async def scenario() -> list[bytes] | None:
+        feed = feed_module.Feed(settings.redis_url, deployment, None)
+        feed.add(rows(1))
+        found = await feed.newest(10)
+        await feed.close()
+        return found
+
+    assert asyncio.run(scenario()) is None
+    with redis.Redis.from_url(valkey_url) as client:
+        assert client.exists(RedisKeys(settings.redis_prefix or "").recent_events) == 0
+
+
+def test_a_server_that_talks_nonsense_does_not_end_the_feed(settings: Settings) -> None:
+    """While another server answers in place of Redis the feed is not available, and later shows new
+    events."""
+    with tempfile.TemporaryDirectory(prefix="t-") as directory:
+        server = OwnValkey(Path(directory))
+        settings = replace(settings, redis_url=Secret(server.url))
+        try:
+            with TestClient(app(settings)) as client:
+                with talking_nonsense(server.directory / "s", b"*1\r\n*2\r\n:1\r\n:2\r\n"):
+                    assert post(client, SENT).status_code == 202
+                    for _ in range(3):
+                        found = recent(client)
+                        assert (found.status_code, found.json()["available"]) == (200, False)
+                server.start()
+                for _ in range(_WAIT_ROUNDS):
+                    assert post(client, SENT).status_code == 202
+                    if recent(client).json()["events"]:
+                        return
+                    time.sleep(0.1)
+                raise AssertionError("the feed does not go on")
+        finally:
+            server.end()
 
 
 def test_moved_events_keep_their_time(durable: OwnValkey, settings: Settings) -> None:

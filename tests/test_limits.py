@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from itertools import count
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import structlog
 from litestar import Litestar, get
 from litestar.exceptions import TooManyRequestsException
 from litestar.testing import TestClient
+from litestar.types import Scope
+from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from api import limits as limits_module
-from api.auth import AuthenticationMiddleware, Verifier
-from api.limits import LimitMiddleware, Limits, RateLimit
+from api.auth import AuthenticationMiddleware, Principal, Role, Verifier
+from api.background import Supervisor
+from api.limits import LimitMiddleware, Limits, RateLimit, client_of
+from olap.redis_keys import RedisKeys
 from olap.settings import Hidden, Secret, Settings
+from tests.own_servers import OwnValkey, talking_nonsense
 from tests.tokens import SECRET, Signer
 
 NOON = 1_800_000_000.0 // 60 * 60
@@ -103,32 +111,58 @@ _prefixes = count()
 
 
 @pytest.fixture
+def keys() -> RedisKeys:
+    """The names of a deployment of this test."""
+    return RedisKeys(f"test-limits-{next(_prefixes)}")
+
+
+@pytest.fixture
 def redis_url(valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Secret]:
-    """A Redis with counters of this test, read a hundred times a second."""
-    monkeypatch.setattr(limits_module, "_KEY_PREFIX", f"test:limits:{next(_prefixes)}")
+    """A Redis whose counters are read a hundred times a second."""
     monkeypatch.setattr(limits_module, "_SHARE_SECONDS", 0.01)
     monkeypatch.setattr(limits_module, "_AWAY_SECONDS", 0.01)
     yield Secret(valkey_url)
 
 
-async def _learned(process: Limits, others: int) -> None:
-    """Wait until this process has read so many charges of the others."""
+def sharing(
+    limits: Limits, url: Secret, keys: RedisKeys | None
+) -> AbstractAsyncContextManager[None]:
+    """A process that shares its counts."""
+    return limits.shared(url, lambda: keys, Supervisor())
+
+
+async def _learned(process: Limits, others: int, charge: str | None = None) -> None:
+    """Wait until this process has read so many charges of the others.
+
+    Args:
+        charge: an account that the process charges first, so that it asks for it.
+    """
+    account = charge or "7"
+    if charge is not None:
+        process.charge_request(charge)
     async with asyncio.timeout(300):
-        while process._requests._counts["7"].others != others:
+        while process._requests._counts[account].others != others:
             await asyncio.sleep(0.01)
 
 
-def test_processes_share(redis_url: Secret) -> None:
+async def _shared(process: Limits) -> None:
+    """Wait until this process has written its charges."""
+    async with asyncio.timeout(300):
+        while (count := process._requests._counts["7"]).sent != count.own:
+            await asyncio.sleep(0.01)
+
+
+def test_processes_share(redis_url: Secret, keys: RedisKeys) -> None:
     """Charges in one process count in the other, in this minute and the next."""
     now = NOON
-    first, second = (Limits(100, 100, clock=lambda: now) for _ in range(2))
+    first, second = (Limits(100, 100, 100, clock=lambda: now) for _ in range(2))
 
     def allowed(limits: Limits, wanted: int) -> int:
         return sum(attempt(limits._requests, "7", now) for _ in range(wanted))
 
     async def scenario() -> None:
         nonlocal now
-        async with first.shared(redis_url), second.shared(redis_url):
+        async with sharing(first, redis_url, keys), sharing(second, redis_url, keys):
             assert (allowed(first, 60), allowed(second, 10)) == (60, 10)
             # The process that wrote to Redis first reads the charges of the other later.
             await _learned(first, 10)
@@ -142,24 +176,167 @@ def test_processes_share(redis_url: Secret) -> None:
     asyncio.run(scenario())
 
 
+RUBBISH: dict[str, Callable[[BlockingRedis, str], object]] = {
+    "text": lambda redis, key: redis.set(key, "no number"),
+    "bytes": lambda redis, key: redis.set(key, b"\xff\x00" * 1000),
+    "greatest": lambda redis, key: redis.set(key, 2**63 - 1),
+    "list": lambda redis, key: redis.rpush(key, "1"),
+    "hash": lambda redis, key: redis.hset(key, "1", "1"),
+    "stream": lambda redis, key: redis.xadd(key, {"1": "1"}),
+}
+
+
+@pytest.mark.parametrize("rubbish", RUBBISH)
+def test_a_rubbish_counter_does_not_end_the_sharing(
+    redis_url: Secret, keys: RedisKeys, rubbish: str
+) -> None:
+    """What is no counter in Redis is replaced: its own count and all others are shared again, and
+    no task fails."""
+    first, second = (Limits(100, 100, 100, clock=lambda: NOON) for _ in range(2))
+    window = int(NOON // 60)
+
+    async def scenario() -> None:
+        async with sharing(first, redis_url, keys), sharing(second, redis_url, keys):
+            for account in ("7", "8"):
+                for _ in range(3):
+                    first.charge_request(account)
+            await _learned(second, 3, charge="7")
+            for account in ("7", "8"):
+                first.charge_request(account)
+            await _learned(second, 4, charge="8")
+
+    with BlockingRedis.from_url(redis_url.reveal()) as redis:
+        RUBBISH[rubbish](redis, f"{keys.limits}requests/{window}/7")
+        with structlog.testing.capture_logs() as lines:
+            asyncio.run(scenario())
+    assert lines == []
+
+
+def test_a_server_that_talks_nonsense_does_not_end_the_sharing(
+    keys: RedisKeys, redis_url: Secret, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """While another server answers in place of Redis each process counts by itself, and when Redis
+    is back they count together."""
+    limits = Limits(100, 100, 100, clock=lambda: NOON)
+
+    async def scenario(server: OwnValkey) -> None:
+        async with sharing(limits, Secret(server.url), keys):
+            with talking_nonsense(server.directory / "s"):
+                async with asyncio.timeout(300):
+                    while not limits.is_away:
+                        await asyncio.sleep(0.01)
+            server.start()
+            async with asyncio.timeout(300):
+                while limits.is_away:
+                    await asyncio.sleep(0.01)
+
+    limits.charge_request("7")
+    with tempfile.TemporaryDirectory(prefix="t-") as directory:
+        server = OwnValkey(Path(directory))
+        try:
+            with structlog.testing.capture_logs() as lines:
+                asyncio.run(scenario(server))
+        finally:
+            server.end()
+    assert [line["event"] for line in lines] == ["limits.per_process", "limits.shared"]
+
+
+def test_deployments_do_not_count_together(redis_url: Secret, keys: RedisKeys) -> None:
+    """Charges in another deployment on the same Redis are not read."""
+    ours, also_ours, theirs = (Limits(100, 100, 100, clock=lambda: NOON) for _ in range(3))
+    others = RedisKeys(f"{keys.prefix}-other")
+
+    async def scenario() -> None:
+        async with (
+            sharing(ours, redis_url, keys),
+            sharing(also_ours, redis_url, keys),
+            sharing(theirs, redis_url, others),
+        ):
+            for number, limits in enumerate((ours, also_ours, theirs)):
+                for _ in range(10**number):
+                    limits.charge_request("7")
+            await _learned(ours, 10)
+            await _learned(also_ours, 1)
+            await _shared(theirs)
+
+    asyncio.run(scenario())
+    assert ours._requests._counts["7"].others == 10
+    assert theirs._requests._counts["7"].others == 0
+
+
+def test_nothing_is_shared_before_the_deployment_is_known(redis_url: Secret) -> None:
+    """Without a prefix no counter is written: it would be everybody's."""
+    limits = Limits(100, 100, 100, clock=lambda: NOON)
+    limits.charge_request("7")
+
+    async def scenario() -> None:
+        async with sharing(limits, redis_url, None):
+            await asyncio.sleep(0.1)
+
+    asyncio.run(scenario())
+    assert limits._requests._counts["7"].sent == 0
+
+
+def test_strangers_do_not_fill_the_memory() -> None:
+    """However many addresses there are, the number of counts is bounded, and the newest stay."""
+    limit = a_limit(10)
+    for number in range(3 * limits_module._COUNTS_MAX):
+        limit.charge(str(number), NOON)
+    assert len(limit._counts) <= limits_module._COUNTS_MAX
+    assert list(limit._counts)[-1] == str(3 * limits_module._COUNTS_MAX - 1)
+
+
+def test_every_subject_is_an_account_of_bounded_length() -> None:
+    """An account has a bounded length and bytes that Redis can keep; two long subjects are two."""
+    found = [Principal("x" * 8000 + end, Role.ADMIN).account for end in "ab"]
+    assert found[0] != found[1]
+    assert max(map(len, found)) < 200
+    assert Principal("7", Role.ADMIN).account != Principal("7", Role.MEMBER).account
+    assert Principal("\ud800", Role.ADMIN).account.encode() == b"admin:?"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ("192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("fe80::1%eth0", "fe80::2%eth1", True),
+        ("x" * 64 + "a", "x" * 64 + "b", True),
+        (None, None, True),
+    ],
+)
+def test_an_address_is_that_of_a_client(one: str | None, other: str | None, is_same: bool) -> None:
+    """IPv6 counts by its /64, IPv4 within IPv6 as IPv4, and what is no address is cut."""
+    found = [
+        client_of(cast("Scope", {"client": None if text is None else (text, 1)}))
+        for text in (one, other)
+    ]
+    assert (found[0] == found[1]) is is_same
+    assert len(found[0]) <= 64
+
+
 def test_without_redis_each_process_counts(
-    redis_url: Secret, monkeypatch: pytest.MonkeyPatch
+    redis_url: Secret, keys: RedisKeys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without Redis each process counts by itself, and one log line says so."""
-    limits = Limits(100, 100, clock=lambda: NOON)
+    limits = Limits(100, 100, 100, clock=lambda: NOON)
     failed = 0
     share = RateLimit.share
 
-    async def counted(self: RateLimit, redis: Redis, now: float) -> None:
+    async def counted(self: RateLimit, redis: Redis, keys: RedisKeys, now: float) -> None:
         nonlocal failed
         try:
-            await share(self, redis, now)
+            await share(self, redis, keys, now)
         except RedisError:
             failed += 1
             raise
 
     async def scenario() -> None:
-        async with limits.shared(Secret("redis://127.0.0.1:1/0")), asyncio.timeout(300):
+        nobody = Secret("redis://127.0.0.1:1/0")
+        async with sharing(limits, nobody, keys), asyncio.timeout(300):
             while failed < 3:
                 await asyncio.sleep(0.01)
 
@@ -183,7 +360,7 @@ def test_the_middleware_adds_headers() -> None:
     """Every answer has the headers of the limit, and beyond it the answer is 429 with
     `Retry-After`."""
     verifier = Verifier.from_settings(Settings(jwt_secret=Hidden(SECRET)))
-    limits = Limits(3, 60, clock=lambda: NOON + 15)
+    limits = Limits(3, 60, 60, clock=lambda: NOON + 15)
     middleware: list[Any] = [AuthenticationMiddleware(verifier), LimitMiddleware(limits)]
     headers = {"Authorization": Signer.new("HS256").bearer()}
     with TestClient(Litestar([hello], middleware=middleware)) as client:
@@ -198,7 +375,7 @@ def test_the_middleware_adds_headers() -> None:
 
 def test_computations_have_a_limit_of_their_own() -> None:
     """Computations and requests are counted separately."""
-    limits = Limits(1, 2, clock=lambda: NOON)
+    limits = Limits(1, 2, 1, clock=lambda: NOON)
     limits.charge_request("7")
     limits.charge_computation("7")
     limits.charge_computation("7")

@@ -18,6 +18,8 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from api.app import PREFIX, create_app
+from api.background import Supervisor
+from api.deployment import Deployment
 from api.events.service import Events
 from etl import __main__ as command_line
 from etl.role import role_sql
@@ -208,8 +210,8 @@ async def _post_an_event(settings: Settings) -> None:
     """Post the documented event twice."""
     example = re.search(r'^ +{"id": "[^}]*}}$', READMES["api/README.md"], re.MULTILINE)
     assert example is not None
-    events = Events(settings)
-    async with events.running():
+    events = Events(settings, Deployment(settings))
+    async with events.running(Supervisor()):
         for _ in range(2):
             await events.receive(example[0].encode(), datetime.now(UTC))
 

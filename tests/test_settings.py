@@ -39,6 +39,8 @@ DEFAULTS: dict[str, Any] = {
     "verify_budget_rows": 5_000_000,
     "repair_max_percent": 5,
     "redis_url": Secret("redis://localhost:6379/0"),
+    "redis_prefix": None,
+    "cache_secret": None,
     "jwt_secret": None,
     "jwt_public_key": None,
     "jwt_jwks_file": None,
@@ -54,8 +56,10 @@ DEFAULTS: dict[str, Any] = {
     "cors_origins": (),
     "rate_limit": 600,
     "compute_limit": 60,
+    "anonymous_limit": 300,
     "events_database_url": None,
     "events_redis_url": None,
+    "events_move_unnamed": False,
     "log_format": "console",
     "log_level": "info",
     "sandbox_dir": Path("build/sandbox"),
@@ -85,6 +89,8 @@ READ = [
     ("REDIS_HOST", "cache", "redis_url", Secret("redis://cache:6379/0")),
     ("REDIS_PORT", "6380", "redis_url", Secret("redis://localhost:6380/0")),
     ("REDIS_DB", "4", "redis_url", Secret("redis://localhost:6379/4")),
+    ("REDIS_PREFIX", "chat-2", "redis_prefix", "chat-2"),
+    ("CACHE_SECRET", PASSWORD, "cache_secret", Hidden(PASSWORD)),
     ("JWT_SECRET", PASSWORD, "jwt_secret", Hidden(PASSWORD)),
     ("JWT_PUBLIC_KEY", "/etc/key.pem", "jwt_public_key", "/etc/key.pem"),
     ("JWT_JWKS_FILE", "/etc/jwks.json", "jwt_jwks_file", Path("/etc/jwks.json")),
@@ -100,8 +106,10 @@ READ = [
     ("CORS_ORIGINS", "https://a.example, *", "cors_origins", ("https://a.example", "*")),
     ("RATE_LIMIT_PER_MINUTE", "1", "rate_limit", 1),
     ("COMPUTE_LIMIT_PER_MINUTE", "2", "compute_limit", 2),
+    ("ANONYMOUS_LIMIT_PER_MINUTE", "3", "anonymous_limit", 3),
     ("EVENTS_DATABASE_URL", "host=e", "events_database_url", Secret("host=e")),
     ("EVENTS_REDIS_URL", "redis://e", "events_redis_url", Secret("redis://e")),
+    ("EVENTS_MOVE_UNNAMED", "1", "events_move_unnamed", True),
     ("LOG_FORMAT", "json", "log_format", "json"),
     ("LOG_LEVEL", "debug", "log_level", "debug"),
     ("SANDBOX_DIR", "elsewhere/sandbox", "sandbox_dir", Path("elsewhere/sandbox")),
@@ -111,6 +119,11 @@ READ = [
 
 # variable, text, part of the message
 REFUSED = [
+    ("REDIS_PREFIX", "chat:2", "must have 1 to 64 letters"),
+    ("REDIS_PREFIX", "chat*", "must have 1 to 64 letters"),
+    ("REDIS_PREFIX", "c" * 65, "must have 1 to 64 letters"),
+    ("ANONYMOUS_LIMIT_PER_MINUTE", "0", "must be between 1 and 1000000000"),
+    ("EVENTS_MOVE_UNNAMED", "yes", "must be 0 or 1"),
     ("SOURCE_ROW_SECURITY", "off", "must be one of refused, trusted"),
     ("ETL_INTERVAL_SECONDS", "0", "must be between 1 and 86400"),
     ("ETL_INTERVAL_SECONDS", "86401", "must be between 1 and 86400"),
@@ -195,7 +208,13 @@ def test_every_validated_variable_has_an_invalid_value_here() -> None:
     documented = set(re.findall(r"^\| `([A-Z_]+)` ", tables, re.MULTILINE))
     assert {row[0] for row in READ} == documented
     free = {"DATABASE_URL", "DATA_DIR", "API_DIR", "REDIS_URL", "REDIS_HOST", "SANDBOX_DIR"}
-    free |= {"EVENTS_DATABASE_URL", "EVENTS_REDIS_URL", "JWT_SECRET", "JWT_PUBLIC_KEY"}
+    free |= {
+        "EVENTS_DATABASE_URL",
+        "EVENTS_REDIS_URL",
+        "JWT_SECRET",
+        "JWT_PUBLIC_KEY",
+        "CACHE_SECRET",
+    }
     free |= {"JWT_JWKS_FILE", "JWT_AUDIENCE", "JWT_ISSUER", "SOURCE_MAPPING"}
     assert {row[0] for row in REFUSED} == documented - free
 

@@ -47,7 +47,7 @@ HOMES = {
     "argcomplete": ("olap/commands.py",),
     "rich_argparse": ("olap/commands.py",),
     "jwt": ("api/auth.py",),
-    "redis": ("api/", "etl/erase.py"),
+    "redis": ("api/", "olap/redis_urls.py", "etl/erase.py"),
 }
 
 

@@ -1,93 +1,113 @@
 """The last 10,000 events, shown to administrators; nothing is computed from them.
 
 The requirement's Redis list is a capped stream in the cache's Redis. It may be lost, and is filled
-in the background, so that it delays no event. Its key begins with `analytics:`, so an erasure
-removes it with the rest of the cache.
+in the background, so that it delays no event. Each event bears our seal (`api.seal`), and what does
+not is not shown; without a secret for seals there is no feed. An erasure removes it with the cache.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextlib import suppress
-from typing import cast
+from typing import Any
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
-
+from api.deployment import Deployment
 from api.events.event import Row
+from api.seal import Seal
 from olap.log import get_logger
+from olap.redis_urls import FAULTS, close_redis, open_redis
 from olap.settings import Secret
 
 log = get_logger(__name__)
 
 LENGTH = 10_000
-_STREAM = "analytics:recent-events"
-# One command for many events: packing a command takes redis-py 30 µs of the event loop.
+# After so long without a new event the stream is removed, also that of a deployment that is gone.
+_KEEP_SECONDS = 30 * 86_400
+# One command for many events: packing a command takes redis-py 30 µs of the event loop. What is no
+# stream, or one whose last id is the greatest, would end the feed and is replaced.
 _ADD = """
-for _, event in ipairs(ARGV) do
-    redis.call('XADD', KEYS[1], 'MAXLEN', %d, '*', 'event', event)
+for place = 3, #ARGV do
+    local event = ARGV[place]
+    local reason = redis.pcall('XADD', KEYS[1], 'MAXLEN', ARGV[1], '*', 'event', event).err or ''
+    if string.find(reason, 'WRONGTYPE') or string.find(reason, 'exhausted') then
+        redis.call('DEL', KEYS[1])
+        redis.call('XADD', KEYS[1], '*', 'event', event)
+    elseif reason ~= '' then
+        return redis.error_reply(reason)
+    end
 end
+redis.call('EXPIRE', KEYS[1], ARGV[2])
 """
 _TIMEOUT_SECONDS = 0.5
 _AWAY_SECONDS = 2.0
+_UNNAMED_SECONDS = 0.5
 _GROUP = 500
 
 
 class Feed:
     """The stream, and the newest of the events that have not been added to it yet."""
 
-    def __init__(self, url: Secret) -> None:
-        self._redis = Redis.from_url(
-            url.reveal(),
-            socket_timeout=_TIMEOUT_SECONDS,
-            socket_connect_timeout=_TIMEOUT_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-        )
+    def __init__(self, url: Secret, deployment: Deployment, secret: bytes | None) -> None:
+        """Nothing is connected.
+
+        Args:
+            secret: seals the events; without it none are kept.
+        """
+        self._redis = open_redis(url, seconds=_TIMEOUT_SECONDS)
+        self._deployment = deployment
+        self._seal = None if secret is None else Seal(secret, "recent events")
         self._new: deque[bytes] = deque(maxlen=2 * _GROUP)
         self._has_new = asyncio.Event()
         self._is_away = False
 
     def add(self, rows: list[Row]) -> None:
         """Add these events to the stream in the background."""
-        self._new.extend(row.content for row in rows)
-        self._has_new.set()
+        if self._seal is not None:
+            self._new.extend(row.content for row in rows)
+            self._has_new.set()
 
     async def newest(self, number: int) -> list[bytes] | None:
-        """The newest events as JSON, newest first; None if Redis does not answer."""
-        try:
-            found = await self._redis.xrevrange(_STREAM, count=number)
-        except (RedisError, OSError):
+        """The newest events as JSON, newest first; None if they are not available."""
+        keys, seal = self._deployment.keys, self._seal
+        if keys is None or seal is None:
             return None
-        entries = cast("list[tuple[bytes, dict[bytes, bytes]]]", found)
-        return [fields[b"event"] for _, fields in entries]
+        stream = keys.recent_events
+        try:
+            found: Any = await self._redis.xrevrange(stream, count=number)
+            sealed = [fields.get(b"event", b"") for _, fields in found]
+            opened = [seal.open(stream, one) for one in sealed]
+        except FAULTS:
+            return None
+        return [event for event in opened if event is not None]
 
     async def run(self) -> None:
-        """Add new events until cancelled."""
-        while True:
-            await self._has_new.wait()
-            self._has_new.clear()
-            while self._new and await self._add_some():
-                pass
-            if self._is_away:
-                await asyncio.sleep(_AWAY_SECONDS)
+        """One round: wait for new events, and add them."""
+        await self._has_new.wait()
+        keys, seal = self._deployment.keys, self._seal
+        if keys is None or seal is None:
+            await asyncio.sleep(_UNNAMED_SECONDS)
+            return
+        self._has_new.clear()
+        while self._new and await self._add_some(keys.recent_events, seal):
+            pass
+        if self._is_away:
+            await asyncio.sleep(_AWAY_SECONDS)
 
     async def close(self) -> None:
         """Try once to add what is left, and disconnect."""
-        if self._new and not self._is_away:
-            await self._add_some()
-        with suppress(RedisError, OSError):
-            await self._redis.aclose()
+        keys = self._deployment.keys
+        if self._new and keys is not None and self._seal is not None and not self._is_away:
+            await self._add_some(keys.recent_events, self._seal)
+        await close_redis(self._redis)
 
-    async def _add_some(self) -> bool:
+    async def _add_some(self, stream: str, seal: Seal) -> bool:
         some = [self._new.popleft() for _ in range(min(len(self._new), _GROUP))]
         was_away = self._is_away
         try:
-            await self._redis.eval(_ADD % LENGTH, 1, _STREAM, *some)
+            sealed = [seal.close(stream, one) for one in some]
+            await self._redis.eval(_ADD, 1, stream, LENGTH, _KEEP_SECONDS, *sealed)
             self._is_away = False
-        except (RedisError, OSError) as error:
+        except FAULTS as error:
             self._is_away = True
             if not was_away:
                 log.warning("events.feed_has_gaps", reason=type(error).__name__)

@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 
-from api.background import in_background
+from api.background import Supervisor
+from api.deployment import Deployment
 from api.events.event import read_events, rows_of
 from api.events.feed import Feed
 from api.events.queue import Queue
 from api.events.writer import Writer
+from api.seal import secret_of
 from olap.ids import Id, parse_id
 from olap.mapping import read_mapping
 from olap.settings import Settings
@@ -23,7 +25,7 @@ class Events:
         ids: the types of the messenger's ids.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, deployment: Deployment) -> None:
         """Nothing is opened before `running`; the mapping must have a sink."""
         mapping = read_mapping(settings.source_mapping)
         assert mapping.events_sink is not None
@@ -31,8 +33,15 @@ class Events:
         url = settings.events_database_url or settings.database_url
         queue_url = settings.events_redis_url
         self._queue = None if queue_url is None else Queue(queue_url)
-        self._feed = Feed(settings.redis_url)
-        self._writer = Writer(url, mapping.events_sink, self._queue, self._feed)
+        self._feed = Feed(settings.redis_url, deployment, secret_of(settings))
+        self._writer = Writer(
+            url,
+            mapping.events_sink,
+            self._queue,
+            self._feed,
+            deployment,
+            moves_unnamed=settings.events_move_unnamed,
+        )
 
     async def receive(self, body: bytes, now: datetime) -> list[Id]:
         """Store the events of a request; returns their ids when they are on a disk.
@@ -54,14 +63,17 @@ class Events:
         return await self._feed.newest(number)
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    async def running(self, supervisor: Supervisor) -> AsyncIterator[None]:
         """Within the block events are received; at its end the received ones are written."""
         async with AsyncExitStack() as stack:
             if self._queue is not None:
                 stack.push_async_callback(self._queue.close)
             stack.push_async_callback(self._feed.close)
-            await stack.enter_async_context(in_background(self._feed.run()))
-            await stack.enter_async_context(in_background(self._writer.maintain()))
-            await stack.enter_async_context(in_background(self._writer.run()))
+            for name, work in (
+                ("feed", self._feed.run),
+                ("event queue", self._writer.maintain),
+                ("event writer", self._writer.run),
+            ):
+                await stack.enter_async_context(supervisor.running(name, work))
             stack.push_async_callback(self._writer.close)
             yield

@@ -20,14 +20,26 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection, AsyncRawCursor
+from psycopg.rows import TupleRow
 
 from api.events.event import Row
 from olap import sqlfiles
+from olap.manifest import SourceIdentity
 from olap.settings import Secret
 
 T = TypeVar("T")
 
 _SESSION = "sink/session"
+_DATABASE = "sink/database"
+# Errors of the rows and not of the server; others like them would come again with every try.
+_UNSTORABLE = (
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    psycopg.errors.StatementTooComplex,  # JSON that is nested too deeply
+    psycopg.errors.ProgramLimitExceeded,  # JSON that is too large
+    psycopg.errors.RaiseException,  # a trigger's
+    UnicodeDecodeError,
+)
 _STATEMENT_SECONDS = 2.0
 # PostgreSQL cancels a statement itself (it may wait for a lock), and answers a little later.
 _ANSWER_SECONDS = _STATEMENT_SECONDS + 0.5
@@ -55,6 +67,22 @@ class EventTable:
         self._insert = insert
         self._connection: AsyncConnection | None = None
 
+    async def database(self) -> SourceIdentity | None:
+        """Which database it is in; None if the role may not ask.
+
+        Raises:
+            AwayError: PostgreSQL does not answer.
+        """
+        try:
+            connection = self._connection or await self._connect()
+            row = await _within(connection, _one_row(connection))
+        except (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedFunction):
+            return None
+        except (psycopg.Error, OSError) as error:
+            await self.close()
+            raise AwayError(self._url.redact(str(error) or type(error).__name__)) from None
+        return SourceIdentity(system_identifier=row[0], timeline=row[1], database=row[2])
+
     async def write(self, rows: list[Row]) -> set[str]:
         """Commit the rows that do not exist yet; returns their ids.
 
@@ -67,7 +95,7 @@ class EventTable:
             connection = self._connection or await self._connect()
             statement = _insert(connection, self._insert, content.decode())
             written = await _within(connection, statement)
-        except (psycopg.DataError, psycopg.IntegrityError) as error:
+        except _UNSTORABLE as error:
             raise UnstorableError(str(error)) from None
         except (psycopg.Error, OSError) as error:
             await self.close()
@@ -100,6 +128,13 @@ class EventTable:
 
 async def _set_up(connection: AsyncConnection, milliseconds: str) -> None:
     await connection.execute(sqlfiles.text(_SESSION).encode(), [milliseconds])
+
+
+async def _one_row(connection: AsyncConnection) -> TupleRow:
+    cursor = await connection.execute(sqlfiles.text(_DATABASE).encode())
+    row = await cursor.fetchone()
+    assert row is not None
+    return row
 
 
 async def _insert(connection: AsyncConnection, insert: str, content: str) -> set[str]:

@@ -18,11 +18,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from api import telemetry
+from api.deployment import Deployment
 from api.events.event import Row
 from api.events.feed import Feed
 from api.events.queue import NotStoredError, Queue, Waiting
 from api.events.table import AwayError, EventTable, UnstorableError
 from olap.log import get_logger
+from olap.redis_keys import UNNAMED_WAITING, RedisKeys
 from olap.settings import Secret
 
 log = get_logger(__name__)
@@ -71,15 +73,31 @@ class Writer:
         insert: the statement that inserts events; see `EventTable`.
         queue: where events wait while PostgreSQL is away; without it they are refused then.
         feed: receives confirmed events.
+        deployment: whose streams the queue has.
+        moves_unnamed: also move the events of an earlier version, which named no deployment.
     """
 
-    def __init__(self, url: Secret | None, insert: str, queue: Queue | None, feed: Feed) -> None:
+    def __init__(
+        self,
+        url: Secret | None,
+        insert: str,
+        queue: Queue | None,
+        feed: Feed,
+        deployment: Deployment,
+        *,
+        moves_unnamed: bool = False,
+    ) -> None:
         self._tables = (
             [] if url is None else [EventTable(url, insert) for _ in range(_GROUPS_AT_ONCE)]
         )
         self._moving_table = None if url is None else EventTable(url, insert)
         self._queue = queue
         self._feed = feed
+        self._deployment = deployment
+        self._moves_unnamed = moves_unnamed
+        self._unnamed = 0
+        # What the database says that it is; the first generation says the same, and comes later.
+        self._database_keys: RedisKeys | None = None
         self._is_away: bool | None = None  # not known yet, so it is tried
         self._queue_fault: str | None = "not checked yet"
         self._pending: deque[_Request] = deque()
@@ -120,17 +138,16 @@ class Writer:
             raise UnavailableError("The events were not confirmed in time.") from None
 
     async def run(self) -> None:
-        """Form groups and write them until cancelled."""
-        while True:
-            await self._has_pending.wait()
-            if self._groups:
-                left = self._pending[0].arrived + _GROUP_SECONDS - time.monotonic()
-                await self._some_group_ends(timeout=max(left, 0))
-            while len(self._groups) >= _GROUPS_AT_ONCE:
-                await self._some_group_ends(timeout=None)
-            task = asyncio.create_task(self._write(self._next_group()))
-            self._groups.add(task)
-            task.add_done_callback(self._groups.discard)
+        """One round: wait for requests, and begin to write a group of them."""
+        await self._has_pending.wait()
+        if self._groups:
+            left = self._pending[0].arrived + _GROUP_SECONDS - time.monotonic()
+            await self._some_group_ends(timeout=max(left, 0))
+        while len(self._groups) >= _GROUPS_AT_ONCE:
+            await self._some_group_ends(timeout=None)
+        task = asyncio.create_task(self._write(self._next_group()))
+        self._groups.add(task)
+        task.add_done_callback(self._groups.discard)
 
     async def close(self) -> None:
         """Accept no more events, and write the accepted ones."""
@@ -197,8 +214,9 @@ class Writer:
         if self._queue is None:
             raise UnavailableError
         try:
+            keys = self._keys()
             with telemetry.EVENTS_COMMIT_SECONDS.labels("queue").time():
-                await self._queue.append(rows)
+                await self._queue.append(keys, rows)
         except NotStoredError as error:
             self._note_queue(str(error))
             raise UnavailableError from None
@@ -223,27 +241,51 @@ class Writer:
         self._feed.add([row for row in rows if row.id in new])
 
     async def maintain(self) -> None:
-        """Check whether PostgreSQL is back, and move waiting events to it, until cancelled."""
-        while True:
-            try:
-                await self.maintain_once()
-            except Exception as error:
-                log.error("events.maintenance_failed", exc_info=error)
-            await asyncio.sleep(_MAINTAIN_SECONDS)
+        """One round: check whether PostgreSQL is back, and move waiting events to it."""
+        await self.maintain_once()
+        await asyncio.sleep(_MAINTAIN_SECONDS)
 
     async def maintain_once(self) -> None:
-        """One round of `maintain`."""
+        """The same without the pause."""
         await self._check()
         if self._moving_table is None or self._queue is None or self._queue_fault is not None:
             return
+        queue = self._queue
         try:
             if self._is_away is False:
-                await self._move(self._moving_table, self._queue)
-            telemetry.EVENTS_QUEUE_DEPTH.set(await self._queue.depth())
+                for keys, stream in self._streams():
+                    await self._move(self._moving_table, queue, keys, stream)
+            depths = [await queue.depth(stream) for _, stream in self._streams()]
+            telemetry.EVENTS_QUEUE_DEPTH.set(sum(depths))
+            if not self._moves_unnamed:
+                with suppress(NotStoredError):  # what is there is not ours, whatever it is
+                    self._note_unnamed(await queue.depth(UNNAMED_WAITING))
         except NotStoredError as error:
             self._note_queue(str(error))
         except AwayError as error:
             self._note_away(str(error))
+
+    def _keys(self) -> RedisKeys:
+        """The names under which events wait.
+
+        Raises:
+            NotStoredError: they are not known yet.
+        """
+        keys = self._deployment.keys or self._database_keys
+        if keys is None:
+            raise NotStoredError(
+                "whose events they are is not known: there is no generation yet, and PostgreSQL "
+                "has not told; REDIS_PREFIX tells it at once"
+            )
+        return keys
+
+    def _streams(self) -> list[tuple[RedisKeys, str]]:
+        """The streams whose events are certainly for this database."""
+        known = [keys for keys in (self._deployment.keys, self._database_keys) if keys is not None]
+        found = [(keys, keys.waiting_events) for keys in dict.fromkeys(known)]
+        if self._moves_unnamed and known:
+            found.append((known[0], UNNAMED_WAITING))
+        return found
 
     async def _check(self) -> None:
         """Check whether PostgreSQL, unless it is known to, and Redis accept events."""
@@ -251,35 +293,47 @@ class Writer:
             try:
                 # No row is written, but the right and the lock to write are required.
                 await self._moving_table.write([])
+                database = await self._moving_table.database()
+                if database is not None:
+                    self._database_keys = self._deployment.keys_of(database)
                 self._note_back()
             except AwayError as error:
                 self._note_away(str(error))
         if self._queue is not None:
             try:
                 await self._queue.require_durable()
+                await self._queue.depth(self._keys().waiting_events)
                 self._note_queue(None)
             except NotStoredError as error:
                 self._note_queue(str(error))
 
-    async def _move(self, table: EventTable, queue: Queue) -> None:
+    async def _move(self, table: EventTable, queue: Queue, keys: RedisKeys, stream: str) -> None:
         """Move waiting events to PostgreSQL, oldest first; the queue keeps them until then."""
-        while waiting := await queue.oldest(_MOVE_EVENTS):
+        while waiting := await queue.oldest(stream, _MOVE_EVENTS):
+            rows = [entry.row for entry in waiting if entry.row is not None]
             try:
-                telemetry.EVENTS_NEW.inc(len(await table.write([entry.row for entry in waiting])))
-                await queue.remove(waiting)
+                if len(rows) < len(waiting):
+                    raise UnstorableError("an entry of the queue is no event")
+                telemetry.EVENTS_NEW.inc(len(await table.write(rows)))
+                await queue.remove(stream, waiting)
             except UnstorableError:
-                await self._move_singly(table, queue, waiting)
+                await self._move_singly(table, queue, keys, stream, waiting)
             log.info("events.moved", events=len(waiting))
 
-    async def _move_singly(self, table: EventTable, queue: Queue, waiting: list[Waiting]) -> None:
+    async def _move_singly(
+        self, table: EventTable, queue: Queue, keys: RedisKeys, stream: str, waiting: list[Waiting]
+    ) -> None:
         for entry in waiting:
             try:
+                if entry.row is None:
+                    raise UnstorableError("it is no event")
                 await table.write([entry.row])
             except UnstorableError as error:
-                log.error("events.moved_to_refused", id=entry.row.id, reason=str(error))
-                await queue.remove([entry], refused=True)
+                name = entry.row.id if entry.row is not None else entry.name.decode()
+                log.error("events.moved_to_refused", id=name, reason=str(error))
+                await queue.refuse(stream, entry, keys.refused_events)
             else:
-                await queue.remove([entry])
+                await queue.remove(stream, [entry])
 
     def _note_away(self, reason: str) -> None:
         if self._is_away is not True:
@@ -300,3 +354,15 @@ class Writer:
             else:
                 log.warning("events.queue_unusable", reason=fault)
         self._queue_fault = fault
+
+    def _note_unnamed(self, events: int) -> None:
+        if events and not self._unnamed:
+            log.warning(
+                "events.unnamed",
+                events=events,
+                stream=UNNAMED_WAITING,
+                hint="An earlier version left them. Set EVENTS_MOVE_UNNAMED=1 in the deployment "
+                "that accepted them.",
+            )
+        self._unnamed = events
+        telemetry.EVENTS_UNNAMED.set(events)

@@ -97,6 +97,7 @@ def api_settings(pipeline: Pipeline, **changes: Any) -> Settings:
         "redis_url": NO_REDIS,
         "rate_limit": UNLIMITED,
         "compute_limit": UNLIMITED,
+        "anonymous_limit": UNLIMITED,
         "query_timeout_seconds": 600,
         "scope_max_age_seconds": NEVER_SECONDS,
         "threads": 1,
@@ -121,7 +122,12 @@ def stopped_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stop the clock of the rate limits, so that no charge expires during a test."""
 
     def from_settings(settings: Settings) -> Limits:
-        return Limits(settings.rate_limit, settings.compute_limit, clock=lambda: 1_800_000_000.0)
+        return Limits(
+            settings.rate_limit,
+            settings.compute_limit,
+            settings.anonymous_limit,
+            clock=lambda: 1_800_000_000.0,
+        )
 
     monkeypatch.setattr(Limits, "from_settings", from_settings)
 

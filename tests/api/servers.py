@@ -77,6 +77,7 @@ def server(
         "REDIS_URL": "redis://127.0.0.1:1/0",
         "RATE_LIMIT_PER_MINUTE": "1000000000",
         "COMPUTE_LIMIT_PER_MINUTE": "1000000000",
+        "ANONYMOUS_LIMIT_PER_MINUTE": "1000000000",
         "QUERY_TIMEOUT_SECONDS": "600",
         "SCOPE_MAX_AGE_SECONDS": "31536000",
         "LOG_FORMAT": "json",

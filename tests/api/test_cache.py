@@ -7,14 +7,18 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+import redis
 
 from api import cache as cache_module
-from api.cache import Cache, Entry, Memory, NotStartedError, Source
+from api.cache import Cache, Entry, Memory, NotStartedError, Source, TooManyAtOnceError
 from api.redis_cache import RedisCache
-from olap.settings import Secret
+from api.seal import Seal, secret_of
+from olap.errors import SettingsError
+from olap.settings import Hidden, Secret, Settings
 from tests.api.fix_api import NO_REDIS
 
-KEY = "analytics:1-ab:dashboard:site"
+KEY = "chat:answers:1-ab:dashboard:site"
+SECRET = b"a secret of this deployment only"
 
 
 def entry(key: str = KEY, body: bytes = b"{}") -> Entry:
@@ -26,11 +30,11 @@ def run(story: Callable[[Cache], Awaitable[Any]], url: Secret = NO_REDIS) -> Any
     """Run a story on a new cache."""
 
     async def with_cache() -> Any:
-        redis = RedisCache(url, ttl_seconds=60)
+        shared = RedisCache(url, ttl_seconds=60)
         try:
-            return await story(Cache(Memory(10**6), redis))
+            return await story(Cache(Memory(10**6), shared, SECRET))
         finally:
-            await redis.close()
+            await shared.close()
 
     return asyncio.run(with_cache())
 
@@ -125,8 +129,8 @@ def test_two_processes_compute_once_while_redis_answers(
 
         one, other = (RedisCache(Secret(valkey_url), ttl_seconds=60) for _ in range(2))
         found = await asyncio.gather(
-            Cache(Memory(1000), one).get(key, compute),
-            Cache(Memory(1000), other).get(key, compute),
+            Cache(Memory(1000), one, SECRET).get(key, compute),
+            Cache(Memory(1000), other, SECRET).get(key, compute),
         )
         assert sorted(source for _, source in found) == [Source.HIT, Source.MISS]
         await one.close()
@@ -156,27 +160,114 @@ def test_memory_is_bounded() -> None:
 def test_answers_of_other_generations_are_dropped() -> None:
     """Only answers of kept generations stay in memory."""
     memory = Memory(10**6)
-    for key in ("analytics:1-ab:x", "analytics:12-cd:x"):
+    for key in ("chat:answers:1-ab:x", "chat:answers:12-cd:x"):
         memory.put(key, entry(key))
-    memory.keep_only(("analytics:1-ab:",))
-    assert memory.get("analytics:1-ab:x") is not None
-    assert memory.get("analytics:12-cd:x") is None
+    memory.keep_only(("chat:answers:1-ab:",))
+    assert memory.get("chat:answers:1-ab:x") is not None
+    assert memory.get("chat:answers:12-cd:x") is None
 
 
-@pytest.mark.parametrize(
-    "stored",
-    [
-        entry().stored()[:-1],
-        entry().stored() + b" ",
-        entry("analytics:1-ab:dashboard:viewer=7").stored(),
-        entry().stored().replace(b" 200 ", b" 404 "),
-        entry().stored().replace(b"{}", b"[]"),
-        b"",
-        b"\xff\xfe rubbish\n{}",
-        b"no line",
-    ],
-)
-def test_a_value_that_is_not_the_answer_of_its_key_is_a_miss(stored: bytes) -> None:
-    """A cut, lengthened, changed or foreign value, and the answer of another key, are misses."""
-    assert Entry.read(KEY, entry().stored()) == entry()
-    assert Entry.read(KEY, stored) is None
+def sealed(content: bytes, name: str = KEY, secret: bytes = SECRET) -> bytes:
+    """Content as this deployment seals it."""
+    return Seal(secret, "answers").close(name, content)
+
+
+def forged() -> bytes:
+    """Another body with everything that can be made without the secret: the digest of the key and
+    the bytes."""
+    return entry(body=b"[]").stored()
+
+
+GOOD = entry().stored()
+FORGERIES = {
+    "cut": sealed(GOOD)[:-1],
+    "lengthened": sealed(GOOD) + b" ",
+    "changed": sealed(GOOD).replace(b"{}", b"[]"),
+    "another status": sealed(GOOD).replace(b" 200 ", b" 404 "),
+    "of another key": sealed(GOOD, "chat:answers:1-ab:dashboard:viewer=7"),
+    "of another deployment": sealed(GOOD, secret=b"the secret of another deployment"),
+    "of another purpose": Seal(SECRET, "recent events").close(KEY, GOOD),
+    "with a digest alone": forged(),
+    "with an empty seal": bytes(32) + forged(),
+    "with a seal of the wrong length": sealed(GOOD)[1:],
+    "empty": b"",
+    "rubbish": b"\xff\xfe rubbish\n{}",
+}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_what_is_not_sealed_here_is_a_miss(valkey_url: str, forgery: str) -> None:
+    """Whoever writes to Redis can make nothing but a miss; what we sealed is a hit."""
+
+    async def ask(stored: bytes) -> tuple[Entry, Source]:
+        async def compute() -> Entry:
+            return entry()
+
+        shared = RedisCache(Secret(valkey_url), ttl_seconds=60)
+        with redis.Redis.from_url(valkey_url) as client:
+            client.set(KEY, stored)
+            client.delete(f"{KEY}:lead")
+        try:
+            return await Cache(Memory(10**6), shared, SECRET).get(KEY, compute)
+        finally:
+            await shared.close()
+
+    assert asyncio.run(ask(FORGERIES[forgery])) == (entry(), Source.MISS)
+    assert asyncio.run(ask(sealed(GOOD))) == (entry(), Source.HIT)
+
+
+def test_without_a_secret_redis_is_neither_read_nor_written(valkey_url: str) -> None:
+    """Without a secret for seals an answer is computed, and no key is written."""
+    key = f"{KEY}:no-secret"
+
+    async def story() -> Source:
+        async def compute() -> Entry:
+            return entry(key)
+
+        shared = RedisCache(Secret(valkey_url), ttl_seconds=60)
+        try:
+            return (await Cache(Memory(10**6), shared, None).get(key, compute))[1]
+        finally:
+            await shared.close()
+
+    with redis.Redis.from_url(valkey_url) as client:
+        client.set(key, Seal(b"", "answers").close(key, GOOD))
+        before = client.get(key)
+        assert asyncio.run(story()) is Source.MISS
+        assert client.get(key) == before
+        assert client.exists(f"{key}:lead") == 0
+
+
+def test_a_secret_that_is_too_short_is_refused() -> None:
+    """CACHE_SECRET has at least 32 bytes, and the error does not show it."""
+    with pytest.raises(SettingsError, match="CACHE_SECRET is shorter") as caught:
+        secret_of(Settings(cache_secret=Hidden("hunter2")))
+    assert "hunter2" not in f"{caught.value} {caught.value.hint}"
+    assert secret_of(Settings()) is None
+    assert secret_of(Settings(jwt_secret=Hidden("j" * 32))) == b"j" * 32
+    both = Settings(jwt_secret=Hidden("j" * 32), cache_secret=Hidden("c" * 32))
+    assert secret_of(both) == b"c" * 32
+
+
+def test_too_many_computations_at_once_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond a number of answers that are being computed another one is refused at once, and one
+    that is being computed can still be waited for."""
+    monkeypatch.setattr(cache_module, "_RUNNING_MAX", 2)
+
+    async def story(cache: Cache) -> None:
+        release = asyncio.Event()
+
+        async def compute() -> Entry:
+            await release.wait()
+            return entry()
+
+        keys = [f"{KEY}:{number}" for number in (1, 2, 2)]
+        waiting = [asyncio.create_task(cache.get(key, compute)) for key in keys]
+        await asyncio.sleep(0)
+        with pytest.raises(TooManyAtOnceError):
+            await cache.get(f"{KEY}:3", compute)
+        release.set()
+        assert [found for found, _ in await asyncio.gather(*waiting)] == [entry()] * 3
+        assert cache._running == {}
+
+    run(story)

@@ -21,6 +21,7 @@ import redis
 from api.auth import Role
 from etl.sandbox.load import create_schema
 from etl.sandbox.postgres import create_database
+from olap.redis_keys import RedisKeys
 from tests.api.event_load import Load
 from tests.api.tokens import token
 from tests.fix_pipeline import Pipeline
@@ -28,6 +29,8 @@ from tests.own_servers import ApiProcess, OwnPostgres, OwnValkey, paused
 from tests.tokens import SECRET
 
 pytestmark = pytest.mark.slow
+
+KEYS = RedisKeys("faults")
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +101,8 @@ def api_process(
         "DATA_DIR": str(site.layout.root),
         "RATE_LIMIT_PER_MINUTE": "1000000000",
         "COMPUTE_LIMIT_PER_MINUTE": "1000000000",
+        "ANONYMOUS_LIMIT_PER_MINUTE": "1000000000",
+        "REDIS_PREFIX": KEYS.prefix,
         "QUERY_TIMEOUT_SECONDS": "600",
         **({"EVENTS_REDIS_URL": queue.url} if queue else {}),
         **variables,
@@ -131,10 +136,10 @@ def wait_for_queue(durable: OwnValkey, *, is_empty: bool) -> None:
     """Wait until the queue is empty, or is not; no event may be in the stream of refused events."""
     deadline = time.monotonic() + 300
     with redis.Redis.from_url(durable.url) as client:
-        while (client.xlen("analytics-events:waiting") == 0) is not is_empty:
+        while (client.xlen(KEYS.waiting_events) == 0) is not is_empty:
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        assert client.xlen("analytics-events:refused") == 0
+        assert client.xlen(KEYS.refused_events) == 0
 
 
 Fault = Callable[[OwnPostgres], AbstractContextManager[None]]
@@ -250,7 +255,7 @@ def test_a_cache_is_not_used_as_the_queue(
             assert len(load.accepted) - accepted < 200
         load.require_stored(database)
         with redis.Redis.from_url(cache.url) as client:
-            assert client.keys("analytics-events:*") == []
+            assert client.keys() == []
         cache.end()
 
 

@@ -1,10 +1,9 @@
-"""Events in the whole application: problems, rate limits, Prometheus metrics, and an erasure."""
+"""Events in the whole application: problems, rate limits, Prometheus metrics."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from fnmatch import fnmatch
 from uuid import uuid4
 
 import httpx
@@ -14,9 +13,6 @@ from litestar.testing import TestClient
 
 from api.app import PREFIX, create_app
 from api.auth import Role
-from api.events import feed, queue
-from api.limits import _KEY_PREFIX
-from etl.erase import CACHE_KEYS
 from olap.settings import Secret
 from tests.api.fix_api import Api, api_settings
 from tests.fix_pipeline import Pipeline
@@ -94,12 +90,3 @@ def test_posts_count_as_requests(stopped_limits: None, api: Api) -> None:
     assert answer.status_code == 429
     assert int(answer.headers["Retry-After"]) > 0
     assert answer.headers["Content-Type"].startswith("application/problem+json")
-
-
-def test_an_erasure_removes_the_feed_and_not_the_queue() -> None:
-    """The keys of the feed and the limits match the pattern of an erasure; those of the queue do
-    not."""
-    for key in (feed._STREAM, f"{_KEY_PREFIX}:requests/1/7"):
-        assert fnmatch(key, CACHE_KEYS)
-    for key in (queue._WAITING, queue._REFUSED):
-        assert not fnmatch(key, CACHE_KEYS)

@@ -17,6 +17,7 @@ import structlog
 from httpx import Response
 
 from api import warmup
+from api.deployment import Deployment
 from api.endpoints import NEEDED_METRICS
 from api.endpoints.dashboard import dashboard
 from api.generations import Generation, Generations
@@ -297,6 +298,25 @@ def test_a_load_from_scratch_begins_at_1_again(
     assert total(again) == total(first) + 1
 
 
+def test_a_defect_of_the_warm_up_keeps_no_generation_from_serving(
+    published: Published, new_api: Callable[..., Api], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If an answer cannot be computed beforehand, for whatever reason, the API starts, and the next
+    generation serves."""
+
+    async def broken(*_: object) -> None:
+        raise KeyError("a defect")
+
+    monkeypatch.setattr(AnalyticsService, "precompute", broken)
+    published.publish(BASE)
+    with structlog.testing.capture_logs() as lines:
+        api = new_api(published.pipeline)
+        assert api.admin().get("/engagement").json()["generation"] == 1
+        published.publish(ONE_MORE_MESSAGE)
+        wait_for(api, 2)
+    assert [line["event"] for line in lines].count("generation.not_warm") == 2
+
+
 def test_members_get_503_when_the_data_are_old(
     published: Published, new_api: Callable[..., Api]
 ) -> None:
@@ -326,6 +346,7 @@ async def two_workers(
             NEEDED_METRICS,
             directory=directory,
             ids=IdTypes(),
+            deployment=Deployment(Settings()),
             poll_seconds=3600,
         )
         for _ in range(2)

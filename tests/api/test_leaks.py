@@ -199,7 +199,7 @@ def test_an_answer_under_another_key_is_ignored(
     right = {user: filled.member(user).get("/dashboard?days=23") for user in (ALICE, DORA)}
     with redis.Redis.from_url(valkey_url) as client:
         keys = {
-            user: wait_for_key(client, f"analytics:*:dashboard:*:viewer={user}:23d~*")
+            user: wait_for_key(client, f"*:answers:*:dashboard:*:viewer={user}:23d~*")
             for user in (ALICE, DORA)
         }
         dora = client.get(keys[DORA])

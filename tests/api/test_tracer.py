@@ -20,7 +20,7 @@ def test_a_dashboard_comes_from_compute_then_memory_then_redis(
     second = new_api(small_site, redis_url=Secret(valkey_url))
     computed = first.admin().get("/dashboard", days=11)
     with redis.Redis.from_url(valkey_url) as client:
-        key = wait_for_key(client, "analytics:1-*:dashboard:*:site:11d~:*")
+        key = wait_for_key(client, "*:answers:1-*:dashboard:*:site:11d~:*")
         assert 0 < client.ttl(key) <= 300
     in_memory = first.admin().get("/dashboard", days=11)
     in_redis = second.admin("another").get("/dashboard", days="11", tz="UTC")
