@@ -1,8 +1,8 @@
 """The API: answers queries from published generations, over HTTP.
 
-    request ─► auth ─► limits ─► fast_path ─► routes ─► service ─► cache ─► executor ─► DuckDB
-               who?              in memory?   which     which      Redis?   a macro of the
-                                              query?    generation?         generation
+    request ─► edge ─► auth ─► limits ─► fast_path ─► routes ─► service ─► cache ─► executor
+                       who?              in memory?   which     which      Redis?   a macro of the
+                                                      query?    generation?         generation
 
 Its rules:
 
@@ -14,7 +14,8 @@ Its rules:
 * Every error is a problem document (RFC 9457) that says what to do.
 
 `api` imports `olap` and never `etl`. Read in this order: `app`, `endpoints`, `routes`, `query`,
-`service`, `generations`, `cache`, `redis_cache`, `fast_path`; then `auth`, `limits`, `paths` and
-`events`. `client` is for other programs, and the server does not import it. `README.md` is for
-operators and client programmers.
+`service`, `generations`, `cache`, `seal`, `redis_cache`, `negotiation`, `fast_path`; then `edge`,
+`headers`, `paths`, `auth`, `keys`, `guards`, `limits`, `background`, `deployment` and `events`;
+then `server` and `connections`, which run it. `client` is for other programs, and the server does
+not import it. `README.md` is for operators and client programmers.
 """

@@ -104,7 +104,7 @@ class Edge:
             self._record(inner, method, status, time.perf_counter() - begun)
 
     def _is_preflight(self, scope: Scope) -> bool:
-        """Whether a browser asks what a page may send; without CORS that is any `OPTIONS`."""
+        """Whether a browser asks what a page may send; without CORS there is nothing to ask."""
         return self._cross_origin is not None and any(
             name == b"access-control-request-method" for name, _ in scope["headers"]
         )

@@ -21,7 +21,7 @@ from litestar.types import ASGIApp, HTTPResponseStartEvent, Receive, Scope, Send
 from api.auth import PUBLIC, Principal
 from api.bounded import Bounded
 from api.cache import SOURCE, Entry, Source
-from api.negotiation import Accepted, accepted
+from api.negotiation import Coding, read_headers
 from api.query import Query
 from api.schemas import Format
 from api.service import AnalyticsService
@@ -77,11 +77,11 @@ class FastPathMiddleware:
 
         async def answered(scope: Scope, receive: Receive, send: Send) -> None:
             if scope.get("method") == "GET" and PUBLIC not in scope["route_handler"].opt:
-                accepts = accepted(scope)
+                accepts, known = read_headers(scope)
                 query = self._fast_path.get(scope, accepts.format)
                 entry = None if query is None else self._service.cached(query)
                 if entry is not None:
-                    await send_entry(scope, send, entry, Source.HIT, accepts)
+                    await send_entry(scope, send, entry, Source.HIT, accepts.coding, known)
                     return
             await app(scope, receive, send)
 
@@ -91,29 +91,34 @@ class FastPathMiddleware:
 class EntryResponse(Response[T]):
     """A cached or computed answer, as Litestar's handlers return it."""
 
-    def __init__(self, entry: Entry, source: Source, accepts: Accepted) -> None:
+    def __init__(self, entry: Entry, source: Source, coding: Coding, known: bytes) -> None:
         super().__init__(content=None, status_code=entry.status)  # type: ignore[arg-type]
         self._entry = entry
         self._source = source
-        self._accepts = accepts
+        self._coding = coding
+        self._known = known
 
     def to_asgi_response(self, *_: Any, **__: Any) -> ASGIApp:  # type: ignore[override]
         """The application that sends the bytes of the answer, and nothing else."""
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            await send_entry(scope, send, self._entry, self._source, self._accepts)
+            await send_entry(scope, send, self._entry, self._source, self._coding, self._known)
 
         return app
 
 
 async def send_entry(
-    scope: Scope, send: Send, entry: Entry, source: Source, accepts: Accepted
+    scope: Scope, send: Send, entry: Entry, source: Source, coding: Coding, known: bytes
 ) -> None:
-    """Send an answer, or 304 if the client has it."""
+    """Send an answer, or 304 if the client has it.
+
+    Args:
+        known: the value of `If-None-Match`; empty without one.
+    """
     scope["state"][SOURCE] = source
-    found = entry.representation(accepts.coding)
+    found = entry.representation(coding)
     status, headers, body = entry.status, found.headers, found.body
-    if status == HTTPStatus.OK and accepts.known and _is_known(found.tag, accepts.known):
+    if status == HTTPStatus.OK and known and _is_known(found.tag, known):
         status, headers, body = HTTPStatus.NOT_MODIFIED.value, found.headers_unchanged, b""
     if source is not Source.HIT:
         headers = [pair for pair in headers if pair[0] != b"x-cache"]

@@ -11,8 +11,10 @@ moves it for all. A pointer to a generation that does not exist (collected, anot
 from scratch that begins at 1 again) is ignored. A generation is identified by its number *and* a
 digest of its manifest, its **tag**, because numbers begin at 1 again when DATA_DIR is emptied.
 
-If nothing is published yet, or a generation lacks a metric or has other types of ids than the
-mapping, the old one serves, or a problem says why none does, and `/health/ready` shows it too.
+If nothing is published yet, or a generation lacks a metric, has other types of ids than the mapping
+or was changed after its publication, the old one serves, or a problem says why none does, and
+`/health/ready` shows it too. A generation that is changed while it serves goes on serving, because
+what a worker has read stays in its memory; it says so until the next one is published.
 """
 
 from __future__ import annotations
@@ -37,8 +39,8 @@ from olap.errors import AnalyticsError
 from olap.ids import IdTypes
 from olap.layout import Layout, write_durably
 from olap.log import get_logger
-from olap.manifest import SourceIdentity, SourceShape, read_manifest
-from olap.publish import generation_numbers
+from olap.manifest import FileMark, SourceIdentity, SourceShape, read_manifest
+from olap.publish import changed, generation_numbers
 from olap.reader import Reader
 
 log = get_logger(__name__)
@@ -55,6 +57,7 @@ class Generation:
         tag: its number and a digest of its manifest: no two generations ever share it.
         data_through, generated_at: from its manifest, aware UTC.
         proved_at: since when every table has been proved equal to the source; None = not yet.
+        mark: by what its file is recognized; None = an earlier version published it.
         missing: why a table is not available, by its name; what it would tell is unknown, not 0.
         fault: why it cannot serve; None if it can.
         source: the database that it was read from.
@@ -66,6 +69,7 @@ class Generation:
     data_through: datetime
     generated_at: datetime
     proved_at: datetime | None
+    mark: FileMark | None
     missing: Mapping[str, str]
     fault: str | None
     source: SourceIdentity
@@ -227,13 +231,17 @@ class Generations:
             self._refuse(number, error.message)
             return
         self._deployment.reads(newest.source)
+        fault = newest.fault or self._tampered(newest)
         if self._current is not None and newest.tag == self._current.tag:
-            self.refused = None
+            if fault is None:
+                self.refused = None
+            else:
+                self._refuse(number, fault)
             await asyncio.to_thread(self._move, newest)  # the pointer may have been removed
             await self._follow(again=True)
             return
-        if newest.fault is not None:
-            self._refuse(number, newest.fault)
+        if fault is not None:
+            self._refuse(number, fault)
             return
         if newest.tag not in self._damage:
             await self.warm_up(newest)
@@ -343,6 +351,7 @@ class Generations:
             data_through=manifest.data_through,
             generated_at=manifest.generated_at,
             proved_at=manifest.proved_at,
+            mark=manifest.file,
             missing=missing_tables(manifest),
             fault=self._fault(manifest.shape, has),
             source=manifest.source,
@@ -359,6 +368,13 @@ class Generations:
         if missing := sorted(self._needed - metrics):
             return f"it lacks the metrics {', '.join(missing)}"
         return None
+
+    def _tampered(self, generation: Generation) -> str | None:
+        """What was done to the file of a generation after its publication."""
+        if generation.mark is None:
+            return None
+        reason = changed(self._layout.generation(generation.number), generation.mark)
+        return None if reason is None else f"its file is not as it was published: {reason}"
 
     def _tag(self, number: int) -> str:
         try:

@@ -7,19 +7,16 @@ coding gets plain bytes, as the RFC allows: an answer is more useful than a refu
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import StrEnum
 from functools import lru_cache
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from litestar.types import Scope
 
 from api.schemas import Format
 
-T = TypeVar("T")
-
-# Headers of one kind of client are the same in each of its requests. Longer ones are parsed each
-# time: the memory for what strangers send stays below 256 x 256 bytes.
+# The headers of a client are the same in each of its requests. Longer ones are parsed each time, so
+# that the memory for what strangers send stays below 256 x 256 bytes.
 _KEPT_HEADERS_MAX = 256
 _KEPT_LENGTH_MAX = 256
 
@@ -33,21 +30,19 @@ class Coding(StrEnum):
 
 
 class Accepted(NamedTuple):
-    """What a request accepts, and what its client has.
+    """What a request accepts.
 
     Attributes:
         format: of the answer, unless a parameter says otherwise.
         coding: of the answer, if it is long enough.
-        known: the value of `If-None-Match`; empty without one.
     """
 
     format: Format
     coding: Coding
-    known: bytes
 
 
-def accepted(scope: Scope) -> Accepted:
-    """What a request accepts."""
+def read_headers(scope: Scope) -> tuple[Accepted, bytes]:
+    """What a request accepts, and its `If-None-Match`, which is empty without one."""
     accept = encoding = known = b""
     for name, value in scope["headers"]:
         if name == b"accept":
@@ -56,20 +51,18 @@ def accepted(scope: Scope) -> Accepted:
             encoding = b"%b,%b" % (encoding, value) if encoding else value
         elif name == b"if-none-match":
             known = b"%b,%b" % (known, value) if known else value
-    return Accepted(format_of(accept), coding_of(encoding), known)
+    is_short = len(accept) + len(encoding) <= _KEPT_LENGTH_MAX
+    return (_kept if is_short else accepted)(accept, encoding), known
 
 
-def _kept(parse: Callable[[bytes], T]) -> Callable[[bytes], T]:
-    """Parse each short header once."""
-    kept = lru_cache(_KEPT_HEADERS_MAX)(parse)
-
-    def parse_or_remember(value: bytes) -> T:
-        return kept(value) if len(value) <= _KEPT_LENGTH_MAX else parse(value)
-
-    return parse_or_remember
+def accepted(accept: bytes, accept_encoding: bytes) -> Accepted:
+    """What these headers mean."""
+    return Accepted(format_of(accept), coding_of(accept_encoding))
 
 
-@_kept
+_kept = lru_cache(_KEPT_HEADERS_MAX)(accepted)
+
+
 def format_of(accept: bytes) -> Format:
     """The format that this `Accept` prefers; JSON unless it prefers CSV."""
     weights = _weights(accept)
@@ -84,7 +77,6 @@ def _of_type(weights: dict[str, float], media_type: str) -> float:
     return next((weights[one] for one in ranges if one in weights), 0.0)
 
 
-@_kept
 def coding_of(accept_encoding: bytes) -> Coding:
     """The coding that this `Accept-Encoding` prefers; zstd before gzip where it has no preference.
 

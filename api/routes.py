@@ -14,7 +14,7 @@ from api.auth import Principal, Role
 from api.endpoints import ENDPOINTS
 from api.fast_path import EntryResponse, FastPath
 from api.guards import only_for
-from api.negotiation import accepted
+from api.negotiation import read_headers
 from api.query import Endpoint, Parameters, Query
 from api.service import AnalyticsService
 from olap.ids import IdTypes
@@ -35,7 +35,7 @@ def _handler(
         parameters: SkipValidation[NamedDependency[Parameters]],
     ) -> EntryResponse[Any]:
         principal = request.user
-        accepts = accepted(request.scope)
+        accepts, known = read_headers(request.scope)
         query = Query(
             endpoint=declared,
             viewer=principal.viewer,
@@ -44,7 +44,7 @@ def _handler(
         entry, source = await service.answer(query, principal)
         if parameters.generation is None:
             fast_path.put(request.scope, accepts.format, query)
-        return EntryResponse(entry, source, accepts)
+        return EntryResponse(entry, source, accepts.coding, known)
 
     # Litestar reads the operation's id and the type of the answer from the function.
     handle.__name__ = declared.name

@@ -3,9 +3,18 @@
 A metric is one file of `sql/metrics`: a DuckDB table macro with a version in its name. Its header
 is its definition, in this order: a line `name_vN: what it is`, a line `grain:`, a line `scope:`
 (the time each number is about), a line `needs:` if it uses a table that a source may lack, and
-every rule that decides a number. Parameters are listed in the file only. The loader creates the
-macro, gives the newest version the bare name as well, sets the header as the comment of both, and
-lists every version in `metrics.catalog`.
+every rule that decides a number. Parameters are listed in the file only. The loader sets the header
+as the comment of the macro, and lists every version in `metrics.catalog`.
+
+The file computes with `since` and `until` as TIMESTAMP in UTC. People and tools have texts, dates
+and times with a zone as well, so the loader creates the computation in the schema `core`, and in
+`metrics` two macros that call it: one named by the version, and one by the bare name for the newest
+version. Both have two lists of parameters. The one for TIMESTAMP adds nothing to a plan; the other
+one converts the times (`sql/macros/instants.sql`), and takes `days` in place of `since`.
+
+DuckDB looks up what a macro uses in the current database, not in the file of the macro. So where a
+file is attached and not in use, the first name that a metric looks up is missing: that of its
+computation. It is written so that the error says what to do.
 
 What a source cannot tell is not 0. Without the table that a metric needs, the columns that its
 header names are null; where it names none, the metric is an error. Publication records in each
@@ -26,7 +35,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, time
 from functools import cache
 
 import duckdb
@@ -38,6 +47,8 @@ from olap.manifest import Manifest, naive_utc
 from olap.staging import Staging
 from olap.tables import TABLE_NAMES, TABLES
 
+# What stands in the error of DuckDB where the file is attached and not in use.
+_INSTRUCTION = "first run: use analytics (or the name that it is attached as)"
 _STEM = re.compile(r"(?P<name>[a-z_]+)_v(?P<version>[1-9][0-9]*)")
 _HEADER = re.compile(
     r"-- (?P<stem>\w+): (?P<definition>[^\n]+)\n"
@@ -50,7 +61,10 @@ _HEADER = re.compile(
 _MACRO = re.compile(r"create or replace macro (?:core|metrics)\.(\w+)\(", re.IGNORECASE)
 _USED = re.compile(r"\bcore\.(\w+)\s*\(")
 # Made by each publication, not by a file.
-_CONSTANTS = ("data_through", "why_not_available")
+_CONSTANTS = ("data_from", "data_through", "why_not_available")
+_DATA_FROM = "start of the first UTC day with data, at most ten years before data_through"
+_DATA_THROUGH = "clock of the source when it was read, UTC: as seen at, not complete to"
+_LONGEST_DAYS = 3653
 _MAY_BE_MISSING = frozenset(table.name for table in TABLES if not table.is_required)
 
 
@@ -106,6 +120,11 @@ class Metric:
         return f"{self.name}_v{self.version}"
 
     @property
+    def accepted(self) -> tuple[str, ...]:
+        """Its parameters as people and tools may give them: times of any type, and `days`."""
+        return _accepted(self.parameters)
+
+    @property
     def comment(self) -> str:
         """The comment of its macro in a generation."""
         needs = f"{self.needs} " if self.needs else ""
@@ -138,12 +157,14 @@ def load_metrics(staging: Staging) -> None:
     staging.run("catalog/create")
     # Publishing tells what is missing.
     set_missing(staging, {})
-    for name in (*sqlfiles.names("macros"), *sqlfiles.names("metrics")):
+    for name in sqlfiles.names("macros"):
         staging.run(name)
     load_comments(staging, "catalog", "macros")
     bare = newest(metrics())
     for metric in metrics():
-        comment_on(staging, "macro table", f"metrics.{metric.macro}", metric.comment)
+        _create(
+            staging, metric, metric.macro, *([metric.name] if bare[metric.name] == metric else [])
+        )
         staging.run(
             "catalog/add",
             metric=metric.name,
@@ -152,28 +173,89 @@ def load_metrics(staging: Staging) -> None:
             grain=metric.grain,
             scope=metric.scope,
             rules=metric.rules,
-            parameters=list(metric.parameters),
+            parameters=list(metric.accepted),
             fingerprint=metric.fingerprint,
             is_newest=bare[metric.name] == metric,
         )
-    for name, metric in bare.items():
-        text = sqlfiles.text(f"metrics/{metric.macro}")
-        staging.connection.execute(text.replace(f"metrics.{metric.macro}(", f"metrics.{name}(", 1))
+
+
+def _create(staging: Staging, metric: Metric, *names: str) -> None:
+    """Create the computation of a metric, and the macros in `metrics` that call it."""
+    computation = _computation(metric.macro)
+    text = sqlfiles.text(f"metrics/{metric.macro}")
+    staging.connection.execute(text.replace(f"metrics.{metric.macro}(", f"{computation}(", 1))
+    comment_on(staging, "macro table", computation, metric.comment)
+    for name in names:
+        called = _call(metric.macro, metric.parameters)
+        staging.connection.execute(f"create or replace macro metrics.{name}{called}")
         comment_on(staging, "macro table", f"metrics.{name}", metric.comment)
 
 
-def set_data_through(connection: duckdb.DuckDBPyConnection, instant: datetime) -> None:
-    """Make `core.data_through()` return this instant, as a constant.
+def _computation(macro: str) -> str:
+    return f'core."{macro}: {_INSTRUCTION}"'
 
-    With a constant, unlike a query of the ledger, DuckDB prunes the parts of a table outside a
-    period when it plans a query.
-    """
-    text = naive_utc(instant).isoformat(sep=" ")
-    connection.execute(f"create or replace macro core.data_through() as timestamp '{text}'")
-    connection.execute(
-        "comment on macro core.data_through is"
-        " 'clock of the source when it was read, UTC: as seen at, not complete to'"
+
+def _call(macro: str, parameters: tuple[str, ...]) -> str:
+    """The lists of parameters of a metric, each with its call of the computation."""
+    given = {_name(parameter): _name(parameter) for parameter in parameters}
+    lists = [(parameters, given)]
+    if "since" in given:
+        start = "core.start_of(since := since, until := until, days := days)"
+        converted = {"since": start, "until": "core.instant_of(until)"}
+        lists.append((_accepted(parameters), given | converted))
+    elif "until" in given:
+        # Without a default: a call without `until` would fit both lists.
+        required = tuple("until" if _is_time(p) else p for p in parameters)
+        lists.append((required, given | {"until": "core.instant_of(until)"}))
+    return ", ".join(
+        f"({', '.join(accepted)}) as table (from {_computation(macro)}("
+        + ", ".join(f"{name} := {value}" for name, value in values.items())
+        + "))"
+        for accepted, values in lists
     )
+
+
+def _accepted(parameters: tuple[str, ...]) -> tuple[str, ...]:
+    untyped = tuple(f"{_name(p)} := null" if _is_time(p) else p for p in parameters)
+    return (*untyped, "days := null") if "since := null" in untyped else untyped
+
+
+def _name(parameter: str) -> str:
+    return re.split("[ :]", parameter)[0]
+
+
+def _is_time(parameter: str) -> bool:
+    return " timestamp" in parameter
+
+
+def set_period(
+    connection: duckdb.DuckDBPyConnection, first_day: date | None, data_through: datetime
+) -> None:
+    """Make `core.data_from()` and `core.data_through()` return the period of the data.
+
+    With constants, unlike with a query of the ledger, DuckDB prunes the parts of a table outside a
+    period when it plans a query.
+
+    Args:
+        first_day: the first UTC day with data; None = there are none.
+        data_through: the clock of the source, UTC.
+    """
+    through = naive_utc(data_through)
+    last_day = through.date()
+    # One wrong time must not make a chart of centuries.
+    earliest = date.fromordinal(max(1, last_day.toordinal() - _LONGEST_DAYS))
+    # A row may be of the future.
+    first = max(earliest, min(first_day or last_day, last_day))
+    _set_instant(connection, "data_from", datetime.combine(first, time()), _DATA_FROM)
+    _set_instant(connection, "data_through", through, _DATA_THROUGH)
+
+
+def _set_instant(
+    connection: duckdb.DuckDBPyConnection, name: str, instant: datetime, comment: str
+) -> None:
+    text = instant.isoformat(sep=" ")
+    connection.execute(f"create or replace macro core.{name}() as timestamp '{text}'")
+    connection.execute(f"comment on macro core.{name} is '{comment}'")
 
 
 def missing_tables(manifest: Manifest) -> dict[str, str]:
@@ -229,7 +311,7 @@ def _quoted(text: str) -> str:
 def _drop_macros(connection: duckdb.DuckDBPyConnection) -> None:
     old = connection.execute(
         """
-        select
+        select distinct
             if(function_type = 'table_macro', 'macro table', 'macro'),
             schema_name,
             function_name
@@ -242,7 +324,7 @@ def _drop_macros(connection: duckdb.DuckDBPyConnection) -> None:
     ).fetchall()
     for kind, schema, name in old:
         if name not in _CONSTANTS:
-            connection.execute(f"drop {kind} {schema}.{name}")
+            connection.execute(f'drop {kind} {schema}."{name}"')
 
 
 def _metric(file: str, macros: Mapping[str, str]) -> Metric:
@@ -254,6 +336,7 @@ def _metric(file: str, macros: Mapping[str, str]) -> Metric:
             hint="Begin it as the other files of sql/metrics do; olap/catalog.py describes how.",
         )
     declared = (" ".join(line.split()) for line in header["parameters"].split(",\n"))
+    parameters = tuple(parameter for parameter in declared if parameter)
     rules = " ".join(line.removeprefix("--").strip() for line in header["rules"].splitlines())
     return Metric(
         name=named["name"],
@@ -263,8 +346,8 @@ def _metric(file: str, macros: Mapping[str, str]) -> Metric:
         scope=header["scope"],
         needs=_need(header["needs"], header["columns"], file),
         rules=rules,
-        parameters=tuple(parameter for parameter in declared if parameter),
-        fingerprint=_fingerprint(text, macros),
+        parameters=parameters,
+        fingerprint=_fingerprint(f"{text}\n{_call(stem, parameters)}", macros),
     )
 
 

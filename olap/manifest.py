@@ -143,6 +143,20 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     proved_at: datetime | None
 
 
+class FileMark(msgspec.Struct, frozen=True, kw_only=True):
+    """By what the file of a generation is recognized; see `olap.publish.damage`.
+
+    Attributes:
+        bytes: its size.
+        modified: the second of its last modification, since 1970 UTC; copies keep no more.
+        head: a digest of the headers, which DuckDB changes with whatever it writes.
+    """
+
+    bytes: int
+    modified: int
+    head: str
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is recorded about one state of the data.
 
@@ -151,7 +165,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         generated_at: when, UTC.
         changed_in_batch: the last batch that changed any row; older generations are out of date.
         batches: the last hundred, oldest first.
-        file_bytes: size of the generation's file; null where the state is not a generation's.
+        file: the generation's file; null where the state is not a generation's.
         coverage: the days that are kept; the source's rows of other days are counted, not read.
     """
 
@@ -166,7 +180,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     tables: dict[str, TableState]
     files: tuple[LakeFile, ...]
     coverage: DaySet = EVERY_DAY
-    file_bytes: int | None = None
+    file: FileMark | None = None
 
     @property
     def last_batch(self) -> Batch:
@@ -176,6 +190,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     def data_through(self) -> datetime:
         """As seen at this instant of the source's clock, UTC."""
         return self.last_batch.data_through
+
+    @property
+    def first_day(self) -> date | None:
+        """The first UTC day with a row of a fact; None = there is none."""
+        return min((file.day for file in self.files if file.day is not None), default=None)
 
     def days(self, table: str) -> int:
         """How many UTC days of `table` have rows; 0 for a dimension."""
@@ -201,11 +220,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def with_generation(
-        self, generation: int, generated_at: datetime, file_bytes: int | None = None
+        self, generation: int, generated_at: datetime, file: FileMark | None = None
     ) -> Manifest:
         """The same state, published."""
         return msgspec.structs.replace(
-            self, generation=generation, generated_at=generated_at, file_bytes=file_bytes
+            self, generation=generation, generated_at=generated_at, file=file
         )
 
     def to_json(self) -> bytes:

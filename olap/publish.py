@@ -14,22 +14,26 @@ generations of versions before 0.2, which were files.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import re
 import shutil
+import struct
+import sys
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
+import msgspec
 
 from olap import ledger, sqlfiles
-from olap.catalog import missing_tables, set_data_through, set_missing
+from olap.catalog import missing_tables, set_missing, set_period
 from olap.commands import call
 from olap.errors import LakeError, PublishError
 from olap.layout import Layout, fsync, write_durably
 from olap.log import get_logger
-from olap.manifest import Manifest, read_manifest
+from olap.manifest import FileMark, Manifest, read_manifest
 from olap.paths import open_read_only
 from olap.tables import FACTS, TABLE_NAMES
 from olap.warehouse import Warehouse, count_rows
@@ -39,6 +43,10 @@ log = get_logger(__name__)
 # <linux/fs.h>: share the blocks of another file, where the file system can (XFS, btrfs).
 _FICLONE = 0x40049409
 _NAME = re.compile(r"\d{6,}")
+# DuckDB's main header and its two database headers, one of which each checkpoint writes.
+_HEAD_BYTES = 3 * 4096
+# struct flock: what fcntl(2) is asked, and answers, about the locks of a file.
+_LOCK = struct.Struct("@qqihh" if sys.platform == "darwin" else "@hhqqi")
 
 
 def publish(warehouse: Warehouse, now: datetime) -> Manifest:
@@ -75,15 +83,15 @@ def publish(warehouse: Warehouse, now: datetime) -> Manifest:
             generation=number,
             generated_at=now,
         )
-        set_data_through(warehouse.connection, recorded.data_through)
+        set_period(warehouse.connection, recorded.first_day, recorded.data_through)
         set_missing(warehouse, missing_tables(recorded))
     warehouse.checkpoint()
-    manifest = recorded.with_generation(number, now, layout.warehouse.stat().st_size)
+    manifest = recorded.with_generation(number, now)
     layout.require_space(layout.warehouse.stat().st_size, "a generation")
     draft = layout.generations / f".{number:06d}"
     shutil.rmtree(draft, ignore_errors=True)
     try:
-        _write(draft, layout, manifest)
+        manifest = _write(draft, layout, manifest)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
@@ -94,17 +102,22 @@ def publish(warehouse: Warehouse, now: datetime) -> Manifest:
     return manifest
 
 
-def _write(draft: Path, layout: Layout, manifest: Manifest) -> None:
-    """Write the files of a generation to a new directory, durably."""
-    assert manifest.generation is not None
+def _write(draft: Path, layout: Layout, manifest: Manifest) -> Manifest:
+    """Write the files of a generation to a new directory, durably.
+
+    Returns:
+        The manifest with the mark of the file.
+    """
     draft.mkdir()
     file = draft / layout.generation(manifest.generation).name
     _copy(layout.warehouse, file)
     _verify(file, manifest)
     file.chmod(0o444)
     fsync(file)
+    marked = msgspec.structs.replace(manifest, file=_mark(file))
     described = draft / layout.generation_manifest(manifest.generation).name
-    write_durably(described, manifest.to_json(), mode=0o444)
+    write_durably(described, marked.to_json(), mode=0o444)
+    return marked
 
 
 def is_due(layout: Layout, manifest: Manifest, now: datetime, *, idle_seconds: int) -> bool:
@@ -116,7 +129,7 @@ def is_due(layout: Layout, manifest: Manifest, now: datetime, *, idle_seconds: i
         return True
     if published is None or published.last_batch.batch < manifest.changed_in_batch:
         return True
-    if (reason := _damage(layout, published)) is not None:
+    if (reason := damage(layout, published) or _unreadable(layout, published)) is not None:
         log.warning("generation.damaged", generation=published.generation, reason=reason)
         return True
     assert published.generated_at is not None
@@ -125,16 +138,71 @@ def is_due(layout: Layout, manifest: Manifest, now: datetime, *, idle_seconds: i
     return age < timedelta(0) or age >= timedelta(seconds=idle_seconds)
 
 
-def _damage(layout: Layout, published: Manifest) -> str | None:
-    """What is wrong with the file that analysts open; None if it is sound.
+def damage(layout: Layout, published: Manifest) -> str | None:
+    """What was done to the file of a generation after its publication; None = nothing is known.
 
-    This finds a missing, truncated or overwritten file. A damaged page is found by its first
-    reader (DuckDB checks each page), and is replaced by the next publication.
+    This finds a file that is missing, or has another size or time; one that DuckDB has changed,
+    whatever its time; the log of a program that opened it for writing, which readers apply; and a
+    program that has it open for writing now, because no reader can open it meanwhile. A damaged
+    block is found by its first reader, because DuckDB checks each one; a digest of all bytes would
+    cost a second per gigabyte in every cycle.
+
+    A process that has the file open in DuckDB must not call this, but `changed`: the locks of a
+    file are those of a process, and end when the process closes any descriptor of it.
     """
+    file = layout.generation(published.generation)
+    if published.file is None:
+        return None
+    if (reason := changed(file, published.file)) is not None:
+        return reason
     try:
-        size = layout.pointer.stat().st_size
-        if published.file_bytes is not None and size != published.file_bytes:
-            return f"{size} bytes instead of {published.file_bytes}"
+        if (writer := _writer(file)) is not None:
+            return f"process {writer} has it open for writing"
+        return None if _head(file) == published.file.head else "its headers have changed"
+    except OSError as error:
+        return str(error.strerror)
+
+
+def changed(file: Path, mark: FileMark) -> str | None:
+    """The part of `damage` that does not open the file."""
+    try:
+        found = file.stat()
+        logs = [path.name for path in file.parent.glob(f"{file.name}?*")]
+    except OSError as error:
+        return str(error.strerror)
+    if found.st_size != mark.bytes:
+        return f"it has {found.st_size:,} bytes instead of {mark.bytes:,}"
+    if logs:
+        return f"a program opened it for writing and left {', '.join(sorted(logs))}"
+    if int(found.st_mtime) != mark.modified:
+        moment = datetime.fromtimestamp(int(found.st_mtime), UTC)
+        return f"it was modified at {moment:%Y-%m-%d %H:%M:%S} UTC"
+    return None
+
+
+def _mark(file: Path) -> FileMark:
+    found = file.stat()
+    return FileMark(bytes=found.st_size, modified=int(found.st_mtime), head=_head(file))
+
+
+def _head(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.blake2b(opened.read(_HEAD_BYTES), digest_size=16).hexdigest()
+
+
+def _writer(file: Path) -> int | None:
+    """The process that has locked a file for writing; None = no process has."""
+    is_darwin = sys.platform == "darwin"
+    asked = (0, 0, 0, fcntl.F_RDLCK, 0) if is_darwin else (fcntl.F_RDLCK, 0, 0, 0, 0)
+    with file.open("rb") as opened:
+        answer = _LOCK.unpack(fcntl.fcntl(opened, fcntl.F_GETLK, _LOCK.pack(*asked)))
+    kind, pid = (answer[3], answer[2]) if is_darwin else (answer[0], answer[4])
+    return None if kind == fcntl.F_UNLCK else pid
+
+
+def _unreadable(layout: Layout, published: Manifest) -> str | None:
+    """Why analysts cannot read the file that the symlink names; None if they can."""
+    try:
         with open_read_only(layout.pointer.resolve()) as connection:
             stamped = connection.execute("select generation from main.generation").fetchone()
     except (OSError, duckdb.Error) as error:

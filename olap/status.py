@@ -22,7 +22,7 @@ from olap.commands import call
 from olap.errors import BackfillError
 from olap.layout import Layout
 from olap.manifest import Manifest, Proof, SourceShape, read_manifest
-from olap.publish import current
+from olap.publish import current, damage
 
 LAG_INTERVALS_WARNING = 2
 LAG_INTERVALS_CRITICAL = 6
@@ -114,6 +114,8 @@ class Status:
 def status(layout: Layout, now: datetime, *, interval_seconds: int) -> Status:
     """The status of `layout` at `now`, UTC.
 
+    It tells whether somebody changed or locked the published file, without opening it in DuckDB.
+
     Raises:
         LakeError: a manifest is damaged.
     """
@@ -123,6 +125,9 @@ def status(layout: Layout, now: datetime, *, interval_seconds: int) -> Status:
     lag = None
     if generation is None:
         reasons.append((Level.CRITICAL, "no generation has been published"))
+    elif (reason := damage(layout, generation)) is not None:
+        text = f"generation {generation.generation} is not as it was published: {reason}"
+        reasons.append((Level.CRITICAL, f"{text}; the next cycle publishes a new one"))
     if latest is not None:
         lag = (now - latest.data_through).total_seconds()
         reasons += _lag_reasons(lag, interval_seconds)

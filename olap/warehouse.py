@@ -7,7 +7,7 @@ after a crash has broken files; uniqueness comes from the merge (see `sql/checks
 
 The file is attached to an in-memory DuckDB as `warehouse`, beside the `staging` of the running
 cycle, which spills to `DATA_DIR/staging` beyond the memory limit. The storage version lets
-analysts open its copies with DuckDB 1.5.
+analysts open its copies with DuckDB 1.4.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ from olap.staging import Staging, open_staging
 from olap.tables import DIMENSIONS, FACT_NAMES, TABLES, Dimension
 
 STORAGE_VERSION = "v1.4.0"
+# The views of `main` and `core`, and those of `metrics`, which are for tools that list no macro.
+VIEWS = ("views", "views/metrics")
 REWRITE_ABOVE = 1.3
 REWRITE_BYTES_MIN = 32 * 1024 * 1024
 
@@ -74,7 +76,7 @@ def views_fingerprint() -> str:
 
     Comments count here, because DuckDB's comments and the catalogue are made from them.
     """
-    folders = ("schema", "views", "catalog", "macros", "metrics")
+    folders = ("schema", *VIEWS, "catalog", "macros", "metrics")
     names = [name for folder in folders for name in sqlfiles.names(folder)]
     return sqlfiles.fingerprint(names, with_comments=True)
 
@@ -312,9 +314,11 @@ def _create_schema(warehouse: Warehouse) -> None:
 
 def _create_views(warehouse: Warehouse) -> None:
     """Create the macros of all metrics, their catalogue, the views, and every comment."""
-    # Publishing sets the instant; until then no metric sees a row.
-    catalog.set_data_through(warehouse.connection, datetime.min.replace(tzinfo=UTC))
+    # Publishing sets the period; until then no metric sees a row.
+    nothing = datetime.min.replace(tzinfo=UTC)
+    catalog.set_period(warehouse.connection, nothing.date(), nothing)
     catalog.load_metrics(warehouse)
-    for name in sqlfiles.names("views"):
-        warehouse.run(name)
-    load_comments(warehouse, "schema", "views")
+    for folder in VIEWS:
+        for name in sqlfiles.names(folder):
+            warehouse.run(name)
+    load_comments(warehouse, "schema", *VIEWS)

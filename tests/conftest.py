@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, settings
 from tests.effort import FAST
 
 pytest_plugins = [
+    "tests.fix_duckdb",
     "tests.fix_postgres",
     "tests.fix_valkey",
     "tests.fix_pipeline",

@@ -177,18 +177,20 @@ def test_the_roles_of_tokens_are_those_of_the_api() -> None:
 def test_each_make_target_runs_its_command(name: str) -> None:
     """`make` runs the command that a hint of a checkout stands for."""
     target = MAKE_TARGETS[name]
+    assert typed_by_make(target).command.name == name
+
+
+def typed_by_make(*words: str) -> argparse.Namespace:
+    """What the program gets from `make` with a target and variables."""
+    # The tests may run under `make` themselves.
+    own = {k: v for k, v in environment().items() if k not in ("MAKEFLAGS", "MAKELEVEL")}
     printed = subprocess.run(
-        ["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True
+        ["make", "-n", *words], cwd=ROOT, env=own, capture_output=True, text=True, check=True
     ).stdout
-    assert typed_by_make(printed).command.name == name
-
-
-def typed_by_make(printed: str) -> argparse.Namespace:
-    """What the program gets from the recipe that `make -n` prints."""
     package, given = re.findall(r"-m (etl|api|olap)\b([^>&]*)", printed)[-1]
     program = f"python -m {package}"
-    words = shlex.split(given.replace("\\\n", " "))
-    return commands.parser(program, PROGRAMS[program]).parse_args(words)
+    given = given.replace("\\\n", " ")
+    return commands.parser(program, PROGRAMS[program]).parse_args(shlex.split(given))
 
 
 def calls() -> Iterator[str]:
@@ -211,10 +213,7 @@ def test_every_command_in_a_hint_can_be_typed(
     monkeypatch.chdir(ROOT)
     words = shlex.split(call(command))
     assert words[0] == "make"
-    printed = subprocess.run(
-        ["make", "-n", *words[1:]], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
-    made = typed_by_make(printed)
+    made = typed_by_make(*words[1:])
     assert vars(made) == vars(installed)
     monkeypatch.chdir(tmp_path)
     assert call(command) == f"{PROGRAM} {command}"
@@ -273,14 +272,18 @@ def test_the_scan_of_texts_sees(source: str, is_found: bool) -> None:
     assert any(map(typed_by_hand, texts(source))) is is_found
 
 
-def test_elsewhere_no_output_names_make(tmp_path: Path) -> None:
+def test_elsewhere_no_output_names_make(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Outside a checkout errors and hints name this program."""
-    variables = {"DATA_DIR": str(tmp_path / "data"), "DATABASE_URL": "postgresql://a@127.0.0.1:1/x"}
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("DATABASE_URL", "postgresql://a@127.0.0.1:1/x")
     for command in ("shell", "check", "publish", "rebuild", "verify", "status", "etl"):
-        finished = run(command, cwd=tmp_path, variables=variables)
-        assert finished.returncode != 0
-        assert not re.search(r"`make |python -m", finished.stdout + finished.stderr), command
-    assert f"`{PROGRAM} etl`" in run("check", cwd=tmp_path, variables=variables).stderr
+        assert commands.run(PROGRAM, every_command(), [command]) != 0
+        printed = "".join(capsys.readouterr())
+        assert not re.search(r"`make |python -m", printed), command
+        assert command not in ("check", "shell", "verify") or f"`{PROGRAM} etl`" in printed
 
 
 def test_another_makefile_is_not_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -296,7 +299,7 @@ def test_another_makefile_is_not_ours(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_colours_are_for_terminals(tmp_path: Path) -> None:
     """Help and errors have colours on a terminal, none with NO_COLOR, and none in a pipe."""
     nothing = {"DATA_DIR": str(tmp_path)}
-    for arguments in (["--help"], ["etl", "--help"], ["check"], ["status"]):
+    for arguments in (["--help"], ["check"]):
         shown = on_a_terminal(*arguments, **nothing)
         assert "\x1b[3" in shown, arguments
         assert "\x1b" not in on_a_terminal(*arguments, NO_COLOR="1", **nothing)
@@ -379,14 +382,20 @@ def test_without_duckdbs_shell_the_error_says_how_to_get_it(
     assert "program duckdb, is not installed" in printed and "the extra `shell`" in printed
 
 
-def test_a_mapping_can_be_copied(tmp_path: Path) -> None:
+def test_a_mapping_can_be_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """`source copy` makes a folder that is a mapping, and does not replace one."""
-    copied = run("source", "copy", "example", "chat", cwd=tmp_path)
-    assert "SOURCE_MAPPING=./chat" in copied.stdout, copied.stderr
-    role = run("source", "role", cwd=tmp_path, variables={"SOURCE_MAPPING": "./chat"})
-    assert role.stdout == run("source", "role", variables={"SOURCE_MAPPING": "example"}).stdout
-    again = run("source", "copy", "example", "chat", cwd=tmp_path)
-    assert (again.returncode, "exists already" in again.stderr) == (2, True)
+    monkeypatch.chdir(tmp_path)
+
+    def printed(*arguments: str, mapping: str = "messenger") -> str:
+        monkeypatch.setenv("SOURCE_MAPPING", mapping)
+        commands.run(PROGRAM, every_command(), ["source", *arguments])
+        return "".join(capsys.readouterr())
+
+    assert "SOURCE_MAPPING=./chat" in printed("copy", "example", "chat")
+    assert printed("role", mapping="./chat") == printed("role", mapping="example")
+    assert "chat exists already" in printed("copy", "example", "chat")
 
 
 def test_every_documented_command_parses() -> None:

@@ -18,6 +18,7 @@ from olap.manifest import SourceShape
 from olap.publish import publish
 from olap.settings import Settings
 from olap.tables import ROLLUPS, TABLE_NAMES, TABLES
+from olap.warehouse import VIEWS as VIEW_FOLDERS
 from olap.warehouse import open_warehouse
 from tests.factories import TIME, a_batch, a_table_state, an_identity
 
@@ -40,6 +41,7 @@ VIEWS = {
     "participants": ["conversation_id", "user_id", "role", "joined_at", "left_at"],
     "generation": ["generation", "data_through", "generated_at"],
 }
+TIMES = ("_at", "data_through")
 LEDGER = {"batches", "lake_files", "state", "table_states"}
 
 
@@ -96,7 +98,7 @@ def columns(published: duckdb.DuckDBPyConnection, schema: str, table: str) -> li
 
 
 def test_the_schemas_are_core_main_and_metrics(published: duckdb.DuckDBPyConnection) -> None:
-    """Tables are in `core` and views in `main`, except metrics.catalog and two views of `core`."""
+    """Tables are in `core`, except metrics.catalog; `core` has two views."""
     found = published.execute(
         "select distinct schema_name, 'table' from duckdb_tables() where not internal union "
         "select distinct schema_name, 'view' from duckdb_views() where not internal"
@@ -106,15 +108,19 @@ def test_the_schemas_are_core_main_and_metrics(published: duckdb.DuckDBPyConnect
         ("core", "view"),
         ("main", "view"),
         ("metrics", "table"),
+        ("metrics", "view"),
     ]
     assert names(published, "table", "metrics") == ["catalog"]
     assert names(published, "view", "core") == ["clock_changes", "proofs"]
 
 
 def test_main_has_exactly_the_views_analysts_know(published: duckdb.DuckDBPyConnection) -> None:
-    """`main` has the documented views with exactly the documented columns, in order."""
+    """`main` has the documented views with their columns in order, then each time with its zone."""
     found = {view: columns(published, "main", view) for view in names(published, "view", "main")}
-    assert found == VIEWS
+    assert found == {
+        view: [*known, *(f"{name}_tz" for name in known if name.endswith(TIMES))]
+        for view, known in VIEWS.items()
+    }
 
 
 def test_views_show_no_key(published: duckdb.DuckDBPyConnection) -> None:
@@ -139,7 +145,10 @@ def test_every_view_answers(published: duckdb.DuckDBPyConnection) -> None:
     }
     assert counts == dict.fromkeys(VIEWS, 0) | {"generation": 1}
     naive = TIME.replace(tzinfo=None)
-    assert published.execute("from main.generation").fetchall() == [(1, naive, naive)]
+    columns = "generation, data_through, generated_at"
+    assert published.execute(f"select {columns} from main.generation").fetchall() == [
+        (1, naive, naive)
+    ]
 
 
 def test_core_has_exactly_the_declared_tables(published: duckdb.DuckDBPyConnection) -> None:
@@ -185,7 +194,7 @@ def test_comments_are_what_the_files_say(published: duckdb.DuckDBPyConnection) -
     """The comments are the texts of the files that create the objects, quotes included."""
     found = dict(published.execute(COMMENTS).fetchall())
     expected: dict[str, str] = {}
-    for folder in ("schema", "views", "catalog", "macros"):
+    for folder in ("schema", *VIEW_FOLDERS, "catalog", "macros"):
         for name in sqlfiles.names(folder):
             for item in described(sqlfiles.text(name)):
                 expected[item.name] = item.comment
@@ -243,13 +252,18 @@ def test_nothing_has_an_index(published: duckdb.DuckDBPyConnection) -> None:
     assert published.execute("from duckdb_indexes()").fetchall() == []
 
 
-def test_times_are_utc_without_a_zone(published: duckdb.DuckDBPyConnection) -> None:
-    """Times are TIMESTAMP, never TIMESTAMPTZ, which depends on the time zone of the session."""
-    types = published.execute(
-        "select distinct data_type from duckdb_columns() where not internal"
-    ).fetchall()
-    assert ("TIMESTAMP",) in types
-    assert [name for (name,) in types if "TIME ZONE" in name] == []
+def test_only_columns_named_so_have_a_zone(published: duckdb.DuckDBPyConnection) -> None:
+    """Times are TIMESTAMP in UTC; a TIMESTAMPTZ is in a view, and its name ends in _tz."""
+    found = dict(
+        published.execute(
+            "select data_type, list(schema_name || '.' || column_name) from duckdb_columns()"
+            " where not internal and data_type like 'TIMESTAMP%' group by all"
+        ).fetchall()
+    )
+    assert found.keys() == {"TIMESTAMP", "TIMESTAMP WITH TIME ZONE"}
+    assert [name for name in found["TIMESTAMP"] if name.endswith("_tz")] == []
+    with_zone = found["TIMESTAMP WITH TIME ZONE"]
+    assert [n for n in with_zone if not n.endswith("_tz") or n.startswith("core.")] == []
 
 
 def test_ids_have_the_types_that_the_mapping_declares(

@@ -27,6 +27,7 @@ from olap import sqlfiles
 from olap.mapping import read_mapping, shipped_mappings
 from olap.settings import Hidden, Program, Secret, Settings, settings_table
 from olap.tables import TABLE_NAMES, TABLES, Fact
+from tests.fix_duckdb import Shell
 from tests.fix_pipeline import Pipeline
 from tests.world import World
 
@@ -217,7 +218,7 @@ async def _post_an_event(settings: Settings) -> None:
 
 
 def test_the_documented_views_are_those_of_a_generation(pipeline: Pipeline) -> None:
-    """The table names exactly the views of a generation, with their columns in order."""
+    """The tables name exactly the views of a generation, those of `main` with their columns."""
     pipeline.cycle()
     text = block("olap/README.md", "views")
     documented = dict(re.findall(r"^\| `(\w+)` \| ([\w, ]+) \|$", text, re.MULTILINE))
@@ -225,9 +226,39 @@ def test_the_documented_views_are_those_of_a_generation(pipeline: Pipeline) -> N
         rows = connection.execute(
             "select table_name, string_agg(column_name, ', ' order by column_index)"
             " from duckdb_columns() where schema_name = 'main' and not internal"
-            " group by table_name"
+            " and not ends_with(column_name, '_tz') group by table_name"
+        ).fetchall()
+        found = connection.execute(
+            "select 'metrics.' || view_name from duckdb_views() where schema_name = 'metrics'"
         ).fetchall()
     assert documented == dict(rows)
+    listed = re.findall(r"^\| `(metrics\.\w+)` \|", READMES["olap/README.md"], re.MULTILINE)
+    assert sorted(listed) == sorted(name for (name,) in found)
+
+
+def test_the_documented_idioms_answer(marked: Path) -> None:
+    """Each statement about times runs, and finds the messages in every time zone of the session."""
+    answers = set()
+    for zone in ("UTC", "America/New_York", "Asia/Kathmandu"):
+        with duckdb.connect(str(marked), read_only=True) as connection:
+            connection.execute(f"set timezone = '{zone}'")
+            answers.add(str([connection.execute(one).fetchall() for one in idioms()]))
+    (answer,) = answers
+    assert answer.startswith("[[(")
+
+
+@pytest.mark.slow
+def test_the_documented_idioms_answer_in_older_versions(older_shell: Shell, marked: Path) -> None:
+    """DuckDB 1.4 and 1.5 have as many rows as DuckDB 2 for each statement about times."""
+    with duckdb.connect(str(marked), read_only=True) as connection:
+        expected = [len(connection.execute(one).fetchall()) for one in idioms()]
+    assert [len(rows) for rows in older_shell.ask(marked, idioms())] == expected
+
+
+def idioms() -> list[str]:
+    """The statements about times, without comments."""
+    text = sql_of(block("olap/README.md", "idioms")).decode()
+    return [one.query.rstrip("; \n") for one in duckdb.extract_statements(text)]
 
 
 def test_the_first_query_runs(pipeline: Pipeline) -> None:

@@ -16,6 +16,7 @@ import pytest
 import redis
 
 from api import limits as limits_module
+from api.__main__ import main
 from api.background import Supervisor
 from api.cache import Cache, Entry, Memory, Source
 from api.deployment import Deployment
@@ -299,3 +300,23 @@ def test_an_erasure_says_that_a_group_is_away() -> None:
     """Where no sentinel and no node answers the erasure goes on, and its receipt says so."""
     for url in ("redis+sentinel://127.0.0.1:1/chat", "redis+cluster://127.0.0.1:1"):
         assert "not reachable" in erased(Secret(url))
+
+
+@pytest.mark.parametrize(
+    ("variable", "url"),
+    [("REDIS_URL", "memcached://h"), ("EVENTS_REDIS_URL", "redis+sentinel://h/chat")],
+)
+def test_the_api_does_not_start_with_such_a_url(
+    variable: str,
+    url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    """The command ends before a worker starts, with the exit code of a wrong setting and a hint."""
+    given = {"JWT_SECRET": "j" * 32, "DATA_DIR": str(tmp_path), variable: url}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    assert main([]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {variable}") and "\n  " in said

@@ -46,7 +46,7 @@ HOMES = {
     "litestar": ("api/",),
     "argcomplete": ("olap/commands.py",),
     "rich_argparse": ("olap/commands.py",),
-    "jwt": ("api/auth.py",),
+    "jwt": ("api/auth.py", "api/keys.py"),
     "redis": ("api/", "olap/redis_urls.py", "etl/erase.py"),
 }
 

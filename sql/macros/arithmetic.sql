@@ -38,7 +38,7 @@ create or replace macro core.length_of_period(since, until) as (
 -- true, or an error that says what is wrong with a period
 create or replace macro core.is_period(since, until) as (
     case
-        when since is null then error('since is missing: give a timestamp in UTC')
+        when since is null then error('since is missing: give since := ''2026-11-01'' (UTC) or days := 30')
         when since > core.end_of(until) then error('since is after until')
         else true
     end

@@ -5,6 +5,7 @@ select
     conversation_id, -- id at the source
     conversation_type as type, -- direct, group or channel
     title, -- title
-    created_at -- time of creation, UTC
+    created_at, -- time of creation, UTC
+    make_timestamptz(epoch_us(created_at)) as created_at_tz -- created_at with its zone
 from core.dim_conversations
 where in_source;

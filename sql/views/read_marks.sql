@@ -6,7 +6,9 @@ select
     conversations.conversation_id, -- the conversation
     users.user_id, -- the member
     read_marks.read_through_at, -- messages up to this time are read, UTC; null = none is
-    read_marks.marked_at -- when the mark was set, UTC; null = unknown
+    read_marks.marked_at, -- when the mark was set, UTC; null = unknown
+    make_timestamptz(epoch_us(read_marks.read_through_at)) as read_through_at_tz, -- read_through_at with its zone
+    make_timestamptz(epoch_us(read_marks.marked_at)) as marked_at_tz -- marked_at with its zone
 from core.dim_read_marks as read_marks
 inner join core.dim_conversations as conversations using (conversation_key)
 inner join core.dim_users as users using (user_key)
@@ -15,5 +17,7 @@ select
     core.refusal('read_marks') as conversation_id,
     core.refusal('read_marks') as user_id,
     core.refusal('read_marks') as read_through_at,
-    core.refusal('read_marks') as marked_at
+    core.refusal('read_marks') as marked_at,
+    core.refusal('read_marks') as read_through_at_tz,
+    core.refusal('read_marks') as marked_at_tz
 where not core.is_available('read_marks');

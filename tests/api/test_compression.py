@@ -6,16 +6,18 @@ import gzip
 import hashlib
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import redis
+from litestar.types import Scope
 
-from api import cache
+from api import cache, negotiation
 from api.app import PREFIX
 from api.cache import Entry, Memory
 from api.compression import LENGTH_MIN, codings_of
-from api.negotiation import Coding
+from api.negotiation import Coding, read_headers
+from api.schemas import Format
 from olap.settings import Secret
 from tests.api.fix_api import Api, wait_for_key
 from tests.fix_pipeline import Pipeline
@@ -157,3 +159,20 @@ def test_redis_has_the_plain_bytes(
     answer, body = ask(new_api(small_site, redis_url=url), path, **{"Accept-Encoding": "zstd"})
     assert answer.headers["x-cache"] == "hit"
     assert answer.headers["content-encoding"] == "zstd" and zstd.decompress(body) == plain
+
+
+def with_accept(value: bytes) -> Scope:
+    """A request with this header."""
+    return cast("Scope", {"headers": [(b"accept", value)]})
+
+
+def test_headers_of_strangers_are_remembered_within_bounds() -> None:
+    """What a header means is kept for a number of short headers, and for no long one."""
+    for number in range(1000):
+        accept = b"text/csv;q=0.%d;x=%b" % (number + 1, b"a" * (number % 2 * 300))
+        found, known = read_headers(with_accept(accept))
+        assert (found.format, found.coding, known) == (Format.CSV, Coding.IDENTITY, b"")
+    assert negotiation._kept.cache_info().currsize <= 256
+    before = negotiation._kept.cache_info().misses
+    read_headers(with_accept(b"*/*;x=" + b"a" * 300))
+    assert negotiation._kept.cache_info().misses == before

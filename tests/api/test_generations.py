@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
+import msgspec
 import pytest
 import structlog
 from httpx import Response
@@ -27,6 +28,7 @@ from etl.sandbox.postgres import create_database, drop_database
 from olap.errors import GenerationUnreadableError
 from olap.ids import IdTypes
 from olap.layout import Layout
+from olap.manifest import Manifest
 from olap.reader import Reader
 from olap.settings import Secret, Settings
 from tests.api import small_messenger as messenger
@@ -84,6 +86,11 @@ class Published:
 
     def publish(self, number: int, name: int | None = None) -> None:
         """Publish generation `number`, under another number if `name` is given."""
+        self.place(number, name)
+        self.point(name or number)
+
+    def place(self, number: int, name: int | None = None) -> None:
+        """Write the files of a generation that no symlink names yet."""
         target = Layout(self.root)
         target.create()
         source, shown = self.history.layout, name or number
@@ -92,7 +99,6 @@ class Published:
         target.generation_directory(shown).mkdir()
         target.generation_manifest(shown).write_bytes(content)
         os.link(source.generation(number).resolve(), target.generation(shown))
-        self.point(shown)
 
     def point(self, number: int) -> None:
         """Switch the symlink."""
@@ -223,6 +229,38 @@ def test_an_older_generation_shows_nobody_who_has_left(
     assert api.member(BOB).get(f"/conversation/{messenger.TEAM}").status_code == 404
 
 
+def unmark(layout: Layout, number: int) -> None:
+    """Take from a manifest what describes the file, which the test changes."""
+    path = layout.generation_manifest(number)
+    manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+    path.write_bytes(msgspec.structs.replace(manifest, file=None).to_json())
+
+
+def test_a_generation_that_was_changed_says_so(
+    published: Published, new_api: Callable[..., Api]
+) -> None:
+    """A changed generation does not begin to serve; one that serves goes on; `ready` names both."""
+    published.publish(BASE)
+    api = new_api(published.pipeline)
+    for number, answers in ((ONE_MORE_MESSAGE, BASE), (BOB_HAS_LEFT, BOB_HAS_LEFT)):
+        published.place(number)
+        if answers == number:
+            published.point(number)
+            wait_for(api, number)
+            assert api.client.get("/health/ready").json()["refused"] is None
+        log = published.layout.generation_directory(number) / "analytics.duckdb.wal"
+        log.write_bytes(b"")
+        published.point(number)
+        refused = f"generation {number}: its file is not as it was published: a program opened it"
+        deadline = time.monotonic() + 300
+        while (ready := api.client.get("/health/ready").json())["refused"] is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert (ready["status"], ready["generation"]) == ("ready", answers)
+        assert ready["refused"] == f"{refused} for writing and left {log.name}"
+        assert api.admin().get("/dashboard").json()["generation"] == answers
+
+
 def test_a_generation_that_lacks_a_metric_does_not_serve(
     published: Published, new_api: Callable[..., Api]
 ) -> None:
@@ -237,6 +275,7 @@ def test_a_generation_that_lacks_a_metric_does_not_serve(
     file.write_bytes(content)
     with duckdb.connect(str(file)) as connection:
         connection.execute("delete from metrics.catalog where metric = 'engagement'")
+    unmark(published.layout, 2)
     deadline = time.monotonic() + 300
     while (ready := api.client.get("/health/ready").json())["refused"] is None:
         assert time.monotonic() < deadline and ready["generation"] == 1

@@ -102,19 +102,15 @@ def test_a_silent_worker_is_replaced(small_site: Pipeline, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_an_application_that_does_not_start_ends_the_process(
-    small_site: Pipeline, tmp_path: Path, workers: str
+    small_site: Pipeline, workers: str
 ) -> None:
     """Where the application cannot start, the process ends with a code that is not 0, and does not
     try for ever."""
-    mapping = tmp_path / "mapping"
+    serving = f"serve('tests.api.no_such_app:app', port=0, workers={workers})"
     ended = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            f"from api.server import serve; serve('tests.api.no_such_app:app', port=0, workers={workers})",
-        ],
+        [sys.executable, "-c", f"from api.server import serve; {serving}"],
         cwd=ROOT,
-        env=environment_of(small_site, SOURCE_MAPPING=str(mapping)),
+        env=environment_of(small_site),
         capture_output=True,
         text=True,
         timeout=300,
@@ -214,7 +210,7 @@ def test_without_docstrings_and_assertions(small_site: Pipeline, tmp_path: Path)
 
 def test_an_answer_is_the_same_however_it_is_written(small_server: Server) -> None:
     """Answers written at once are those that h11 writes when the connection ends, for each status,
-    for pipelined requests and for HEAD; only Connection and what names the request differ."""
+    and for pipelined requests; only Connection and what names the request differ."""
     bearer = f"Authorization: Bearer {token(Role.ADMIN, 'boss')}\r\nX-Request-ID: one\r\n"
     paths = (f"{PREFIX}/dashboard", "/docs", f"{PREFIX}/nothing", f"{PREFIX}/dashboard?days=0")
     requests = [f"GET {path} HTTP/1.1\r\nHost: x\r\n{bearer}" for path in paths]

@@ -15,6 +15,7 @@ from tests.bench.api_times import measure_api
 from tests.bench.backfills import measure_backfills
 from tests.bench.changes import measure_cycles
 from tests.bench.generated_lake import generated_lake
+from tests.bench.hostile import measure_hostile
 from tests.bench.loads import Loads, measure_loads
 from tests.bench.machine import describe_machine
 from tests.bench.metric_times import measure_metrics
@@ -23,13 +24,14 @@ from tests.bench.peer_times import measure_peers
 from tests.bench.peers import PeerMode, Peers
 from tests.bench.proofs import measure_proofs
 from tests.bench.report import read_report, report_text
+from tests.bench.soak import measure_soak
 from tests.bench.source import Say, messengers, traffic_plan
 
 BUILD = Path(__file__).parents[2] / "build"
 PEERS = BUILD / "bench" / "venv"
 
-# A backfill and the larger sizes run only when named: they need much time and disk.
-BY_DEFAULT = tuple(name for name in PartName if name is not PartName.BACKFILL)
+# A backfill, a soak and the larger sizes run only when named: they need much time and disk.
+BY_DEFAULT = tuple(name for name in PartName if name not in (PartName.BACKFILL, PartName.SOAK))
 # The peer that a part is compared with.
 PEER_OF = {PartName.LOADS: "dlt", PartName.PEERS: "chDB"}
 
@@ -48,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             cycles=options.cycles,
             times=options.times,
             seconds=options.seconds,
+            changes=options.changes,
             peer_mode=options.peers,
             say=lambda line: print(line, file=sys.stderr, flush=True),
         ):
@@ -70,6 +73,7 @@ def measure(
     cycles: int,
     times: int,
     seconds: float,
+    changes: int,
     peer_mode: PeerMode,
     say: Say,
 ) -> Iterator[Part]:
@@ -81,7 +85,8 @@ def measure(
         rounds: how often each first load, backfill, verify and load of the API runs.
         cycles: how many cycles with changes, or generations published under load.
         times: how often each question is asked.
-        seconds: how long each load of the API lasts.
+        seconds: how long each load of the API, and each hostile scenario, lasts.
+        changes: how often the generation changes in a soak.
         peer_mode: whether dlt and chDB are installed and measured.
         say: receives lines about the progress.
 
@@ -125,6 +130,16 @@ def measure(
                 )
                 yield replace(part, api=api)
                 continue
+            if name in (PartName.HOSTILE, PartName.SOAK):
+                part = replace(described(name), shape=f"over {plan.days:,} days")
+                lake = generated_lake(plan, home / f"lake_{messages}", say)
+                here = home / f"{name}_{messages}"
+                if name is PartName.SOAK:
+                    yield replace(part, soak=measure_soak(lake, here, say, changes=changes))
+                else:
+                    hostile = measure_hostile(lake, here, say, seconds=seconds)
+                    yield replace(part, hostile=hostile)
+                continue
             url = made.to_change() if name is PartName.CYCLES else made.everything()
             part = described(name)
             if name is PartName.LOADS:
@@ -165,7 +180,7 @@ def _parser() -> argparse.ArgumentParser:
         type=PartName,
         choices=list(PartName),
         action="append",
-        help="measure this part alone (may be repeated); default: all but backfill",
+        help="measure this part alone (may be repeated); default: all but backfill and soak",
     )
     parser.add_argument("--messages", type=_count, default=5_000_000, help="default 5000000")
     parser.add_argument(
@@ -182,6 +197,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--times", type=_count, default=5, help="each question; default 5")
     parser.add_argument("--seconds", type=_count, default=5, help="each load of the API; default 5")
+    parser.add_argument(
+        "--changes", type=_count, default=2000, help="changes of generation in a soak; default 2000"
+    )
     parser.add_argument(
         "--peers",
         type=PeerMode,

@@ -228,6 +228,28 @@ GOALS = (
         limit=1.0,
         unit="GB",
     ),
+    Goal(
+        about="others beside 1,150 connections without requests, worst",
+        part=PartName.HOSTILE,
+        at_messages=100_000,
+        limit=1000,
+        unit="ms",
+        is_minimum=False,
+        figures=lambda part: {
+            case.about: max(case.ms) for case in part.hostile if case.connections
+        },
+    ),
+    Goal(
+        about="growth of a worker over 2,000 changes of generation",
+        part=PartName.SOAK,
+        at_messages=100_000,
+        limit=10,
+        unit="MB",
+        is_minimum=False,
+        figures=lambda part: {
+            "five questions each": part.soak.growth_bytes / 1e6 if part.soak else None,
+        },
+    ),
 )
 
 

@@ -8,11 +8,13 @@ from enum import StrEnum
 
 from tests.bench.api_figures import ApiTimes
 from tests.bench.etl_run import EtlRun
+from tests.bench.hostile import HostileCase
 from tests.bench.loads import Loads
 from tests.bench.machine import Machine
 from tests.bench.metric_times import MetricTimes
 from tests.bench.peer_times import PeerTime
 from tests.bench.proofs import Proofs
+from tests.bench.soak import Soak
 
 
 class PartName(StrEnum):
@@ -25,6 +27,8 @@ class PartName(StrEnum):
     METRICS = "metrics"
     PEERS = "peers"
     API = "api"
+    HOSTILE = "hostile"
+    SOAK = "soak"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,3 +54,5 @@ class Part:
     metrics: MetricTimes | None = None
     peers: tuple[PeerTime, ...] = ()
     api: ApiTimes | None = None
+    hostile: tuple[HostileCase, ...] = ()
+    soak: Soak | None = None

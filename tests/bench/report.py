@@ -20,11 +20,13 @@ from tests.bench.api_figures import (
 from tests.bench.changes import CHANGES
 from tests.bench.etl_run import EtlRun
 from tests.bench.goals import NOT_MEASURED, Verdict, judge
+from tests.bench.hostile import HostileCase
 from tests.bench.loads import Loads
 from tests.bench.metric_times import MetricTimes
 from tests.bench.parts import Part, PartName
 from tests.bench.peer_times import PeerTime
 from tests.bench.proofs import Proofs
+from tests.bench.soak import Soak
 
 FORMAT = 3
 
@@ -165,6 +167,10 @@ def _part_texts(part: Part) -> list[str]:
     if part.api:
         texts += [_cached_text(part.api.cached), _uncached_text(part.api.uncached)]
         texts.append(_switches_text(part.api.switches))
+    if part.hostile:
+        texts.append(_hostile_text(part.hostile))
+    if part.soak:
+        texts.append(_soak_text(part.soak))
     return texts
 
 
@@ -300,6 +306,37 @@ def _switches_text(found: Switches) -> str:
         f"{median(found.publish_seconds):.1f} s; {found.per_second:,.0f} responses per second, "
         f"load generator {found.generator_share:.2f} of a core{memory}"
     )
+
+
+def _hostile_text(cases: Sequence[HostileCase]) -> str:
+    rows: list[tuple[str, ...]] = [
+        (f"Beside {cases[-1].connections:,} connections", "requests", "failed", "p50, ms", "worst",
+         "closed", "log lines")
+    ]  # fmt: skip
+    rows += [
+        (
+            case.about,
+            *(f"{count:,}" for count in (len(case.ms), case.failed)),
+            *(f"{ms:,.0f}" for ms in (percentile(case.ms, 50), max(case.ms))),
+            *(f"{count:,}" for count in (case.reopened, case.log_lines)),
+        )
+        for case in cases
+    ]
+    return f"{_table(rows)}\nclosed: of the connections, by the API; each was opened again"
+
+
+def _soak_text(soak: Soak) -> str:
+    tenths = soak.resident_bytes[9::10]
+    rows = [("Changes of generation", "resident MB")]
+    rows += [
+        (f"{soak.changes * (number + 1) // 10:,}", f"{size / 1e6:,.1f}")
+        for number, size in enumerate(tenths)
+    ]
+    return f"{_table(rows)}\ngrowth from the second fifth to the last: {_mb(soak.growth_bytes)} MB"
+
+
+def _mb(size: float) -> str:
+    return f"{size / 1e6:,.1f}"
 
 
 def _proofs_text(proofs: Proofs) -> str:

@@ -17,7 +17,7 @@ from uuid import UUID
 import duckdb
 
 from olap import sqlfiles
-from olap.catalog import set_data_through
+from olap.catalog import set_period
 from olap.tables import FACTS, ROLLUPS
 from olap.warehouse import Warehouse
 from tests.metrics.oracle import Row, World
@@ -175,7 +175,8 @@ def _fill(connection: duckdb.DuckDBPyConnection, world: World) -> None:
         sqlfiles.run(
             connection, f"rollups/{rollup.name}", days=sorted({time.date() for time in times})
         )
-    set_data_through(connection, world.data_through.replace(tzinfo=UTC))
+    first_day = min((time.date() for time in times), default=None)
+    set_period(connection, first_day, world.data_through.replace(tzinfo=UTC))
 
 
 def _all(known: dict[Any, Any], mentioned: set[Any]) -> list[Any]:
