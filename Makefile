@@ -74,7 +74,7 @@ test: setup  ## run the whole test suite against real PostgreSQL and Valkey
 test-fast: setup  ## run the tests without servers that stop, kills, damage, real chats, bench
 	$(RUN) -m pytest -n $(WORKERS_OF_TESTS) -m "not slow" --hypothesis-profile=fast
 
-test-clients: setup  ## run generated clients of the API; installs them from the package registries
+test-clients: setup  ## connect other tools, and generated clients of the API; installs them (minutes)
 	$(RUN) -m pytest tests/clients
 
 torture: setup  ## play long random histories and check every generation (MINUTES=30 SEED= SCHEMA=mixed)

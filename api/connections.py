@@ -42,7 +42,7 @@ _BYTES_PER_SECOND_MIN = 500
 # What a worker has open besides its connections: DuckDB's files, Redis, PostgreSQL, the log.
 OTHER_FILES = 96
 _ACCEPTED_AT_ONCE = 16
-_SPARED_SECONDS = 0.25
+_SPARED_SECONDS = 0.05
 _ACCEPT_PAUSE_SECONDS = 0.1
 _REFUSED_AT_ONCE = 32
 _REFUSED_SECONDS = 1.0
@@ -88,6 +88,8 @@ class Connections:
         self._limit = limit
         # Since when, in seconds of the loop's clock; the newest is the last.
         self._open: dict[HttpProtocol, float] = {}
+        # The same for those that have sent nothing: they are sockets and no more.
+        self._silent: dict[socket.socket, float] = {}
         self._counts = {"refused": 0, "dropped": 0, "too_slow": 0, "accept_failed": 0}
         self._error = ""
         # The same for the present wait.
@@ -96,7 +98,22 @@ class Connections:
     @property
     def is_full(self) -> bool:
         """Whether another one would exceed the limit."""
-        return len(self._open) >= self._limit
+        return self._count >= self._limit
+
+    @property
+    def _count(self) -> int:
+        return len(self._open) + len(self._silent)
+
+    def add_silent(self, accepted: socket.socket, begin: Callable[[socket.socket], None]) -> None:
+        """Count a connection that has sent nothing; `begin` receives it when it has."""
+        loop = asyncio.get_running_loop()
+        self._silent[accepted] = loop.time()
+        loop.add_reader(accepted, begin, accepted)
+
+    def remove_silent(self, accepted: socket.socket) -> None:
+        """Forget a connection that has sent something, or that is closed."""
+        asyncio.get_running_loop().remove_reader(accepted)
+        del self._silent[accepted]
 
     def add(self, connection: HttpProtocol, now: float) -> None:
         """Count a connection, which waits for its first request."""
@@ -128,18 +145,46 @@ class Connections:
 
         One that has just been accepted is spared while there are others: its request is under way.
         """
-
-        def is_spent(connection: HttpProtocol) -> bool:
-            return now - self._open[connection] >= _SPARED_SECONDS and connection.is_idle()
-
-        for is_droppable in (is_spent, HttpProtocol.is_idle, HttpProtocol.has_untaken_bytes):
-            for connection in reversed(self._open):
-                if is_droppable(connection):
-                    self.remove(connection)
-                    self._counts["dropped"] += 1
-                    connection.drop()
-                    return True
+        for latest in (now - _SPARED_SECONDS, now):
+            silent = self._newest_silent(latest)
+            idle = self._newest_idle(latest)
+            if idle is not None and (silent is None or self._open[idle] > self._silent[silent]):
+                return self._drop(idle)
+            if silent is not None:
+                self._close_silent(silent)
+                self._counts["dropped"] += 1
+                return True
+        for connection in reversed(self._open):
+            if connection.has_untaken_bytes():
+                return self._drop(connection)
         return False
+
+    def _newest_silent(self, latest: float) -> socket.socket | None:
+        for accepted, since in reversed(self._silent.items()):
+            if since <= latest and not _has_arrived(accepted):
+                return accepted
+        return None
+
+    def _newest_idle(self, latest: float) -> HttpProtocol | None:
+        for connection, since in reversed(self._open.items()):
+            if since <= latest and connection.is_idle():
+                return connection
+        return None
+
+    def _drop(self, connection: HttpProtocol) -> bool:
+        self.remove(connection)
+        self._counts["dropped"] += 1
+        connection.drop()
+        return True
+
+    def _close_silent(self, accepted: socket.socket) -> None:
+        self.remove_silent(accepted)
+        accepted.close()
+
+    def close_all_silent(self) -> None:
+        """Close every connection that has sent nothing."""
+        for accepted in list(self._silent):
+            self._close_silent(accepted)
 
     def note_refused(self) -> None:
         """Count a client that got 503."""
@@ -159,6 +204,10 @@ class Connections:
 
         To be called once a second.
         """
+        for accepted in [
+            one for one, since in self._silent.items() if now - since > CLIENT_SECONDS
+        ]:
+            self._close_silent(accepted)
         late = []
         for connection, since in self._waiting.items():
             if now - since < CLIENT_SECONDS:
@@ -167,9 +216,7 @@ class Connections:
         for connection in late:
             self._counts["too_slow"] += connection.end_wait(now)
         if any(self._counts.values()):
-            log.warning(
-                "connections.limited", **self._counts, open=len(self._open), error=self._error
-            )
+            log.warning("connections.limited", **self._counts, open=self._count, error=self._error)
             self._counts = dict.fromkeys(self._counts, 0)
             self._error = ""
 
@@ -265,10 +312,7 @@ class HttpProtocol(H11Protocol):
         """Whether the next request, or a part of it, has arrived and was not read yet."""
         if not self._is_between_requests or self._is_ending:
             return False
-        try:
-            return len(self._socket.recv(1, socket.MSG_PEEK)) > 0
-        except OSError:  # nothing has arrived, or it has just ended
-            return False
+        return _has_arrived(self._socket)
 
     def has_untaken_bytes(self) -> bool:
         """Whether the client has not taken all of what was written."""
@@ -384,6 +428,14 @@ class HttpProtocol(H11Protocol):
         return is_awaited
 
 
+def _has_arrived(accepted: socket.socket) -> bool:
+    """Whether the client has sent something that was not read yet."""
+    try:
+        return len(accepted.recv(1, socket.MSG_PEEK)) > 0
+    except OSError:  # nothing has arrived, or it has just ended
+        return False
+
+
 def _head(status: int, headers: list[tuple[bytes, bytes]], length: int) -> bytes | None:
     """The head of an answer with a body of this length; None if it needs h11's care."""
     lines = b"".join([b"%b: %b\r\n" % header for header in headers])
@@ -426,6 +478,7 @@ class Listener:
         if self._pause is not None:
             self._pause.cancel()
         self._loop.remove_reader(self._listening)
+        self._connections.close_all_silent()
 
     async def wait_closed(self) -> None:
         """Nothing is left to wait for: uvicorn waits for the connections."""
@@ -449,8 +502,15 @@ class Listener:
             if self._connections.is_full and not self._connections.make_room(self._loop.time()):
                 self._connections.note_refused()
                 self._start(_Refusal(self._refused), accepted)
-            else:
+            elif _has_arrived(accepted):
                 self._start(self._make_protocol(accepted), accepted)
+            else:
+                self._connections.add_silent(accepted, self._begin)
+
+    def _begin(self, accepted: socket.socket) -> None:
+        """The client has sent something, or has ended the connection."""
+        self._connections.remove_silent(accepted)
+        self._start(self._make_protocol(accepted), accepted)
 
     def _start(self, protocol: asyncio.Protocol, accepted: socket.socket) -> None:
         task = self._loop.create_task(self._connect(protocol, accepted))

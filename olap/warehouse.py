@@ -35,8 +35,6 @@ from olap.staging import Staging, open_staging
 from olap.tables import DIMENSIONS, FACT_NAMES, TABLES, Dimension
 
 STORAGE_VERSION = "v1.4.0"
-# The views of `main` and `core`, and those of `metrics`, which are for tools that list no macro.
-VIEWS = ("views", "views/metrics")
 REWRITE_ABOVE = 1.3
 REWRITE_BYTES_MIN = 32 * 1024 * 1024
 
@@ -76,7 +74,7 @@ def views_fingerprint() -> str:
 
     Comments count here, because DuckDB's comments and the catalogue are made from them.
     """
-    folders = ("schema", *VIEWS, "catalog", "macros", "metrics")
+    folders = ("schema", "views", "views/metrics", "catalog", "macros", "metrics")
     names = [name for folder in folders for name in sqlfiles.names(folder)]
     return sqlfiles.fingerprint(names, with_comments=True)
 
@@ -318,7 +316,6 @@ def _create_views(warehouse: Warehouse) -> None:
     nothing = datetime.min.replace(tzinfo=UTC)
     catalog.set_period(warehouse.connection, nothing.date(), nothing)
     catalog.load_metrics(warehouse)
-    for folder in VIEWS:
-        for name in sqlfiles.names(folder):
-            warehouse.run(name)
-    load_comments(warehouse, "schema", *VIEWS)
+    for name in (*sqlfiles.names("views"), *sqlfiles.names("views/metrics")):
+        warehouse.run(name)
+    load_comments(warehouse, "schema", "views", "views/metrics")

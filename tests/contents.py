@@ -76,7 +76,7 @@ _KINDS = {
     "event_id": "event",
 }
 # A column with a zone repeats the one before it, and cannot be fetched without the package pytz.
-_NAIVE = "columns(lambda name: not ends_with(name, '_tz'))"
+NAIVE = "columns(lambda name: not ends_with(name, '_tz'))"
 # Tables and a view about the load itself, which differ between two loads.
 LEDGER = {"batches", "table_states", "lake_files", "state", "proofs"}
 
@@ -95,7 +95,7 @@ def of_views(generation: Path) -> dict[str, Rows]:
     """The views of a generation."""
     with open_read_only(generation) as connection:
         return {
-            table: rows_of(connection.execute(f"select {_NAIVE} from main.{table}"))
+            table: rows_of(connection.execute(f"select {NAIVE} from main.{table}"))
             for table in SOURCE
         }
 

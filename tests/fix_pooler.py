@@ -146,13 +146,14 @@ class Pooler:
     def close(self) -> None:
         """Close all connections and end the threads."""
         self._is_closed = True
-        # shutdown, because close alone does not wake a thread in accept
+        # shutdown, because close alone does not wake a thread in accept, and a thread that is about
+        # to wait for a closed socket would fail
         for one in (self._listener, *self._clients):
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
-            one.close()
         for thread in self._threads:
             thread.join(timeout=5)
+        self._listener.close()
         for server in self._idle:
             server.socket.close()
 

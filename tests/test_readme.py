@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import shutil
 import tomllib
 from collections.abc import Iterator
 from dataclasses import fields
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
@@ -27,9 +28,10 @@ from olap import sqlfiles
 from olap.mapping import read_mapping, shipped_mappings
 from olap.settings import Hidden, Program, Secret, Settings, settings_table
 from olap.tables import TABLE_NAMES, TABLES, Fact
+from tests.clients import chapter as clients
 from tests.fix_duckdb import Shell
 from tests.fix_pipeline import Pipeline
-from tests.world import World
+from tests.world import World, at
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("", "etl/", "olap/", "api/", ".deploy/", "tests/bench/", "tests/synapse/")
@@ -281,7 +283,43 @@ def test_the_documented_metric_calls_run(pipeline: Pipeline) -> None:
     assert len(calls) > 4
     with duckdb.connect(str(pipeline.published), read_only=True) as connection:
         for call in calls:
-            connection.execute(f"from {call}").fetchall()
+            connection.sql(f"from {call}").pl()
+
+
+def test_two_generations_are_compared(pipeline: Pipeline, older_shell: Shell) -> None:
+    """The printed comparison finds the day whose number changed, in every version of DuckDB."""
+    with World(pipeline.url) as world:
+        world.message(1)
+        world.message(2, created_at=at(days=-1))
+        pipeline.cycle()
+        world.message(3, created_at=at(days=-1))
+        pipeline.cycle()
+    script = sql_of(block("olap/README.md", "two generations")).decode()
+    script = script.replace("000121", "000001").replace("data/", f"{pipeline.layout.root}/")
+    changed = [(date(2026, 2, 28), 1, 2)]
+    with duckdb.connect() as connection:
+        assert connection.execute(script).fetchall() == changed
+    shown = older_shell.run(None, script)
+    assert [tuple(row.values()) for row in json.loads(shown.stdout)] == [("2026-02-28", 1, 2)]
+
+
+def test_the_database_is_called_analytics(pipeline: Pipeline, older_shell: Shell) -> None:
+    """Every version names the database by the link and by the path it leads to alike."""
+    pipeline.cycle()
+    for path in (pipeline.published, pipeline.published.resolve()):
+        with duckdb.connect(str(path), read_only=True) as connection:
+            assert connection.execute("select current_database()").fetchone() == ("analytics",)
+        assert older_shell.ask(path, ["select current_database() as name"]) == [
+            [{"name": "analytics"}]
+        ]
+
+
+def test_the_chapter_names_the_versions_that_are_tried() -> None:
+    """Each tool of "Connect your tool" has pins, and the versions that it names are among them."""
+    assert set(clients.entries()) == set(clients.PINS)
+    for name, entry in clients.entries().items():
+        pins = {re.sub(r"\[.*?\]", "", pin) for pin in entry.pins}
+        assert entry.versions and entry.versions <= pins, name
 
 
 def test_every_documented_make_target_exists() -> None:

@@ -6,6 +6,6 @@ select
     conversation_type as type, -- direct, group or channel
     title, -- title
     created_at, -- time of creation, UTC
-    make_timestamptz(epoch_us(created_at)) as created_at_tz -- created_at with its zone
+    core.with_zone(created_at) as created_at_tz -- created_at with its zone
 from core.dim_conversations
 where in_source;

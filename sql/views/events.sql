@@ -7,7 +7,7 @@ select
     events.event_type, -- such as message.sent or user.online
     conversations.conversation_id, -- the conversation; null = none
     users.user_id, -- the user who acted; null = none
-    make_timestamptz(epoch_us(events.created_at)) as created_at_tz -- created_at with its zone
+    core.with_zone(events.created_at) as created_at_tz -- created_at with its zone
 from core.fact_events as events
 left join core.dim_conversations as conversations using (conversation_key)
 left join core.dim_users as users using (user_key)

@@ -5,8 +5,8 @@ select
     state.generation, -- number of the generation
     batches.data_through, -- clock of the source when it was read, UTC: as seen at, not complete to
     state.generated_at, -- time of publication, UTC
-    make_timestamptz(epoch_us(batches.data_through)) as data_through_tz, -- data_through with its zone
-    make_timestamptz(epoch_us(state.generated_at)) as generated_at_tz -- generated_at with its zone
+    core.with_zone(batches.data_through) as data_through_tz, -- data_through with its zone
+    core.with_zone(state.generated_at) as generated_at_tz -- generated_at with its zone
 from core.state as state
 cross join core.batches as batches
 order by batches.batch desc

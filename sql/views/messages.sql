@@ -9,9 +9,9 @@ select
     messages.content_length, -- characters of the text; null = no text
     messages.edited_at, -- time of the last edit, UTC; null = never edited
     messages.deleted_at, -- time of deletion, UTC; null = not deleted
-    make_timestamptz(epoch_us(messages.created_at)) as created_at_tz, -- created_at with its zone
-    make_timestamptz(epoch_us(messages.edited_at)) as edited_at_tz, -- edited_at with its zone
-    make_timestamptz(epoch_us(messages.deleted_at)) as deleted_at_tz -- deleted_at with its zone
+    core.with_zone(messages.created_at) as created_at_tz, -- created_at with its zone
+    core.with_zone(messages.edited_at) as edited_at_tz, -- edited_at with its zone
+    core.with_zone(messages.deleted_at) as deleted_at_tz -- deleted_at with its zone
 from core.fact_messages as messages
 left join core.dim_conversations as conversations using (conversation_key)
 left join core.dim_users as users on messages.sender_key = users.user_key;

@@ -8,8 +8,8 @@ select
     users.user_id, -- who reacted
     reactions.emoji, -- the emoji, or the name of a custom one
     reactions.message_created_at, -- time of sending of the message, UTC; null = no such message
-    make_timestamptz(epoch_us(reactions.created_at)) as created_at_tz, -- created_at with its zone
-    make_timestamptz(epoch_us(reactions.message_created_at)) as message_created_at_tz -- with its zone
+    core.with_zone(reactions.created_at) as created_at_tz, -- created_at with its zone
+    core.with_zone(reactions.message_created_at) as message_created_at_tz -- with its zone
 from core.fact_reactions as reactions
 left join core.dim_conversations as conversations using (conversation_key)
 left join core.dim_users as users using (user_key)

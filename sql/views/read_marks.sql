@@ -7,8 +7,8 @@ select
     users.user_id, -- the member
     read_marks.read_through_at, -- messages up to this time are read, UTC; null = none is
     read_marks.marked_at, -- when the mark was set, UTC; null = unknown
-    make_timestamptz(epoch_us(read_marks.read_through_at)) as read_through_at_tz, -- read_through_at with its zone
-    make_timestamptz(epoch_us(read_marks.marked_at)) as marked_at_tz -- marked_at with its zone
+    core.with_zone(read_marks.read_through_at) as read_through_at_tz, -- read_through_at with its zone
+    core.with_zone(read_marks.marked_at) as marked_at_tz -- marked_at with its zone
 from core.dim_read_marks as read_marks
 inner join core.dim_conversations as conversations using (conversation_key)
 inner join core.dim_users as users using (user_key)

@@ -7,8 +7,8 @@ select
     conversations.conversation_id, -- conversation of the message; null = the message does not exist
     users.user_id, -- the reader
     read_receipts.message_created_at, -- time the message was sent, UTC; null = the message does not exist
-    make_timestamptz(epoch_us(read_receipts.read_at)) as read_at_tz, -- read_at with its zone
-    make_timestamptz(epoch_us(read_receipts.message_created_at)) as message_created_at_tz -- with its zone
+    core.with_zone(read_receipts.read_at) as read_at_tz, -- read_at with its zone
+    core.with_zone(read_receipts.message_created_at) as message_created_at_tz -- with its zone
 from core.fact_read_receipts as read_receipts
 left join core.dim_conversations as conversations using (conversation_key)
 left join core.dim_users as users using (user_key)

@@ -7,7 +7,7 @@ select
     is_bot, -- whether the user is a program
     created_at, -- time of registration, UTC
     deleted_at, -- time the account was deleted, UTC; null = not deleted
-    make_timestamptz(epoch_us(created_at)) as created_at_tz, -- created_at with its zone
-    make_timestamptz(epoch_us(deleted_at)) as deleted_at_tz -- deleted_at with its zone
+    core.with_zone(created_at) as created_at_tz, -- created_at with its zone
+    core.with_zone(deleted_at) as deleted_at_tz -- deleted_at with its zone
 from core.dim_users
 where in_source;

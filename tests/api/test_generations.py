@@ -254,7 +254,7 @@ def test_a_generation_that_was_changed_says_so(
         refused = f"generation {number}: its file is not as it was published: a program opened it"
         deadline = time.monotonic() + 300
         while (ready := api.client.get("/health/ready").json())["refused"] is None:
-            assert time.monotonic() < deadline
+            assert time.monotonic() < deadline and ready["generation"] == answers
             time.sleep(0.02)
         assert (ready["status"], ready["generation"]) == ("ready", answers)
         assert ready["refused"] == f"{refused} for writing and left {log.name}"

@@ -1,75 +1,21 @@
-"""Environments for clients: below build/clients, with pinned versions, kept from run to run."""
+"""What the clients are tried on: a running API and its document, and a published file."""
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
-import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import httpx
 import pytest
 
 from api.auth import Role
-from tests.api.servers import ROOT, Server
+from tests.api.servers import Server
 from tests.api.tokens import token
-
-BUILD = ROOT / "build" / "clients"
-_SECONDS_MAX = 600
-
-
-def run(*command: str | Path, directory: Path = ROOT) -> str:
-    """What a program prints; both its outputs are in the error if it fails."""
-    ended = subprocess.run(
-        [str(part) for part in command],
-        cwd=directory,
-        capture_output=True,
-        text=True,
-        timeout=_SECONDS_MAX,
-    )
-    assert ended.returncode == 0, f"{command[0]}: {ended.stdout[-3000:]}{ended.stderr[-3000:]}"
-    return ended.stdout + ended.stderr
-
-
-def python_with(*packages: str) -> Path:
-    """The interpreter of an environment with these packages (`name==version`)."""
-    directory = BUILD / "-".join(["python", *(one.partition("==")[0] for one in packages)])
-    interpreter = directory / "bin" / "python"
-    if _is_new(directory, packages):
-        run(sys.executable, "-m", "venv", directory)
-        run(
-            interpreter, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages
-        )
-        _done(directory, packages)
-    return interpreter
-
-
-def node_with(*packages: str) -> Path:
-    """The directory of a Node package that depends on these (`name@version`)."""
-    named = (one.rpartition("@")[0].replace("/", "-").strip("@") for one in packages)
-    directory = BUILD / "-".join(["node", *named])
-    if _is_new(directory, packages):
-        directory.mkdir(parents=True)
-        (directory / "package.json").write_text('{"private": true}\n')
-        options = ("--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error")
-        run("npm", "install", *options, *packages, directory=directory)
-        _done(directory, packages)
-    return directory
-
-
-def _is_new(directory: Path, packages: tuple[str, ...]) -> bool:
-    """Whether an environment must be made; one with other versions is removed."""
-    installed = directory / "installed.json"
-    if installed.exists() and json.loads(installed.read_text()) == list(packages):
-        return False
-    shutil.rmtree(directory, ignore_errors=True)
-    return True
-
-
-def _done(directory: Path, packages: tuple[str, ...]) -> None:
-    (directory / "installed.json").write_text(json.dumps(packages))
+from tests.clients.chapter import entries
+from tests.clients.desk import QUESTION, Desk
+from tests.fix_pipeline import Pipeline
 
 
 @pytest.fixture
@@ -90,3 +36,27 @@ def operations(document: Any) -> set[str]:
 def admin() -> str:
     """A token of an administrator."""
     return token(Role.ADMIN, "boss")
+
+
+@pytest.fixture(scope="session")
+def held_open(small_site: Pipeline) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The published file, open for reading in this process: DuckDB's lock refuses every client that
+    opens it for writing, which the mode of the file does not for root.
+    """
+    with duckdb.connect(str(small_site.published), read_only=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def new_desk(
+    small_site: Pipeline, held_open: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> Callable[[str], Desk]:
+    """Makes the desk for an entry of the chapter."""
+    rows = [[str(day), count] for day, count in held_open.execute(QUESTION).fetchall()]
+    assert len(rows) > 1
+
+    def make(name: str) -> Desk:
+        (tmp_path / "data").symlink_to(small_site.layout.root, target_is_directory=True)
+        return Desk(tmp_path, entries()[name], rows)
+
+    return make

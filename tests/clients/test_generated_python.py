@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.api import small_messenger as messenger
 from tests.api.servers import Server
-from tests.clients.conftest import python_with, run
+from tests.clients.installed import python_with, run
 
 GENERATOR = "openapi-python-client==0.29.1"
 HERE = Path(__file__).parent

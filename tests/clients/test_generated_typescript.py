@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.api import small_messenger as messenger
 from tests.api.servers import Server
-from tests.clients.conftest import node_with, run
+from tests.clients.installed import node_with, run
 
 PACKAGES = ("@hey-api/openapi-ts@0.99.0", "typescript@5.9.3", "@types/node@20.19.0")
 HERE = Path(__file__).parent

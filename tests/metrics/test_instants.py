@@ -210,3 +210,26 @@ def test_older_shells_say_what_to_run_and_take_every_time(older_shell: Shell, ma
             "from metrics.top_senders(timestamp '2026-01-30', timestamp '2026-03-01')"
         ).fetchall()
     assert [tuple(row.values()) for row in rows] == expected
+
+
+def test_a_time_with_its_zone_is_the_same_instant(filled: Filled) -> None:
+    """Every microsecond of the years 1 to 9999 keeps its instant, in every zone of the session."""
+    different = filled.connection.execute(
+        """
+        with times as (
+            select make_timestamp(spread.middle + micro.offset_us) as instant
+            from (
+                select unnest(
+                    generate_series(-62135596800000000, 253402300799000000, 86399999313131)
+                )
+                union all select unnest([-2000000000000000, -1000000, 0, 2000000000000000])
+            ) as spread(middle)
+            cross join (select unnest(generate_series(0, 9))) as micro(offset_us)
+        )
+        select count(*), count(*) filter (
+            where core.with_zone(instant) is distinct from make_timestamptz(epoch_us(instant))
+        )
+        from times
+        """
+    ).fetchone()
+    assert different is not None and different[0] > 30_000 and different[1] == 0

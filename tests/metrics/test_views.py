@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import duckdb
@@ -12,13 +13,13 @@ import pytest
 from hypothesis import Phase, given, settings
 
 from olap import sqlfiles
-from olap.catalog import set_missing
-from olap.warehouse import VIEWS, Warehouse
+from olap.catalog import set_missing, set_period
+from olap.warehouse import Warehouse
 from tests.effort import examples
 from tests.metrics.filled import Answer, Filled, filled_with, plain
-from tests.metrics.oracle import World
-from tests.metrics.random_worlds import worlds
-from tests.metrics.test_availability import WORLD, without
+from tests.metrics.oracle import Message, User, World
+from tests.metrics.random_worlds import ROOMS, worlds
+from tests.metrics.test_availability import LONG_AGO, WORLD, without
 
 MONTH = timedelta(days=30)
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
@@ -149,6 +150,57 @@ def test_a_view_by_person_or_conversation_has_the_numbers_of_each(
         assert totals == {}
 
 
+def test_limits_of_a_week_and_of_a_person(empty_warehouse: Warehouse) -> None:
+    """Four messages do not engage and five do; a system message is nobody's; a week ends."""
+    room, (ann, bob) = ROOMS[0], (1, 2)
+    monday = datetime(2026, 1, 5)
+    sent = [(ann, day) for day in range(5)] + [(bob, day) for day in range(4)]
+    messages = [
+        Message(number, monday + DAY * day, room, person, "text", 1, None)
+        for number, (person, day) in enumerate(sent)
+    ]
+    messages += [
+        Message(20, monday + DAY, room, bob, "system", 1, None),
+        Message(21, monday + WEEK, room, bob, "text", 1, None),
+    ]
+    world = replace(
+        WORLD,
+        data_through=monday + WEEK + DAY,
+        users=[
+            User(one, name, False, LONG_AGO, None) for one, name in ((ann, "ann"), (bob, "bob"))
+        ],
+        messages=messages,
+    )
+    with filled_with(empty_warehouse, world) as filled:
+        weeks = rows(filled, "weekly_engagement")
+        people = rows(filled, "user_activity_30d")
+    assert [(r["week"], r["active_users"], r["engaged_users"], r["is_partial"]) for r in weeks] == [
+        (monday.date(), 2, 1, False),
+        ((monday + WEEK).date(), 1, 0, True),
+    ]
+    assert {r["user_id"]: r["messages_sent"] for r in people} == {ann: 5, bob: 5}
+
+
+@pytest.mark.parametrize(
+    ("first_day", "expected"),
+    [
+        (date(1, 1, 1), datetime(2016, 3, 1)),
+        (date(2026, 2, 1), datetime(2026, 2, 1)),
+        (date(2027, 1, 1), datetime(2026, 3, 2)),
+        (None, datetime(2026, 3, 2)),
+    ],
+    ids=["long ago", "known", "future", "no data"],
+)
+def test_the_views_begin_with_the_data(
+    first_day: date | None, expected: datetime, empty_warehouse: Warehouse
+) -> None:
+    """A wrong time makes no chart of centuries, and one of the future no error."""
+    with filled_with(empty_warehouse, WORLD) as filled:
+        set_period(filled.connection, first_day, WORLD.data_through.replace(tzinfo=UTC))
+        assert filled.connection.execute("select core.data_from()").fetchall() == [(expected,)]
+        assert len(rows(filled, "daily_messages")) == (WORLD.data_through - expected).days
+
+
 def test_every_view_of_the_metrics_is_compared() -> None:
     """The tests of this module know each view of `metrics`."""
     compared = {*CALLS, "message_stats_30d", "daily_messages", "events_daily"}
@@ -237,8 +289,7 @@ def test_a_condition_on_a_column_with_a_zone_is_right_in_every_session(
 
 def test_the_views_are_those_of_their_folders() -> None:
     """Each file of sql/views creates the view of its name in the schema of its folder."""
-    for folder in VIEWS:
-        schemas = ("metrics",) if folder.endswith("metrics") else ("main", "core")
+    for folder, schemas in (("views", ("main", "core")), ("views/metrics", ("metrics",))):
         for name in sqlfiles.names(folder):
             stem = name.rpartition("/")[2]
             text = sqlfiles.text(name)

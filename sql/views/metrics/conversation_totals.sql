@@ -38,9 +38,9 @@ select
     cast(coalesce(totals.message_count, 0) as bigint) as message_count, -- messages that are not deleted
     totals.first_at as first_message_at, -- time of the first of these, UTC; null = none
     totals.last_at as last_message_at, -- time of the last of these, UTC; null = none
-    make_timestamptz(epoch_us(conversations.created_at)) as created_at_tz, -- created_at with its zone
-    make_timestamptz(epoch_us(totals.first_at)) as first_message_at_tz, -- first_message_at with its zone
-    make_timestamptz(epoch_us(totals.last_at)) as last_message_at_tz -- last_message_at with its zone
+    core.with_zone(conversations.created_at) as created_at_tz, -- created_at with its zone
+    core.with_zone(totals.first_at) as first_message_at_tz, -- first_message_at with its zone
+    core.with_zone(totals.last_at) as last_message_at_tz -- last_message_at with its zone
 from core.dim_conversations as conversations
 left join totals on conversations.conversation_key = totals.conversation_key
 left join people on conversations.conversation_key = people.conversation_key

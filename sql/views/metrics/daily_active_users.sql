@@ -38,7 +38,7 @@ select
         when core.is_available('read_receipts') then coalesce(active.active_any, 0)
     end as active_any, -- people who did either; null = the source does not tell
     days.began_at + interval 1 day > core.data_through() as is_partial, -- whether the data do not reach its end
-    make_timestamptz(epoch_us(days.began_at)) as day_at_tz -- its first instant, with its zone
+    core.with_zone(days.began_at) as day_at_tz -- its first instant, with its zone
 from days
 left join active on cast(days.began_at as date) = active.day
 order by day;

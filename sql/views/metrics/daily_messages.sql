@@ -6,6 +6,6 @@ select
     cast(timeline.timestamp as date) as day, -- UTC day
     timeline.count as message_count, -- messages that are not deleted
     timeline.is_partial, -- whether the data do not reach its end
-    make_timestamptz(epoch_us(timeline.timestamp)) as day_at_tz -- its first instant, with its zone
+    core.with_zone(timeline.timestamp) as day_at_tz -- its first instant, with its zone
 from metrics.message_timeline_v1(since := core.data_from()) as timeline
 order by day;

@@ -7,6 +7,6 @@ select
     timeline.event_type, -- such as message.sent or user.online
     timeline.count as event_count, -- events
     timeline.is_partial, -- whether the data do not reach its end
-    make_timestamptz(epoch_us(timeline.timestamp)) as day_at_tz -- its first instant, with its zone
+    core.with_zone(timeline.timestamp) as day_at_tz -- its first instant, with its zone
 from metrics.event_timeline_v1(since := core.data_from()) as timeline
 order by day, timeline.event_type;

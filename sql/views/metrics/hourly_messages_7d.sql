@@ -6,7 +6,7 @@ select
     timeline.timestamp as hour_at, -- first instant of the hour, UTC
     timeline.count as message_count, -- messages that are not deleted
     timeline.is_partial, -- whether the 168 hours cut this hour
-    make_timestamptz(epoch_us(timeline.timestamp)) as hour_at_tz -- hour_at with its zone
+    core.with_zone(timeline.timestamp) as hour_at_tz -- hour_at with its zone
 from
     metrics.message_timeline_v1(
         since := core.data_through() - interval 7 days, every := 'hourly'

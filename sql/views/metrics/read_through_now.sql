@@ -10,5 +10,5 @@ select
     conversations.read_count, -- of these, have read the newest message or wrote it
     conversations.read_share, -- read_count in percent of member_count
     conversations.newest_message_at, -- time of the newest message, UTC
-    make_timestamptz(epoch_us(conversations.newest_message_at)) as newest_message_at_tz -- with its zone
+    core.with_zone(conversations.newest_message_at) as newest_message_at_tz -- with its zone
 from metrics.read_through_v1(top_n := 100) as conversations;

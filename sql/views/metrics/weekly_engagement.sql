@@ -75,7 +75,7 @@ select
         part := coalesce(wrote.engaged_users, 0), whole := people.total_users
     ) as deep_engagement_rate, -- engaged_users in percent of total_users
     people.began_at + interval 7 days > core.data_through() as is_partial, -- whether the data do not reach its end
-    make_timestamptz(epoch_us(people.began_at)) as week_at_tz -- its first instant, with its zone
+    core.with_zone(people.began_at) as week_at_tz -- its first instant, with its zone
 from people
 left join wrote on people.began_at = wrote.began_at
 order by week;
