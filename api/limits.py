@@ -32,9 +32,7 @@ from itertools import islice
 from math import ceil, floor
 from typing import NamedTuple
 
-from litestar.enums import ScopeType
 from litestar.exceptions import TooManyRequestsException
-from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from redis.asyncio import Redis
 
@@ -309,26 +307,28 @@ def client_of(scope: Scope) -> str:
     return str(ip_network((int(address), _IPV6_NETWORK_BITS), strict=False))
 
 
-class LimitMiddleware(ASGIMiddleware):
+class LimitMiddleware:
     """Charges each request to its account or its address; after `AuthenticationMiddleware`."""
-
-    scopes = (ScopeType.HTTP,)
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        """Charge the request, and add the limit's headers to the answer."""
-        principal = scope.get("user")
-        if principal is None:
-            self._limits.charge_anonymous(scope)
-            await next_app(scope, receive, send)
-            return
-        standing = self._limits.charge_request(principal.account)
+    def __call__(self, app: ASGIApp) -> ASGIApp:
+        """The application that charges a request before this one answers it."""
 
-        async def send_with_standing(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *headers_of(standing)]
-            await send(message)
+        async def charged(scope: Scope, receive: Receive, send: Send) -> None:
+            principal = scope.get("user")
+            if principal is None:
+                self._limits.charge_anonymous(scope)
+                await app(scope, receive, send)
+                return
+            standing = self._limits.charge_request(principal.account)
 
-        await next_app(scope, receive, send_with_standing)
+            async def send_with_standing(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    message["headers"] = [*message["headers"], *headers_of(standing)]
+                await send(message)
+
+            await app(scope, receive, send_with_standing)
+
+        return charged

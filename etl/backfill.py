@@ -44,6 +44,7 @@ from olap.backfill_chunks import (
     read_chunks,
     write_plan,
 )
+from olap.commands import call
 from olap.days import NO_DAY, DayRange, DaySet, day_set
 from olap.erasures import read_erasures
 from olap.errors import BackfillError
@@ -247,7 +248,7 @@ class _Rounds:
             chunks.plan.source,
             chunks.xmax,
             source.snapshot,
-            way_out="If this is intended, start the backfill again with --restart. "
+            way_out=f"If this is intended, run `{call('backfill --restart')}`. "
             "If not, correct DATABASE_URL.",
         )
         stale: set[str] = set()

@@ -8,9 +8,9 @@ A macro of an attached file resolves its tables in the current database only, so
 a cursor of its own after `USE`. A released generation is detached when its last query ends.
 
 The instance is replaced when a generation is attached and a thousand statements have run. DuckDB
-2.0.0 keeps about 1 kB for each buffer that a join has released, some 4 kB per join, and frees
-these only when a queue has 32,768 of them, which is 41 MB, or with the instance; no setting and no
-statement does. The memory is outside of `memory_limit`.
+2.0.0 keeps some 4 kB for each hash join, outside of `memory_limit`, until the instance is closed; a
+loop of small joins levels off at 41 MB after some 30,000 of them. No setting and no statement that
+was tried frees it.
 """
 
 from __future__ import annotations

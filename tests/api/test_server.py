@@ -190,7 +190,7 @@ def test_without_docstrings_and_assertions(small_site: Pipeline, tmp_path: Path)
     run("etl", "verify")
     run("olap", "check")
     for program in ("etl", "api", "olap"):
-        assert "usage:" in run(program, "--help")
+        assert "Usage:" in run(program, "--help")
     bearer = run("api", "token", "--sub", "7", "--role", "admin").strip()
     with server(
         tmp_path / "data", tmp_path / "log", "--workers", "2", PYTHONOPTIMIZE="2"

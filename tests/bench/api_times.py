@@ -4,7 +4,7 @@ All requests go over HTTP to `python -m api` in its own process, with a token, t
 and the rate limits of production; the process has limits that no client of the bench reaches.
 
 * A dashboard from memory is compared with a bare Litestar handler that returns the same bytes
-  (`bare`) behind the same server. The two are measured alternately.
+  (`bare`) behind uvicorn as it comes. The two are measured alternately.
 * One client requests uncached dashboards while Redis is unreachable. Each dashboard ends at a
   different instant, so that no result is used twice and no window consists of whole days.
 * 64 clients (`workload`) send requests during several publications, with a real Valkey. The bench

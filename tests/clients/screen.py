@@ -14,8 +14,9 @@ from pathlib import Path
 from termios import TIOCSWINSZ
 from types import TracebackType
 
-_SECONDS_MAX = 120
-_RUN_QUERY = b"\x0a"  # Ctrl-J
+_SECONDS_MAX = 240
+_TRIES_MAX = 16
+_SELECT_ALL, _RUN = b"\x01", b"\x0a"  # Ctrl-A and Ctrl-J
 
 
 class Screen:
@@ -54,16 +55,22 @@ class Screen:
 
     def wait_for(self, text: str) -> None:
         """Read until a text has been drawn."""
-        deadline = time.monotonic() + _SECONDS_MAX
-        while text not in self._drawn:
-            assert time.monotonic() < deadline, f"{text!r} is not in {self._drawn[-3000:]!r}"
+        assert self._is_drawn(text, _SECONDS_MAX), f"{text!r} is not in {self._drawn[-3000:]!r}"
+
+    def query(self, statement: str, answer: str) -> None:
+        """Replace what is in the editor, run it, and read until its answer has been drawn.
+
+        Keys that come before the editor is there are lost, so they are pressed until it answers.
+        """
+        for _ in range(_TRIES_MAX):
+            os.write(self._terminal, _SELECT_ALL + statement.encode() + _RUN)
+            if self._is_drawn(answer, _SECONDS_MAX / _TRIES_MAX):
+                return
+        raise AssertionError(f"{answer!r} is not in {self._drawn[-3000:]!r}")
+
+    def _is_drawn(self, text: str, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while text not in self._drawn and time.monotonic() < deadline:
             if select.select([self._terminal], [], [], 1)[0]:
                 self._drawn += os.read(self._terminal, 65_536).decode(errors="replace")
-
-    def type(self, text: str) -> None:
-        """Type a text."""
-        os.write(self._terminal, text.encode())
-
-    def press_run(self) -> None:
-        """Press the key that runs a query."""
-        os.write(self._terminal, _RUN_QUERY)
+        return text in self._drawn

@@ -165,12 +165,11 @@ def test_harlequin(new_desk: NewDesk) -> None:
     day, count = desk.rows[0]
     with Screen(desk.python.parent, command, desk.directory) as screen:
         screen.wait_for("analytics")
-        screen.type(
+        screen.query(
             "select strftime(day, 'sent on %d/%m/%Y: ') || message_count as answer"
-            " from metrics.daily_messages order by day limit 1"
+            " from metrics.daily_messages order by day limit 1",
+            f"sent on {date.fromisoformat(str(day)):%d/%m/%Y}: {count}",
         )
-        screen.press_run()
-        screen.wait_for(f"sent on {date.fromisoformat(str(day)):%d/%m/%Y}: {count}")
 
 
 def test_marimo(new_desk: NewDesk) -> None:
