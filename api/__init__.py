@@ -16,6 +16,6 @@ Its rules:
 `api` imports `olap` and never `etl`. Read in this order: `app`, `endpoints`, `routes`, `query`,
 `service`, `generations`, `cache`, `seal`, `redis_cache`, `negotiation`, `fast_path`; then `edge`,
 `headers`, `paths`, `auth`, `keys`, `guards`, `limits`, `background`, `deployment` and `events`;
-then `server` and `connections`, which run it. `client` is for other programs, and the server does
-not import it. `README.md` is for operators and client programmers.
+then `server`, `listener`, `connections` and `protocol`, which run it. `client` is for other
+programs, and the server does not import it. `README.md` is for operators and client programmers.
 """

@@ -7,7 +7,7 @@ neither does `alg: none`.
 The file is read again when it changes, and decides alone: what it does not contain verifies
 nothing. A file that is removed, emptied or cannot be read has no keys, and every token that they
 signed is refused within a second, because removing the file is the quickest way to revoke a key
-that was stolen. So whoever rotates keys writes a new file and renames it over the old one: a file
+that was stolen. To rotate keys, write a new file and rename it over the old one: a file
 that is half written is a set without keys until it is complete.
 """
 

@@ -1,4 +1,4 @@
-"""Seals what is kept in Redis, so that whoever may write there cannot make us answer with it.
+"""Seals what is kept in Redis, so that others who write there cannot make the API answer with it.
 
 A seal is a keyed digest (HMAC-SHA256) of the name and the bytes. Its key is derived from
 `CACHE_SECRET`, or from `JWT_SECRET` where that is not set, for this purpose alone (HKDF). What is

@@ -3,7 +3,8 @@
     serve ─► Server                       one process
     serve ─► Supervisor ─► Server         in each worker, all on one listening socket
 
-`Server` is uvicorn's, except that `api.connections` accepts and bounds its connections. uvicorn's
+`Server` is uvicorn's, except that `api.listener` accepts its connections, and `api.connections`
+bounds them. uvicorn's
 own supervisor is not used: it always runs uvicorn's own server in its workers, and they outlive it
 when it is killed.
 
@@ -34,19 +35,17 @@ from multiprocessing.context import SpawnProcess
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
-from api.connections import (
-    HEAD_BYTES_MAX,
-    OTHER_FILES,
-    Connections,
-    HttpProtocol,
-    Listener,
-)
+from api.connections import Connections
+from api.listener import Listener
+from api.protocol import HEAD_BYTES_MAX, HttpProtocol
 from olap.errors import SettingsError
 from olap.log import get_logger
 
 log = get_logger(__name__)
 
 CONNECTIONS = 1000
+# What a worker has open besides its connections: DuckDB's files, Redis, PostgreSQL, the log.
+OTHER_FILES = 96
 _GRACE_SECONDS = 15
 _KILL_SECONDS = _GRACE_SECONDS + 5.0
 _BEAT_SECONDS = 1.0

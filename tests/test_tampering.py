@@ -1,4 +1,4 @@
-"""A published file that somebody changed or locked is noticed, and published anew."""
+"""A published file that somebody changed or locked is noticed, and published again."""
 
 from __future__ import annotations
 

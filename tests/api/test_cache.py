@@ -197,7 +197,7 @@ FORGERIES = {
 
 @pytest.mark.parametrize("forgery", FORGERIES)
 def test_what_is_not_sealed_here_is_a_miss(valkey_url: str, forgery: str) -> None:
-    """Whoever writes to Redis can make nothing but a miss; what we sealed is a hit."""
+    """What others write to Redis is a miss; what the API has sealed is a hit."""
 
     async def ask(stored: bytes) -> tuple[Entry, Source]:
         async def compute() -> Entry:

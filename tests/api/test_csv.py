@@ -131,7 +131,7 @@ def test_accept_chooses_the_format(small_api: Api, accept: str, media_type: str)
 
 
 def test_two_formats_of_one_url_are_not_mixed_up(small_api: Api) -> None:
-    """Whoever asked first, each request gets the format that it accepts."""
+    """Each request gets the format that it accepts, also after another one that accepts another."""
     caller = small_api.admin()
     for accept, start in [("text/csv", "user_id"), ("application/json", "{")] * 3:
         assert caller.get("/top-senders", {"Accept": accept}, limit=2).text.startswith(start)

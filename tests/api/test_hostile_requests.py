@@ -247,8 +247,8 @@ def ask(application: Any, *, received: Any, is_gone: bool) -> tuple[list[Any], l
 
 
 def test_a_client_that_hangs_up_in_the_middle_of_the_answer() -> None:
-    """A server that cannot send any more raises OSError: that is 499, and no error for whoever
-    sends the answer."""
+    """A server that cannot send any more raises OSError: that is 499, and the application gets no
+    error."""
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})

@@ -15,6 +15,7 @@ import pytest
 
 from api.app import PREFIX
 from api.auth import Role
+from api.protocol import head_of
 from tests.api.servers import ROOT, Server, free_port, server
 from tests.api.test_slow_clients import connections, received, wait_for
 from tests.api.tokens import token
@@ -236,13 +237,11 @@ def comparable(answer: bytes) -> tuple[set[bytes], bytes]:
 
 def test_a_header_cannot_be_injected() -> None:
     """A value with a line break, a name that is none, and a wrong length are left to h11."""
-    from api.connections import _head
-
     length = (b"content-length", b"2")
-    assert _head(200, [length, (b"etag", b'"x"')], 2) == (
+    assert head_of(200, [length, (b"etag", b'"x"')], 2) == (
         b'HTTP/1.1 200 OK\r\ncontent-length: 2\r\netag: "x"\r\n\r\n'
     )
-    assert _head(304, [(b"etag", b'"x"')], 0) == b'HTTP/1.1 304 Not Modified\r\netag: "x"\r\n\r\n'
+    assert head_of(304, [(b"etag", b'"x"')], 0) == b'HTTP/1.1 304 Not Modified\r\netag: "x"\r\n\r\n'
     for headers in (
         [length, (b"x", b"a\r\nset-cookie: b")],
         [length, (b"x", b"a\nb")],
@@ -254,7 +253,7 @@ def test_a_header_cannot_be_injected() -> None:
         [length, (b"transfer-encoding", b"chunked")],
         [],
     ):
-        assert _head(200, headers, 2) is None, headers
+        assert head_of(200, headers, 2) is None, headers
 
 
 def test_the_soft_limit_of_files_is_raised() -> None:

@@ -16,7 +16,7 @@ with create_app().app_context():
     db.session.flush()
     dataset.fetch_metadata()
     with database.get_sqla_engine() as engine:
-        # Each query connects anew, so it sees the newest generation.
+        # Each query opens a connection, so it sees the newest generation.
         assert type(engine.pool).__name__ == "NullPool"
     assert [one.column_name for one in dataset.columns if one.is_dttm][:1] == ["day"]
     total = {"expressionType": "SQL", "sqlExpression": "sum(message_count)", "label": "total"}
