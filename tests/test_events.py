@@ -30,7 +30,7 @@ from api.events.handlers import event_schema
 from api.events.queue import NotStoredError, Queue
 from api.events.service import Events
 from api.events.table import AwayError, EventTable, UnstorableError
-from api.events.writer import RefusedError
+from api.events.writer import RefusedError, Writer
 from api.seal import Seal
 from olap import sqlfiles
 from olap.ids import IdTypes
@@ -299,6 +299,31 @@ async def _together(settings: Settings, *events: dict[str, Any]) -> list[Any]:
         bodies = [json.dumps(event).encode() for event in events]
         taking = [parts.receive(body, datetime.now(UTC)) for body in bodies]
         return list(await asyncio.gather(*taking, return_exceptions=True))
+
+
+def test_a_round_that_ends_late_leaves_no_connection(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A round that opens a connection while the API stops is waited for, and its connection is
+    closed."""
+    opened = []
+    connect, close = EventTable._connect, Writer.close
+
+    async def noted(table: EventTable) -> psycopg.AsyncConnection[Any]:
+        opened.append(await connect(table))
+        return opened[-1]
+
+    async def close_during_a_round(writer: Writer) -> None:
+        await close(writer)
+        writer._note_away("as if it had been")
+        await writer.maintain_once()
+
+    monkeypatch.setattr(EventTable, "_connect", noted)
+    monkeypatch.setattr(Writer, "close", close_during_a_round)
+    with TestClient(app(settings)) as client:
+        assert post(client, SENT).status_code == 202
+    assert len(opened) > 1
+    assert [one for one in opened if not one.closed] == []
 
 
 def test_one_bad_event_fails_its_own_request_only(settings: Settings) -> None:

@@ -69,6 +69,7 @@ class Events:
             if self._queue is not None:
                 stack.push_async_callback(self._queue.close)
             stack.push_async_callback(self._feed.close)
+            stack.push_async_callback(self._writer.disconnect)
             for name, work in (
                 ("feed", self._feed.run),
                 ("event queue", self._writer.maintain),

@@ -158,6 +158,9 @@ class Writer:
                 await self._some_group_ends(timeout=deadline - time.monotonic())
             else:
                 await asyncio.sleep(0.001)
+
+    async def disconnect(self) -> None:
+        """Close the connections, when no round runs any more that could open one again."""
         for table in self._tables:
             await table.close()
         if self._moving_table is not None:
