@@ -65,8 +65,8 @@ def shaping_files() -> list[str]:
 
 
 def schema_fingerprint() -> str:
-    """A digest of the statements that make the tables; a new one means that they are rebuilt."""
-    return f"{sqlfiles.fingerprint(shaping_files())}-{timezones.VERSION}"
+    """A digest of what makes the tables and their file; a new one means that they are rebuilt."""
+    return f"{sqlfiles.fingerprint(shaping_files())}-{timezones.VERSION}-{STORAGE_VERSION}"
 
 
 def views_fingerprint() -> str:
@@ -204,10 +204,13 @@ def count_rows(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 
 def attach(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> None:
-    """Attach a DuckDB file for writing, in the storage format that analysts can open."""
-    connection.execute(
-        f"attach $path as {name} (storage_version '{STORAGE_VERSION}')", {"path": literal(path)}
-    )
+    """Attach a DuckDB file for writing; a new one has the storage version that analysts can open.
+
+    DuckDB refuses a version that is lower than that of an existing file. One with another version
+    has another `schema_fingerprint` too, so it is rebuilt as soon as it is open.
+    """
+    option = "" if path.exists() else f" (storage_version '{STORAGE_VERSION}')"
+    connection.execute(f"attach $path as {name}{option}", {"path": literal(path)})
 
 
 @contextmanager

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from olap import sqlfiles
+from etl.cycle import publish_again
+from olap import sqlfiles, warehouse
+from olap.paths import open_read_only
 from olap.warehouse import schema_fingerprint, shaping_files, views_fingerprint
+from tests import contents
 from tests.fix_pipeline import Pipeline
 from tests.world import World
 
@@ -44,6 +48,38 @@ def test_a_statement_that_makes_tables_is_a_new_version(edit: Callable[[str, str
         edit(name, sqlfiles.text(name) + "select '-- not a comment';\n")
         versions.add(schema_fingerprint())
     assert len(versions) == len(shaping_files()) + 1
+
+
+def storage_version(file: Path) -> str:
+    """The storage version of a DuckDB file, as DuckDB tells it."""
+    with open_read_only(file) as connection:
+        (tags,) = connection.execute(
+            "select tags['storage_version'] from duckdb_databases() where path is not null"
+        ).fetchall()
+    return str(tags[0])
+
+
+@pytest.mark.parametrize("command", ["cycle", "publish"])
+def test_a_warehouse_with_another_storage_version_is_rebuilt(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """After an upgrade to a lower storage version, which DuckDB cannot give a file, the next
+    cycle or publication has the version and every row."""
+    pipeline = replace(pipeline, starts_empty=True)
+    with World(pipeline.url) as world:
+        world.message(1)
+        with monkeypatch.context() as earlier:
+            earlier.setattr(warehouse, "STORAGE_VERSION", "v1.5.0")
+            pipeline.cycle()
+        assert storage_version(pipeline.published).startswith("v1.5")
+        if command == "cycle":
+            world.message(2)
+            assert pipeline.cycle().is_published
+        else:
+            publish_again(pipeline.settings, pipeline.clock)
+    assert storage_version(pipeline.published).startswith("v1.4")
+    kept = sum(contents.of_views(pipeline.published)["messages"].values())
+    assert kept == (2 if command == "cycle" else 1)
 
 
 def test_what_makes_no_table_rebuilds_nothing(edit: Callable[[str, str], None]) -> None:
