@@ -10,20 +10,18 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from http import HTTPStatus
 
 from api.connections import Connections, has_arrived
-from api.protocol import HttpProtocol, problem
+from api.problems import unavailable
+from api.protocol import HttpProtocol, last_response
 
 _ACCEPTED_AT_ONCE = 16
 _ACCEPT_PAUSE_SECONDS = 0.1
 _REFUSED_AT_ONCE = 32
 _REFUSED_SECONDS = 1.0
 
-_BUSY = problem(
-    HTTPStatus.SERVICE_UNAVAILABLE,
-    "There are too many connections: send the request again later.",
-    retry_after=1,
+_BUSY = last_response(
+    unavailable("There are too many connections: send the request again later.", retry_after=1)
 )
 
 

@@ -122,15 +122,20 @@ def body_of(problem: Problem) -> bytes:
     return msgspec.json.encode(document | dict(problem.extra or {}))
 
 
+def headers_of(problem: Problem, body: bytes) -> list[tuple[bytes, bytes]]:
+    """The headers of the document, with those that the problem adds."""
+    headers = {"Content-Type": MEDIA_TYPE, "Content-Length": str(len(body))}
+    headers |= problem.headers or {}
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+
 async def send_problem(send: Send, problem: Problem) -> None:
     """Send a problem where there is no request of Litestar's."""
     body = body_of(problem)
-    headers = {"Content-Type": MEDIA_TYPE, "Content-Length": str(len(body))}
-    headers |= problem.headers or {}
     start: HTTPResponseStartEvent = {
         "type": "http.response.start",
         "status": problem.status_code,
-        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+        "headers": headers_of(problem, body),
     }
     await send(start)
     await send({"type": "http.response.body", "body": body, "more_body": False})

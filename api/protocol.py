@@ -13,13 +13,13 @@ from http import HTTPStatus
 from typing import Any
 
 import h11
-import msgspec
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from api.connections import BYTES_PER_SECOND_MIN, CLIENT_SECONDS, Connections, has_arrived
-from api.problems import MEDIA_TYPE
+from api.headers import of_every_answer
+from api.problems import Problem, body_of, headers_of
 
 # A token takes up to 8 kB of it, and the cookies of other pages of the same host the most.
 HEAD_BYTES_MAX = 32_768
@@ -28,29 +28,23 @@ _LINES = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9a-z-]+: [^\x00-\x08\x0a-\x1f\x7f]*\r
 _PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 
-def problem(status: HTTPStatus, detail: str, *, retry_after: int | None = None) -> bytes:
-    """A whole response, after which the connection is closed.
-
-    It is for requests that never reach the application.
-    """
-    body = msgspec.json.encode({"status": status.value, "title": status.phrase, "detail": detail})
-    lines = [
-        f"HTTP/1.1 {status.value} {status.phrase}",
-        f"content-type: {MEDIA_TYPE}",
-        f"content-length: {len(body)}",
-        "connection: close",
-    ]
-    if retry_after is not None:
-        lines.append(f"retry-after: {retry_after}")
-    return "\r\n".join([*lines, "", ""]).encode() + body
+def last_response(problem: Problem) -> bytes:
+    """A whole response to a request that does not reach the application; it ends the connection."""
+    body = body_of(problem)
+    own = [*headers_of(problem, body), (b"connection", b"close")]
+    lines = [b"%b: %b\r\n" % header for header in (*own, *of_every_answer(has_cors=False))]
+    status = problem.status_code
+    return b"HTTP/1.1 %d %b\r\n%b\r\n%b" % (status, _PHRASES[status], b"".join(lines), body)
 
 
-_TOO_SLOW = problem(
-    HTTPStatus.REQUEST_TIMEOUT,
-    f"The request did not arrive in time: send its head within {CLIENT_SECONDS:.0f} seconds, and "
-    f"its body at {BYTES_PER_SECOND_MIN} bytes per second or more.",
+_TOO_SLOW = last_response(
+    Problem(
+        HTTPStatus.REQUEST_TIMEOUT,
+        f"The request did not arrive in time: send its head within {CLIENT_SECONDS:.0f} seconds, "
+        f"and its body at {BYTES_PER_SECOND_MIN} bytes per second or more.",
+    )
 )
-_MALFORMED = problem(HTTPStatus.BAD_REQUEST, "This is not a valid HTTP request.")
+_MALFORMED = last_response(Problem(HTTPStatus.BAD_REQUEST, "This is not a valid HTTP request."))
 
 
 class HttpProtocol(H11Protocol):

@@ -88,6 +88,7 @@ def problem(answer: bytes) -> dict[str, Any]:
     lines = head.decode().split("\r\n")
     headers = dict(line.lower().split(": ", 1) for line in lines[1:])
     assert headers["content-type"] == "application/problem+json"
+    assert headers["x-content-type-options"] == "nosniff"
     assert headers["connection"] == "close"
     found: dict[str, Any] = json.loads(body)
     assert lines[0].split(" ", 2)[1] == str(found["status"])
