@@ -22,6 +22,7 @@ import structlog
 
 from api.app import PREFIX
 from api.auth import Role
+from api.health import _METRICS_SECONDS
 from api.spill import spill_directory
 from olap.errors import AnalyticsError
 from olap.reader import Statement
@@ -92,7 +93,8 @@ def test_workers_add_up_their_metrics(running: Server) -> None:
 
 
 def prometheus(running: Server) -> dict[str, float]:
-    """The samples of `/metrics`."""
+    """The samples of `/metrics` as they are now, and not as either worker has computed them."""
+    time.sleep(_METRICS_SECONDS)
     found = {}
     for line in httpx.get(f"{running.url}/metrics").text.splitlines():
         if not line.startswith("#"):
