@@ -14,7 +14,7 @@ crash after it loses nothing.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -214,8 +214,27 @@ def _load(
         with timer.step("rollups"):
             for rollup in ROLLUPS:
                 of_rollup = sorted({day for name in rollup.facts for day in stale[name]})
-                if of_rollup:
+                if of_rollup and rollup.reach is None:
                     warehouse.run(f"rollups/{rollup.name}", days=of_rollup)
+    with timer.step("rollups"):
+        # All facts are loaded: these rollups also read other days than their own.
+        for rollup in ROLLUPS:
+            if rollup.reach is not None:
+                reached = _days_around(
+                    (day for name in rollup.facts for day in dirty[name]), rollup.reach
+                )
+                for days in portions(reached):
+                    warehouse.run(f"rollups/{rollup.name}", days=days)
+
+
+def _days_around(days: Iterable[date], reach: int) -> set[date]:
+    """These days, and so many days before and after each of them."""
+    numbers = {day.toordinal() + shift for day in days for shift in range(-reach, reach + 1)}
+    return {
+        date.fromordinal(number)
+        for number in numbers
+        if date.min.toordinal() <= number <= date.max.toordinal()
+    }
 
 
 def _days_to_derive_from(fact: str, stale: Mapping[str, Sequence[date]]) -> set[date]:
@@ -223,7 +242,7 @@ def _days_to_derive_from(fact: str, stale: Mapping[str, Sequence[date]]) -> set[
 
     A day of `user_days` is derived from messages and receipts even if only one of them changed.
     """
-    rollups = [rollup for rollup in ROLLUPS if fact in rollup.facts]
+    rollups = [one for one in ROLLUPS if fact in one.facts and one.reach is None]
     others = {day for rollup in rollups for name in rollup.facts for day in stale[name]}
     return others | set(stale[fact])
 

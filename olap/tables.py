@@ -166,10 +166,18 @@ class Dimension(Table):
 
 @dataclass(frozen=True, slots=True)
 class Rollup:
-    """A table derived from facts by day; a day is rebuilt whole when one of its facts changes."""
+    """A table derived from facts by day; a day is rebuilt whole when one of its facts changes.
+
+    Attributes:
+        facts: the facts that it is derived from.
+        reach: None = a day is derived from the keyed rows of its own day. Otherwise it is derived
+            from the tables of the warehouse, dimensions included, and depends on the facts of so
+            many days before and after.
+    """
 
     name: str
     facts: tuple[str, ...]
+    reach: int | None = None
 
 
 PARTICIPANTS = Dimension(
@@ -292,11 +300,14 @@ FACTS = (
 
 ROLLUPS = (
     Rollup("message_days", ("messages",)),
-    Rollup("message_quarter_hours", ("messages",)),
     Rollup("user_days", ("messages", "read_receipts")),
     Rollup("read_days", ("read_receipts",)),
     Rollup("event_days", ("events",)),
     Rollup("event_quarter_hours", ("events",)),
+    Rollup("message_quarter_hours", ("messages",), reach=0),
+    Rollup("read_quarter_hours", ("read_receipts",), reach=0),
+    Rollup("user_type_days", ("messages", "read_receipts"), reach=0),
+    Rollup("message_outcomes", ("messages", "read_receipts"), reach=1),
 )
 
 TABLES: tuple[Dimension | Fact, ...] = (*DIMENSIONS, *FACTS)

@@ -20,7 +20,7 @@ from olap import sqlfiles
 from olap.catalog import set_period
 from olap.tables import FACTS, ROLLUPS
 from olap.warehouse import Warehouse
-from tests.metrics.oracle import Row, World
+from tests.metrics.oracle.world import Row, World
 
 Answer = list[list[tuple[str, Any]]]
 

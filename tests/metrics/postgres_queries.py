@@ -91,7 +91,7 @@ slot as (
 )
 """
 
-QUERIES = {
+QUERIES: dict[str, str] = {
     "message_stats": """
         select count(*) as total_messages,
             count(*) filter (where message_type = 'text') as text_messages,

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from tests.metrics.oracle import (
+from tests.metrics.oracle.world import (
     Conversation,
     Event,
     Mark,

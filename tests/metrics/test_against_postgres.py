@@ -22,7 +22,7 @@ from psycopg.rows import dict_row
 from etl.sandbox.packages import package_directory
 from tests.fix_pipeline import TIME_ZERO, Pipeline
 from tests.metrics.filled import Filled, expected
-from tests.metrics.oracle import Row
+from tests.metrics.oracle.world import Row
 from tests.metrics.postgres_queries import MEMBERS, QUERIES, SEEN
 from tests.metrics.random_worlds import WITHOUT_MARKS, arguments_of, distinct_arguments
 

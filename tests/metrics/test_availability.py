@@ -16,7 +16,7 @@ from olap.tables import TABLES
 from olap.warehouse import Warehouse
 from tests.factories import a_manifest, a_table_state
 from tests.metrics.filled import Filled, filled_with
-from tests.metrics.oracle import Conversation, Message, Participant, User, World
+from tests.metrics.oracle.world import Conversation, Message, Participant, User, World
 from tests.metrics.random_worlds import PARAMETERS, ROOMS, arguments_of
 
 OPTIONAL = [table.name for table in TABLES if not table.is_required]

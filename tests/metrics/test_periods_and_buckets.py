@@ -13,7 +13,7 @@ import pytest
 from olap.warehouse import Warehouse
 from tests.metrics import oracle
 from tests.metrics.filled import Filled, expected, filled_with
-from tests.metrics.oracle import Conversation, Event, Message, Participant, User, World
+from tests.metrics.oracle.world import Conversation, Event, Message, Participant, User, World
 from tests.metrics.random_worlds import INTERVALS, PARAMETERS, ROOMS, arguments_of
 
 MICROSECOND = timedelta(microseconds=1)
@@ -59,7 +59,7 @@ def test_changes_of_the_clock(tz: str, empty_warehouse: Warehouse) -> None:
                 ):
                     asked = {"since": since, "until": until, "every": every, "tz": tz}
                     for metric in ("message_timeline", "event_timeline"):
-                        answer = expected(getattr(oracle, metric)(world, **asked))
+                        answer = expected(oracle.metric(metric)(world, **asked))
                         assert filled.ask(metric, **asked) == answer, (metric, asked)
                         assert answer
 
@@ -92,7 +92,8 @@ def test_every_message_is_in_its_bucket(tz: str, empty_warehouse: Warehouse) -> 
             for filters in equal_filters:
                 asked = {**window, "every": every, **filters}
                 answers.append(filled.ask("message_timeline", **asked))
-                assert answers[-1] == expected(oracle.message_timeline(world, **asked)), asked
+                answer = oracle.metric("message_timeline")(world, **asked)
+                assert answers[-1] == expected(answer), asked
             assert answers.count(answers[0]) == len(answers)
             assert sum(dict(row)["count"] for row in answers[0]) == 460
 
@@ -155,7 +156,7 @@ def test_one_microsecond(instant: datetime, empty_warehouse: Warehouse) -> None:
     with filled_with(empty_warehouse, world) as filled:
         for metric in PARAMETERS:
             arguments = arguments_of(metric, asked)
-            answer = expected(getattr(oracle, metric)(world, **arguments))
+            answer = expected(oracle.metric(metric)(world, **arguments))
             assert filled.ask(metric, **arguments) == answer, metric
         (stats,) = filled.ask("message_stats", **asked)
         assert dict(stats)["total_messages"] == 2
@@ -169,7 +170,7 @@ def test_an_empty_period_is_empty(instant: datetime, empty_warehouse: Warehouse)
     with filled_with(empty_warehouse, world) as filled:
         for metric in PARAMETERS:
             arguments = arguments_of(metric, asked)
-            answer = expected(getattr(oracle, metric)(world, **arguments))
+            answer = expected(oracle.metric(metric)(world, **arguments))
             assert filled.ask(metric, **arguments) == answer, metric
         (stats,) = filled.ask("message_stats", **asked)
         assert dict(stats)["total_messages"] == 0

@@ -17,7 +17,7 @@ from olap.catalog import set_missing, set_period
 from olap.warehouse import Warehouse
 from tests.effort import examples
 from tests.metrics.filled import Answer, Filled, filled_with, plain
-from tests.metrics.oracle import Message, User, World
+from tests.metrics.oracle.world import Message, User, World
 from tests.metrics.random_worlds import ROOMS, worlds
 from tests.metrics.test_availability import LONG_AGO, WORLD, without
 

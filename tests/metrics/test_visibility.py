@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from olap.warehouse import Warehouse
 from tests.effort import examples
-from tests.metrics import oracle
 from tests.metrics.filled import filled_with
+from tests.metrics.oracle import world as oracle
 from tests.metrics.random_worlds import (
     PARAMETERS,
     PEOPLE,
