@@ -18,10 +18,11 @@ from pathlib import Path
 import duckdb
 
 from olap import commands, sqlfiles
-from olap.catalog import Metric, metrics
+from olap.catalog import Metric, metrics, newest
 from olap.comments import described
 from olap.errors import PublishError, SettingsError
 from olap.layout import Layout
+from olap.lookalikes import lookalikes_of
 from olap.paths import literal, open_read_only
 from olap.proofs import offences
 from olap.settings import Settings
@@ -78,6 +79,8 @@ def _chapter(connection: duckdb.DuckDBPyConnection, metric: Metric) -> str:
     ).fetchall()
     table = "\n".join(f"| `{name}` | {kind.lower()} |" for name, kind, *_ in columns)
     needs = f" {metric.needs}" if metric.needs else ""
+    pairs = lookalikes_of(metric.name) if newest(metrics())[metric.name] == metric else ()
+    alike = "".join(f"Not the same: {pair}\n\n" for pair in pairs)
     return f"""\
 ## {metric.macro}
 
@@ -91,7 +94,7 @@ def _chapter(connection: duckdb.DuckDBPyConnection, metric: Metric) -> str:
 |---|---|
 {table}
 
-Fingerprint `{metric.fingerprint}`.
+{alike}Fingerprint `{metric.fingerprint}`.
 """
 
 

@@ -35,7 +35,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from functools import cache
 
 import duckdb
@@ -240,14 +240,23 @@ def set_period(
         first_day: the first UTC day with data; None = there are none.
         data_through: the clock of the source, UTC.
     """
-    through = naive_utc(data_through)
-    last_day = through.date()
+    begin = naive_utc(data_from(first_day, data_through))
+    _set_instant(connection, "data_from", begin, _DATA_FROM)
+    _set_instant(connection, "data_through", naive_utc(data_through), _DATA_THROUGH)
+
+
+def data_from(first_day: date | None, data_through: datetime) -> datetime:
+    """What `core.data_from()` returns: where a series of all data begins, aware UTC.
+
+    Args:
+        first_day, data_through: those of `set_period`.
+    """
+    last_day = naive_utc(data_through).date()
     # One wrong time must not make a chart of centuries.
     earliest = date.fromordinal(max(1, last_day.toordinal() - _LONGEST_DAYS))
     # A row may be of the future.
     first = max(earliest, min(first_day or last_day, last_day))
-    _set_instant(connection, "data_from", datetime.combine(first, time()), _DATA_FROM)
-    _set_instant(connection, "data_through", through, _DATA_THROUGH)
+    return datetime.combine(first, time(), UTC)
 
 
 def _set_instant(

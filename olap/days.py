@@ -123,6 +123,22 @@ def portions(days: Iterable[date], *, at_most: int = 31) -> list[list[date]]:
     return [ordered[i : i + at_most] for i in range(0, len(ordered), at_most)]
 
 
+def spans(days: Iterable[date], *, at_most: int = 31, apart: int = 7) -> list[DayRange]:
+    """Ranges of at most `at_most` days that cover these days and few others.
+
+    Days at most `apart` days from each other share a range: a few days more cost less than another
+    statement, and a year more costs more.
+    """
+    found: list[DayRange] = []
+    for day in sorted(set(days)):
+        last = found[-1] if found else None
+        if last and (day - last.first).days < at_most and (day - last.last).days <= apart:
+            found[-1] = DayRange(last.first, day)
+        else:
+            found.append(one_day(day))
+    return found
+
+
 def _words(days: DayRange) -> str:
     if days.first == date.min:
         return f"until {days.last}"

@@ -14,20 +14,21 @@ crash after it loses nothing.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 from pathlib import Path
 
 import msgspec
 
-from olap import ledger
+from olap import ledger, rollups
 from olap.days import portions, ranges
 from olap.extract import Extract
 from olap.lake import DayChange, write_days, write_dimension
 from olap.log import Timer
 from olap.manifest import Batch, Manifest, Places, TableState
-from olap.tables import DIMENSIONS, FACTS, MEMBERS, ROLLUPS, Fact
+from olap.tables import DIMENSIONS, FACTS, MEMBERS, Fact
 from olap.warehouse import Warehouse, count_rows
 
 
@@ -73,11 +74,13 @@ def fold(warehouse: Warehouse, extract: Extract, timer: Timer, *, workers: int) 
         if mentions_ids:
             _collect_mentions(warehouse)
     with warehouse.transaction():
+        rollups.start(warehouse)
+        attributes = rollups.Attributes(warehouse)
         with timer.step("dimensions"):
             dimensions = _merge_dimensions(
-                warehouse, extract, before, number, mentions_ids=mentions_ids
+                warehouse, extract, before, number, attributes, mentions_ids=mentions_ids
             )
-        _load(warehouse, before, days, timer)
+        _load(warehouse, before, days, attributes, timer)
         rows_changed = sum(c.rows_changed for c in days) + sum(dimensions.values())
         # A source's clock may be set back; data_through never is.
         not_before = before.data_through if before else extract.data_through
@@ -129,7 +132,8 @@ def rebuild(warehouse: Warehouse, manifest: Manifest, *, lost: Places = frozense
             for file in files
             if file.table == fact.name and file.day is not None
         ]
-        _load(warehouse, None, changes, Timer())
+        rollups.start(warehouse)
+        _load(warehouse, None, changes, rollups.Attributes(warehouse), Timer())
         ledger.record_files(warehouse, [], files)
         for batch in manifest.batches:
             ledger.record_batch(warehouse, batch)
@@ -161,6 +165,7 @@ def _merge_dimensions(
     extract: Extract,
     before: Manifest | None,
     batch: int,
+    attributes: rollups.Attributes,
     *,
     mentions_ids: bool,
 ) -> dict[str, int]:
@@ -174,12 +179,17 @@ def _merge_dimensions(
         count = table.rows
         if count and before:
             count = warehouse.run(f"{name}/changed", dimension, is_proof=False)[0][0]
+        may_change = before and (count or table.has_keys)
+        if may_change:
+            attributes.remember(dimension)
         if count:
             warehouse.run(f"{name}/merge", dimension)
         if dimension.has_placeholders and mentions_ids:
             count += warehouse.run(f"{name}/add_placeholders")[0][0]
         if table.has_keys and before:
             count += warehouse.run(f"{name}/gone", dimension)[0][0]
+        if may_change:
+            attributes.compare(dimension)
         if count or table.is_lost:
             changed[dimension.name] = count
             old = before.file_of(dimension.name, None) if before else None
@@ -191,60 +201,51 @@ def _merge_dimensions(
 
 
 def _load(
-    warehouse: Warehouse, before: Manifest | None, changes: Sequence[DayChange], timer: Timer
+    warehouse: Warehouse,
+    before: Manifest | None,
+    changes: Sequence[DayChange],
+    attributes: rollups.Attributes,
+    timer: Timer,
 ) -> None:
-    """Derive facts and rollups of the changed days again from the lake."""
+    """Derive facts of the changed days again from the lake, and what is stale of the rollups."""
     files = {(file.table, file.day): file for file in (before.files if before else ()) if file.day}
     for change in changes:
         files.pop((change.fact.name, change.day), None)
         if change.file:
             files[change.fact.name, change.day] = change.file
     dirty = {fact.name: {c.day for c in changes if c.fact == fact} for fact in FACTS}
-    for days in portions(change.day for change in changes):
-        stale = {name: sorted(of_fact.intersection(days)) for name, of_fact in dirty.items()}
+    stale = {
+        rollup: rollups.stale_days(rollup, dirty, attributes.changed)
+        for rollup in rollups.DAY_ROLLUPS
+    }
+    for days in portions({*chain(*dirty.values()), *chain(*stale.values())}):
         with timer.step("facts"):
             for fact in FACTS:
-                needed = sorted(_days_to_derive_from(fact.name, stale))
+                # A day of `user_days` needs the receipts even if only messages changed.
+                needed = dirty[fact.name].union(
+                    *(stale[rollup] for rollup in stale if fact.name in rollup.facts)
+                )
                 paths = {
                     day: warehouse.layout.lake / files[fact.name, day].path
-                    for day in needed
-                    if (fact.name, day) in files
+                    for day in days
+                    if day in needed and (fact.name, day) in files
                 }
-                _load_fact(warehouse, fact, stale[fact.name], paths, is_first=before is None)
+                loaded = [day for day in days if day in dirty[fact.name]]
+                _load_fact(warehouse, fact, loaded, paths, is_first=before is None)
         with timer.step("rollups"):
-            for rollup in ROLLUPS:
-                of_rollup = sorted({day for name in rollup.facts for day in stale[name]})
-                if of_rollup and rollup.reach is None:
-                    warehouse.run(f"rollups/{rollup.name}", days=of_rollup)
+            for rollup in stale:
+                rollups.derive_days(warehouse, rollup, stale[rollup].intersection(days))
     with timer.step("rollups"):
-        # All facts are loaded: these rollups also read other days than their own.
-        for rollup in ROLLUPS:
-            if rollup.reach is not None:
-                reached = _days_around(
-                    (day for name in rollup.facts for day in dirty[name]), rollup.reach
-                )
-                for days in portions(reached):
-                    warehouse.run(f"rollups/{rollup.name}", days=days)
-
-
-def _days_around(days: Iterable[date], reach: int) -> set[date]:
-    """These days, and so many days before and after each of them."""
-    numbers = {day.toordinal() + shift for day in days for shift in range(-reach, reach + 1)}
-    return {
-        date.fromordinal(number)
-        for number in numbers
-        if date.min.toordinal() <= number <= date.max.toordinal()
-    }
-
-
-def _days_to_derive_from(fact: str, stale: Mapping[str, Sequence[date]]) -> set[date]:
-    """The days of a fact that are needed: its own stale days, and those of its rollups.
-
-    A day of `user_days` is derived from messages and receipts even if only one of them changed.
-    """
-    rollups = [one for one in ROLLUPS if fact in one.facts and one.reach is None]
-    others = {day for rollup in rollups for name in rollup.facts for day in stale[name]}
-    return others | set(stale[fact])
+        for rollup in rollups.READ_ROLLUPS:
+            read = rollups.stale_days(rollup, dirty, attributes.changed)
+            for days in portions(read | rollups.days_of_reads(warehouse)):
+                rollups.derive_days(warehouse, rollup, days)
+        for rollup in rollups.PERSON_ROLLUPS:
+            of_people = rollups.stale_days(rollup, dirty, attributes.changed)
+            rollups.derive_people(warehouse, rollup, of_people)
+        for rollup in rollups.CONVERSATION_ROLLUPS:
+            every_day = dirty["messages"] if before is None else ()
+            rollups.derive_conversations(warehouse, rollup, every_day)
 
 
 def _load_fact(
@@ -262,6 +263,8 @@ def _load_fact(
         warehouse.run("facts/keyed_none", fact)
     if not is_first:
         for window in ranges(stale):
+            if fact.name in rollups.COMPARED:
+                warehouse.run(f"stale/{fact.name}", since=window.since, until=window.until)
             warehouse.run("facts/clear", fact, since=window.since, until=window.until)
     refilled = [day for day in stale if day in paths]
     if refilled:

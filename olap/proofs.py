@@ -22,7 +22,7 @@ from pathlib import Path
 
 import duckdb
 
-from olap import sqlfiles
+from olap import rollups, sqlfiles
 from olap.commands import call
 from olap.days import DayRange, DaySet, days_of, portions
 from olap.errors import WarehouseDamagedError
@@ -176,10 +176,17 @@ def _rows_that_would_change(
     connection.execute(f"create or replace table {kept} as from core.{rollup.name}")
     connection.begin()
     try:
-        for portion in portions(known):
-            for fact, paths in files.items():
-                _derive_keyed(warehouse, fact, [paths[day] for day in portion if day in paths])
-            warehouse.run(f"rollups/{rollup.name}", days=portion)
+        # The facts of the warehouse have been compared with the lake's.
+        if rollup.is_by_conversation:
+            rollups.start(warehouse)
+            rollups.derive_conversations(warehouse, rollup, known)
+        elif rollup.is_by_person:
+            rollups.derive_people(warehouse, rollup, known)
+        else:
+            for portion in portions(known):
+                for fact, paths in files.items():
+                    _derive_keyed(warehouse, fact, [paths[day] for day in portion if day in paths])
+                rollups.derive_days(warehouse, rollup, portion)
         made, here = connection.table(f"core.{rollup.name}"), connection.table(kept)
         return len(made.except_(here)) + len(here.except_(made))
     finally:

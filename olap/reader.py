@@ -15,9 +15,11 @@ was tried frees it.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,43 @@ from olap.paths import literal
 Rows = list[dict[str, Any]]
 
 _STATEMENTS_MAX = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedMetric:
+    """One version of one metric, as `metrics.catalog` of a generation has it.
+
+    Attributes:
+        name: without the version.
+        is_newest: whether the name without a version means it.
+        definition, grain, scope, rules: what it means.
+        parameters: with types and defaults.
+        fingerprint: digest of what it computes.
+        not_available: what is missing from it because the source lacks a table; None = nothing is.
+    """
+
+    name: str
+    version: int
+    is_newest: bool
+    definition: str
+    grain: str
+    scope: str
+    rules: str
+    parameters: list[str]
+    fingerprint: str
+    not_available: str | None
+
+    @property
+    def macro(self) -> str:
+        """The name of its macro in the schema `metrics`."""
+        return f"{self.name}_v{self.version}"
+
+    @property
+    def statement(self) -> str:
+        """The statement that gives its rows; each `$name` is the value of a parameter."""
+        names = (re.split(r"[ :]", parameter)[0] for parameter in self.parameters)
+        # `days` stands in place of `since`.
+        return metric_statement(self.macro, tuple(name for name in names if name != "days"))
 
 
 class _Instance:
@@ -117,15 +156,17 @@ class Reader:
             self._paths[name] = path
             self._uses[name] = 0
 
-    def metrics(self, name: str) -> frozenset[str]:
-        """The names of the macros of a generation's metrics.
+    def catalog(self, name: str) -> tuple[PublishedMetric, ...]:
+        """The metrics of a generation, by name and version.
 
         Raises:
             GenerationUnreadableError: its catalogue cannot be read.
         """
         try:
             with self.cursor(name) as cursor:
-                return frozenset(macro for (macro,) in sqlfiles.run(cursor, "serving/macros"))
+                return tuple(
+                    PublishedMetric(*row) for row in sqlfiles.run(cursor, "serving/catalog")
+                )
         except duckdb.Error as error:
             raise GenerationUnreadableError(
                 f"the generation {name} cannot be read: {' '.join(str(error).split())}",

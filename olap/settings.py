@@ -360,7 +360,7 @@ class Settings:
         "requests per minute of one subject in one role",
     )  # fmt: skip
     compute_limit: int = _setting(
-        Program.API, "COMPUTE_LIMIT_PER_MINUTE", _whole(1, 10**9), 60, "`60`",
+        Program.API, "COMPUTE_LIMIT_PER_MINUTE", _whole(1, 10**9), 300, "`300`",
         "answers per minute that are computed for one subject in one role because no cache has "
         "them",
     )  # fmt: skip

@@ -166,18 +166,24 @@ class Dimension(Table):
 
 @dataclass(frozen=True, slots=True)
 class Rollup:
-    """A table derived from facts by day; a day is rebuilt whole when one of its facts changes.
+    """A table derived from facts and from attributes of dimensions; see `olap.rollups`.
 
     Attributes:
         facts: the facts that it is derived from.
-        reach: None = a day is derived from the keyed rows of its own day. Otherwise it is derived
-            from the tables of the warehouse, dimensions included, and depends on the facts of so
-            many days before and after.
+        dimensions: those with an attribute in it: `is_bot` of users, `conversation_type` of
+            conversations.
+        is_by_conversation: whether a change makes days of a conversation stale, and not a day.
+        knows_senders: whether it tells who sent the messages that were read on a day: the day is
+            also stale when that changes, and the messages may be of any day.
+        is_by_person: whether it has a row per person, of all their days.
     """
 
     name: str
     facts: tuple[str, ...]
-    reach: int | None = None
+    dimensions: tuple[str, ...] = ()
+    is_by_conversation: bool = False
+    knows_senders: bool = False
+    is_by_person: bool = False
 
 
 PARTICIPANTS = Dimension(
@@ -301,13 +307,19 @@ FACTS = (
 ROLLUPS = (
     Rollup("message_days", ("messages",)),
     Rollup("user_days", ("messages", "read_receipts")),
-    Rollup("read_days", ("read_receipts",)),
+    Rollup("read_days", ("read_receipts",), knows_senders=True),
     Rollup("event_days", ("events",)),
     Rollup("event_quarter_hours", ("events",)),
-    Rollup("message_quarter_hours", ("messages",), reach=0),
-    Rollup("read_quarter_hours", ("read_receipts",), reach=0),
-    Rollup("user_type_days", ("messages", "read_receipts"), reach=0),
-    Rollup("message_outcomes", ("messages", "read_receipts"), reach=1),
+    Rollup("message_quarter_hours", ("messages",), ("users", "conversations")),
+    Rollup("read_quarter_hours", ("read_receipts",), ("users", "conversations")),
+    Rollup("user_type_days", ("messages", "read_receipts"), ("conversations",)),
+    Rollup("user_firsts", ("messages", "read_receipts"), is_by_person=True),
+    Rollup(
+        "message_outcomes",
+        ("messages", "read_receipts"),
+        ("users", "conversations"),
+        is_by_conversation=True,
+    ),
 )
 
 TABLES: tuple[Dimension | Fact, ...] = (*DIMENSIONS, *FACTS)

@@ -60,6 +60,8 @@ def shaping_files() -> list[str]:
         *sqlfiles.names("facts/keyed"),
         "facts/keyed_none",
         "facts/load",
+        "stale/start",
+        "stale/whole_days",
         *sqlfiles.names("rollups"),
     ]
 

@@ -26,6 +26,7 @@ pytest_plugins = [
     "tests.fix_pooler",
     "tests.metrics.fix_metrics",
     "tests.api.fix_api",
+    "tests.api.fix_published",
 ]
 
 MEMORY = Path("/dev/shm")

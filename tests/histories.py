@@ -9,7 +9,7 @@ Event times are around the source's present: in the last two days, on the days b
 midnight, and in the future. Rows are also written while a cycle runs, before its second batch.
 
 After each cycle the published generation is compared with a dump of the snapshot of the cycle's
-last source transaction.
+last source transaction, and its rollups with a naive count of that dump.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from etl.extract import read_batch
 from etl.source import SourceTransaction, open_source
 from olap.extract import Extract
 from olap.settings import Secret, Settings
-from tests import contents
+from tests import contents, naive_rollups
 from tests.fix_pipeline import Pipeline
 from tests.source_schemas import SourceSchema
 from tests.world import uuid
@@ -115,6 +115,15 @@ ROW_ACTIONS = {
     f"from generate_series(%(row)s %% {ROOMS}, {ROOMS} - 1) n on conflict do nothing",
     "membership": "insert into conversation_participants (conversation_id, user_id, joined_at) "
     "values (%(room)s, %(user)s, %(time)s) on conflict do nothing",
+    # An outcome depends on messages and receipts less than a day away.
+    "message a day later": "insert into messages "
+    "(id, conversation_id, sender_id, content, created_at) "
+    f"select {_UUID}, conversation_id, %(user)s, 'hello', "
+    "created_at + interval '1 day' - (n %% 2) * interval '1 microsecond' "
+    f"from messages cross join {_NEW} where {_MESSAGE}",
+    "receipt a day later": "insert into message_read_receipts (message_id, user_id, read_at) "
+    "select id, %(user)s, created_at + interval '1 day' - (%(row)s %% 2) "
+    f"* interval '1 microsecond' from messages where {_MESSAGE} on conflict do nothing",
     "edit without updated_at": "update messages set content = repeat('x', %(new)s) "
     f"where {_MESSAGE}",
     "soft delete": f"update messages set deleted_at = %(time)s where {_MESSAGE}",
@@ -135,6 +144,9 @@ ROW_ACTIONS = {
     "reaction taken back": f"delete from message_reactions where {_REACTION}",
     "hard-deleted event": f"delete from analytics_events where {_EVENT}",
     "renamed user": f"update users set username = 'renamed ' || %(new)s where {_USER}",
+    "bot or person": f"update users set is_bot = not is_bot where {_AUTHOR}",
+    "other type": "update conversations set type = case type when 'group' then 'direct' "
+    f"else 'group' end where {_TALKED_IN}",
     "hard-deleted user": f"delete from users where {_AUTHOR}",
     "hard-deleted conversation": f"delete from conversations where {_TALKED_IN}",
     "membership change": "update conversation_participants set role = 'role ' || %(new)s, "
@@ -474,6 +486,8 @@ class History:
         assert report.reconciled.is_settled, report.reconciled
         published, manifest = self.pipeline.published, self.pipeline.manifest()
         assert contents.differences(contents.of_views(published), dump.views) == {}
+        rollups = naive_rollups.of_source(dump.views)
+        assert contents.differences(contents.of_core(published), rollups) == {}
         paths: dict[str, list[str]] = {}
         for file in manifest.files:
             paths.setdefault(file.table, []).append(file.path)

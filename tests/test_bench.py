@@ -23,7 +23,7 @@ from psycopg.conninfo import make_conninfo
 
 from etl.sandbox.traffic import TrafficPlan, generate, load
 from olap.errors import AnalyticsError
-from olap.tables import TABLE_NAMES
+from olap.tables import ROLLUPS, TABLE_NAMES
 from tests import contents
 from tests.api.servers import server
 from tests.bench import stopwatch
@@ -39,7 +39,7 @@ from tests.bench.machine import describe_machine
 from tests.bench.metric_calls import EVERY_METRIC, Scope
 from tests.bench.metric_times import WINDOWS
 from tests.bench.parts import Part, PartName
-from tests.bench.peer_questions import PEER_QUESTIONS
+from tests.bench.peer_times import QUESTIONS
 from tests.bench.peers import PeerMode, Peers
 from tests.bench.report import Report, read_report
 from tests.bench.server_copy import ServerCopy
@@ -165,12 +165,22 @@ def test_every_metric_is_timed_in_every_scope(smoke: Smoke) -> None:
         assert {(scope, "message_stats", days) for days in WINDOWS} <= set(calls)
     assert {t["metric"] for t in found["times"]} >= set(EVERY_METRIC)
     assert all(len(t["ms"]) == 1 and t["ms"][0] > 0 for t in found["times"])
+    assert all(len(t["processor_ms"]) == 1 for t in found["times"])
+
+
+def test_each_table_of_the_generation_has_its_size(smoke: Smoke) -> None:
+    """The JSON contains the bytes of every table, and a table with rows has some."""
+    sizes = smoke.part("metrics")["metrics"]["table_bytes"]
+    assert {f"fact_{name}" for name in ("messages", "read_receipts", "events")} <= set(sizes)
+    assert {rollup.name for rollup in ROLLUPS} <= set(sizes)
+    for table in sizes.keys() & smoke.generated.keys():
+        assert bool(sizes[table]) == bool(smoke.generated[table]), table
 
 
 def test_peers_answer_the_same_questions(smoke: Smoke) -> None:
     """PostgreSQL answers each question of the comparison, and chDB does where it is installed."""
     times = smoke.part("peers")["peers"]
-    assert len(times) == len(PEER_QUESTIONS) * 3
+    assert len(times) == len(QUESTIONS) * 3
     assert all(t["our_ms"] and t["postgresql_ms"] for t in times)
     assert {bool(t["chdb_ms"]) for t in times} == {Peers(PEERS).is_installed}
 
@@ -183,6 +193,8 @@ def test_the_api_is_measured_cached_uncached_and_during_a_change(smoke: Smoke) -
     (ours,), (bare,) = cached["ours"], cached["bare"]
     assert min(one["throughput"]["requests"] for one in (ours, bare)) > 0
     assert [(some["days"], len(some["ms"])) for some in found["uncached"]] == [(7, 8), (30, 8)]
+    page = found["page"]
+    assert (page["answers"], len(page["uncached_ms"]), len(page["cached_ms"])) == (22, 8, 8)
     assert (switches["clients"], switches["keys"], switches["switches"]) == (64, 50, 1)
     groups = {(t["is_warmed"], t["is_around_switch"]): t for t in switches["times"]}
     # How many requests the second around the change holds depends on the machine's speed.
@@ -248,9 +260,9 @@ def test_the_table_has_every_part(smoke: Smoke) -> None:
         assert count(start) == 2, start
     for start in ("A cycle with 10,000 changes", "read  ", "fold  ", "publish  ", "Full verify, "):
         assert count(start) == 1, start
-    for start in ("Uncached, median of 1", "Same answer, times ours "):
+    for start in ("Uncached, median of 1", "Tables of the gen", "Same answer, times ours "):
         assert count(start) == 1, start
-    for start in ("Cached dashboard, ", "Uncached dashboard, ", "64 clients "):
+    for start in ("Cached dashboard, ", "Uncached dashboard, ", "Page of 22 ", "64 clients "):
         assert count(start) == 1, start
     for start in ("Beside 1,150 connections ", "Changes of generation "):
         assert count(start) == 1, start

@@ -18,14 +18,19 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from api.auth import Role
 from api.client import (
     AnalyticsClient,
     AnalyticsEventType,
+    BatchError,
     get_analytics_service,
     start_analytics_service,
 )
 from api.client import messenger_analytics as client_module
 from api.events.event import EventType
+from tests.api import small_messenger as messenger
+from tests.api.servers import Server as RunningApi
+from tests.api.tokens import token as token_of
 from tests.own_servers import ApiProcess
 from tests.tokens import SECRET, Signer
 
@@ -301,3 +306,26 @@ def test_client_and_server_are_separate() -> None:
             assert "api.client" not in path.read_text(), path
     assert [kind.value for kind in AnalyticsEventType] == [kind.value for kind in EventType]
     assert [kind.name for kind in AnalyticsEventType] == [kind.name for kind in EventType]
+
+
+def test_a_batch_is_read(small_server: RunningApi) -> None:
+    """The client reads the answers of one generation in the order of its questions, a refusal in
+    its place; what refuses the whole batch is raised."""
+    url = f"{small_server.url}/api/v1/messenger/analytics"
+    client = AnalyticsClient(url, token_of(Role.ADMIN, "boss"))
+    asks = ["/messages?days=7&conversation_id=" + str(messenger.TEAM), "/user/none", "/top-senders"]
+    for pin in (None, 1):
+        found = client.batch(asks, pin)
+        assert (found.generation, len(found.answers)) == (1, 3)
+        assert abs((found.data_through - messenger.NOW).total_seconds()) < 3600
+        assert [one.status for one in found.answers] == [200, 400, 200]
+        assert found.answers[0].body["total_messages"] == 11
+        assert found.answers[1].body["parameter"] == "user_id"
+        assert found.answers[2].body["top_senders"][0]["username"] == "dora"
+        assert {one.retry_after for one in found.answers} == {None}
+    for bearer, pin, status in ((token_of(Role.ADMIN, "boss"), 7, 410), ("rubbish", None, 401)):
+        with pytest.raises(BatchError) as refused:
+            AnalyticsClient(url, bearer).batch(asks, pin)
+        assert refused.value.status == status and str(refused.value).startswith(f"{status}: ")
+    with pytest.raises(OSError, match="refused"):
+        AnalyticsClient("http://127.0.0.1:1/analytics", "token").batch(asks)

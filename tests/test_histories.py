@@ -35,7 +35,7 @@ def test_every_generation_equals_a_dump_inside_its_snapshot(
         seed(SEED)(machine),  # type: ignore[arg-type]
         settings=settings(
             max_examples=2,
-            stateful_step_count=6,
+            stateful_step_count=9,
             database=None,
             phases=[Phase.explicit, Phase.reuse, Phase.generate],
         ),

@@ -227,7 +227,7 @@ def test_a_row_rewritten_without_a_difference_rebuilds_nothing(pipeline: Pipelin
 
 
 def test_a_renamed_user_dirties_no_day(pipeline: Pipeline) -> None:
-    """No attribute of a dimension is in a rollup, so a rename touches the dimension alone."""
+    """No name is in a rollup, so a rename touches the dimension alone."""
     with World(pipeline.url) as world:
         world.user(1, username="old")
         world.message(1)

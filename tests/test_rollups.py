@@ -2,148 +2,31 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from etl.sandbox import traffic
-from tests import contents
+from olap.tables import ROLLUPS
+from tests import contents, naive_rollups
 from tests.fix_pipeline import TIME_ZERO, Pipeline
 from tests.world import World, at
-
-Row = tuple[Any, ...]
-QUARTER = timedelta(minutes=15)
-
-
-def rows(source: dict[str, contents.Rows], table: str) -> Iterator[Row]:
-    """The rows of a table, duplicates included."""
-    return source[table].elements()
-
-
-def living_messages(source: dict[str, contents.Rows]) -> Iterator[Row]:
-    """Messages that are not deleted, as (time, conversation, sender, type, length)."""
-    return (row[:5] for row in rows(source, "messages") if row[6] is None)
-
-
-def grouped(keyed: Iterable[tuple[Row, Row]]) -> dict[Row, list[Row]]:
-    """The values of each key."""
-    groups: dict[Row, list[Row]] = {}
-    for key, value in keyed:
-        groups.setdefault(key, []).append(value)
-    return groups
-
-
-def quarter(moment: datetime) -> int:
-    """The number of the quarter-hour of its day, 0 to 95."""
-    return moment.hour * 4 + moment.minute // 15
-
-
-def mask(moments: Iterable[datetime]) -> tuple[int, int]:
-    """The quarter-hours of these moments as two masks, before noon and from noon."""
-    numbers = {quarter(moment) for moment in moments}
-    low = sum(1 << number for number in numbers if number < 48)
-    return low, sum(1 << (number - 48) for number in numbers if number >= 48)
-
-
-def measured(group: list[Row]) -> Row:
-    """length_sum, measured_count, first_at, last_at of messages."""
-    lengths = [row[4] for row in group if row[4] is not None]
-    times = [row[0] for row in group]
-    return sum(lengths), len(lengths), min(times), max(times)
-
-
-def typed(group: list[Row], *types: str) -> Row:
-    """How many messages have each of these types."""
-    return tuple(sum(row[3] == name for row in group) for name in types)
-
-
-def message_days(source: dict[str, contents.Rows]) -> contents.Rows:
-    """By day, conversation, sender and whether it is a system message."""
-    groups = grouped(
-        ((row[0].date(), row[1], row[2], row[3] == "system"), row)
-        for row in living_messages(source)
-    )
-    return Counter(
-        (*key, len(group), *typed(group, "text", "image", "file"), *measured(group))
-        for key, group in groups.items()
-    )
-
-
-def message_quarter_hours(source: dict[str, contents.Rows]) -> contents.Rows:
-    """By quarter-hour."""
-    counts = Counter((_begin(row[0]),) for row in living_messages(source))
-    return Counter((*key, count) for key, count in counts.items())
-
-
-def user_days(source: dict[str, contents.Rows]) -> contents.Rows:
-    """By day and user: counts and masks of messages and reads."""
-    sent = grouped(
-        ((row[0].date(), row[2]), row[:1])
-        for row in living_messages(source)
-        if row[2] is not None and row[3] != "system"
-    )
-    read = grouped(((row[0].date(), row[2]), row[:1]) for row in rows(source, "read_receipts"))
-    found: contents.Rows = Counter()
-    for key in sent.keys() | read.keys():
-        mine, seen = sent.get(key, []), read.get(key, [])
-        masks = (*mask(t for (t,) in mine), *mask(t for (t,) in seen))
-        found[(*key, len(mine), len(seen), *masks)] += 1
-    return found
-
-
-def read_days(source: dict[str, contents.Rows]) -> contents.Rows:
-    """By day, conversation and reader."""
-    groups = grouped(
-        ((row[0].date(), row[1], row[2]), row[:1]) for row in rows(source, "read_receipts")
-    )
-    return Counter(
-        (*key, len(group), min(group)[0], max(group)[0]) for key, group in groups.items()
-    )
-
-
-def event_days(source: dict[str, contents.Rows]) -> contents.Rows:
-    """By day, type, conversation and user."""
-    counts = Counter((row[0].date(), *row[1:]) for row in rows(source, "events"))
-    return Counter((*key, count) for key, count in counts.items())
-
-
-def event_quarter_hours(source: dict[str, contents.Rows]) -> contents.Rows:
-    """By quarter-hour and type."""
-    counts = Counter((_begin(row[0]), row[1]) for row in rows(source, "events"))
-    return Counter((*key, count) for key, count in counts.items())
-
-
-NAIVE: dict[str, Callable[[dict[str, contents.Rows]], contents.Rows]] = {
-    "message_days": message_days,
-    "message_quarter_hours": message_quarter_hours,
-    "user_days": user_days,
-    "read_days": read_days,
-    "event_days": event_days,
-    "event_quarter_hours": event_quarter_hours,
-}
-
-
-def _begin(moment: datetime) -> datetime:
-    """The start of the quarter-hour of a moment."""
-    return moment - (moment - datetime(2000, 1, 1)) % QUARTER
 
 
 def assert_rollups(pipeline: Pipeline) -> dict[str, contents.Rows]:
     """Every rollup of the generation equals the naive count."""
-    found = contents.of_core(pipeline.published)
-    source = contents.of_source(pipeline.url)
-    expected = {name: naive(source) for name, naive in NAIVE.items()}
-    assert contents.differences(found, expected) == {}
+    expected = naive_rollups.of_source(contents.of_source(pipeline.url))
+    assert set(expected) == {rollup.name for rollup in ROLLUPS}
+    assert contents.differences(contents.of_core(pipeline.published), expected) == {}
     return expected
 
 
 def test_rollups_of_generated_traffic_equal_a_naive_count(
     empty_database: str, new_pipeline: Callable[[str], Pipeline]
 ) -> None:
-    """Each of the six rollups equals a count in Python, row for row, and none is empty."""
+    """Each rollup equals a count in Python, row for row, and none is empty."""
     traffic.load(empty_database, traffic.TrafficPlan(messages=5_000, days=20, until=TIME_ZERO))
     pipeline = new_pipeline(empty_database)
     pipeline.cycle()
@@ -180,3 +63,54 @@ def test_deleted_system_and_senderless_messages_count_where_they_should(
     expected = assert_rollups(pipeline)
     assert sum(row[4] for row in expected["message_days"]) == 4
     assert [row[2] for row in expected["user_days"]] == [1]
+
+
+def test_an_own_read_follows_the_sender_of_its_message(pipeline: Pipeline) -> None:
+    """Reads of one's own messages are told apart, and again when a message of another day gets
+    another sender, and not when one is deleted."""
+    with World(pipeline.url) as world:
+        for number, sender in ((1, 1), (2, 2), (3, 1)):
+            world.message(number, sender_id=sender, created_at=at(days=-9, minutes=number))
+            world.receipt(number, user=1, read_at=at(days=-2, minutes=number))
+        pipeline.cycle()
+        assert own_reads(pipeline) == [(3, 2)]
+        world.message(1, sender_id=2, created_at=at(days=-9, minutes=1))
+        pipeline.cycle()
+        assert own_reads(pipeline) == [(3, 1)]
+        world.message(3, created_at=at(days=-9, minutes=3), deleted_at=at(days=-1))
+        pipeline.cycle()
+        assert own_reads(pipeline) == [(3, 1)]
+
+
+def test_the_first_activity_of_a_person_follows_what_becomes_of_it(pipeline: Pipeline) -> None:
+    """It moves to an earlier late row, to the next activity when it is deleted, on whatever day
+    that is, and goes with the last one."""
+    with World(pipeline.url) as world:
+        world.message(1, sender_id=1, created_at=at(days=-9))
+        world.message(2, sender_id=1, created_at=at(days=-3))
+        world.message(3, sender_id=2, created_at=at(days=-9))
+        world.receipt(3, user=1, read_at=at(days=-1))
+        pipeline.cycle()
+        assert firsts(pipeline) == [at(days=-9), at(days=-9)]
+        world.message(4, sender_id=1, created_at=at(days=-20))
+        pipeline.cycle()
+        assert firsts(pipeline) == [at(days=-20), at(days=-9)]
+        world.message(4, sender_id=1, created_at=at(days=-20), deleted_at=at(hours=-1))
+        world.message(1, sender_id=1, created_at=at(days=-9), deleted_at=at(hours=-1))
+        pipeline.cycle()
+        assert firsts(pipeline) == [at(days=-9), at(days=-3)]
+        world.message(2, sender_id=1, created_at=at(days=-3), deleted_at=at(hours=-1))
+        world.message(3, sender_id=2, created_at=at(days=-9), deleted_at=at(hours=-1))
+        pipeline.cycle()
+        assert firsts(pipeline) == [at(days=-1)]
+
+
+def firsts(pipeline: Pipeline) -> list[datetime]:
+    """The times in `user_firsts`, after every rollup was compared."""
+    found = assert_rollups(pipeline)["user_firsts"]
+    return sorted(first_at.replace(tzinfo=UTC) for _, first_at in found.elements())
+
+
+def own_reads(pipeline: Pipeline) -> list[tuple[Any, ...]]:
+    """The reads and own reads in `read_days`, after every rollup was compared."""
+    return sorted(row[3:5] for row in assert_rollups(pipeline)["read_days"].elements())

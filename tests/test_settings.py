@@ -57,7 +57,7 @@ DEFAULTS: dict[str, Any] = {
     "scope_max_age_seconds": 3600,
     "cors_origins": (),
     "rate_limit": 600,
-    "compute_limit": 60,
+    "compute_limit": 300,
     "anonymous_limit": 300,
     "events_database_url": None,
     "events_redis_url": None,

@@ -218,7 +218,10 @@ DAMAGES = {
         for rollup, change in {
             "message_days": "length_sum = length_sum + 1",
             "message_quarter_hours": "quarter_at = quarter_at + interval 15 minutes",
+            "read_quarter_hours": "is_bot = not is_bot",
             "user_days": "read_quarter_hours_low = xor(read_quarter_hours_low, 1)",
+            "user_type_days": "conversation_type = 'other'",
+            "message_outcomes": "read_seconds = coalesce(read_seconds, 0) + 1",
             "read_days": "day = day + 1",
             "event_days": "event_type = 'other'",
             "event_quarter_hours": "event_type = 'other'",

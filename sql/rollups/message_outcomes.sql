@@ -1,21 +1,21 @@
--- Rebuilds the UTC days $days of core.message_outcomes from core.fact_messages and core.fact_read_receipts.
--- An outcome of a day depends on the messages of the day before and after, and on the reads of the day after.
+-- Rebuilds the outcomes of the conversations that temp.stale_outcomes names in [$since, $until), whole UTC days,
+-- from core.fact_messages and core.fact_read_receipts. They depend on the messages of the day before and after,
+-- and on the reads of the day after.
 delete from core.message_outcomes
-where cast(created_at as date) in (select unnest(cast($days as date[])));
+where
+    created_at >= $since
+    and created_at < $until
+    and conversation_key in (
+        select stale.conversation_key
+        from temp.stale_outcomes as stale
+        where stale.day >= $since and stale.day < $until
+    );
 
 insert into core.message_outcomes by name
-with days as (
-    select unnest(cast($days as date[])) as day
-),
-
-shifts as (
-    select unnest([-1, 0, 1]) as shift
-),
-
-around as (
-    select distinct days.day + shifts.shift as day
-    from days
-    cross join shifts
+with stale as (
+    select distinct conversation_key
+    from temp.stale_outcomes
+    where day >= $since and day < $until
 ),
 
 bots as (
@@ -24,20 +24,39 @@ bots as (
     where is_bot
 ),
 
-people as (
+counted as (
     select
-        messages.conversation_key,
-        messages.created_at,
-        messages.sender_key
-    from core.fact_messages as messages
-    semi join around on cast(messages.created_at as date) = around.day
-    anti join bots on messages.sender_key = bots.user_key
+        conversation_key,
+        created_at,
+        sender_key
+    from core.fact_messages
     where
-        messages.deleted_at is null
-        and messages.message_type is distinct from 'system'
-        and messages.sender_key is not null
-        and messages.conversation_key is not null
-    group by all
+        created_at >= cast($since as timestamp) - interval 1 day
+        and created_at < cast($until as timestamp) + interval 1 day
+        and deleted_at is null
+        and message_type is distinct from 'system'
+        and sender_key is not null
+),
+
+written as (
+    select counted.*
+    from counted
+    semi join stale on counted.conversation_key = stale.conversation_key
+    anti join bots on counted.sender_key = bots.user_key
+),
+
+receipts as (
+    select
+        conversation_key,
+        message_created_at,
+        user_key,
+        read_at
+    from core.fact_read_receipts
+    where
+        read_at >= $since
+        and read_at < cast($until as timestamp) + interval 1 day
+        and read_at >= message_created_at
+        and read_at < message_created_at + interval 24 hours
 ),
 
 -- who wrote at an instant: one person, or null for several
@@ -45,98 +64,111 @@ instants as (
     select
         conversation_key,
         created_at,
-        case when count(*) = 1 then any_value(sender_key) end as only_sender_key
-    from people
+        case when min(sender_key) = max(sender_key) then min(sender_key) end as only_key
+    from written
     group by conversation_key, created_at
 ),
 
-changes as (
+neighbours as (
     select
         *,
-        coalesce(only_sender_key <> lag(only_sender_key) over in_conversation, true) as is_change
+        lag(created_at) over in_conversation as before_at,
+        lag(only_key) over in_conversation as before_key,
+        lead(created_at) over in_conversation as after_at,
+        lead(only_key) over in_conversation as after_key,
+        coalesce(only_key <> lag(only_key) over in_conversation, true) as is_change
     from instants
     window in_conversation as (partition by conversation_key order by created_at)
 ),
 
-ended as (
+linked as (
     select
         *,
-        -- the first later instant at which somebody else than this instant's only sender wrote
-        min(case when is_change then created_at end) over (
-            partition by conversation_key order by created_at rows between 1 following and unbounded following
+        -- where one person wrote at the next instant: the first one after it at which somebody else did
+        first_value(case when is_change then created_at end ignore nulls) over (
+            partition by conversation_key order by created_at rows between 2 following and unbounded following
         ) as changed_at
-    from changes
+    from neighbours
 ),
 
-linked as (
+inside as (
+    select *
+    from linked
+    where created_at >= $since and created_at < $until
+),
+
+senders as (
+    select
+        *,
+        only_key as sender_key
+    from inside
+    where only_key is not null
+    union all by name
+    select distinct
+        inside.*,
+        written.sender_key
+    from inside
+    inner join written
+        on inside.conversation_key = written.conversation_key and inside.created_at = written.created_at
+    where inside.only_key is null
+),
+
+pauses as (
     select
         conversation_key,
         created_at,
-        lag(created_at) over in_conversation as before_at,
-        lag(only_sender_key) over in_conversation as before_key,
-        lead(created_at) over in_conversation as after_at,
-        lead(only_sender_key) over in_conversation as after_key,
-        lead(changed_at) over in_conversation as after_changed_at
-    from ended
-    window in_conversation as (partition by conversation_key order by created_at)
+        sender_key,
+        case when coalesce(before_key <> sender_key, true) then created_at - before_at end as reply_pause,
+        case when coalesce(after_key <> sender_key, true) then after_at else changed_at end
+        - created_at as answer_pause
+    from senders
 ),
 
 reads as (
     select
-        people.conversation_key,
-        people.created_at,
-        people.sender_key,
+        pauses.conversation_key,
+        pauses.created_at,
+        pauses.sender_key,
         min(receipts.read_at) as read_at
-    from people
-    inner join core.fact_read_receipts as receipts
+    from pauses
+    inner join receipts
         on
-            people.conversation_key = receipts.conversation_key
-            and people.created_at = receipts.message_created_at
-            and people.sender_key <> receipts.user_key
+            pauses.conversation_key = receipts.conversation_key
+            and pauses.created_at = receipts.message_created_at
+            and pauses.sender_key <> receipts.user_key
     anti join bots on receipts.user_key = bots.user_key
-    where
-        receipts.read_at >= people.created_at
-        and receipts.read_at < people.created_at + interval 24 hours
-        and cast(people.created_at as date) in (select unnest(cast($days as date[])))
-    group by people.conversation_key, people.created_at, people.sender_key
+    group by pauses.conversation_key, pauses.created_at, pauses.sender_key
 ),
 
 outcomes as (
     select
-        people.created_at,
-        people.conversation_key,
-        people.sender_key,
+        pauses.created_at,
+        pauses.conversation_key,
+        pauses.sender_key,
+        conversations.conversation_type,
         case
-            when coalesce(linked.before_key <> people.sender_key, true) then people.created_at - linked.before_at
-        end as reply_pause,
+            when pauses.reply_pause < interval 24 hours then epoch_us(pauses.reply_pause) // 1000000
+        end as reply_seconds,
         case
-            when coalesce(linked.after_key <> people.sender_key, true) then linked.after_at
-            else linked.after_changed_at
-        end - people.created_at as answer_pause,
-        reads.read_at - people.created_at as read_pause
-    from people
-    inner join linked
-        on people.conversation_key = linked.conversation_key and people.created_at = linked.created_at
+            when pauses.answer_pause < interval 24 hours then epoch_us(pauses.answer_pause) // 1000000
+        end as answer_seconds,
+        epoch_us(reads.read_at - pauses.created_at) // 1000000 as read_seconds
+    from pauses
     left join reads
         on
-            people.conversation_key = reads.conversation_key
-            and people.created_at = reads.created_at
-            and people.sender_key = reads.sender_key
-    where cast(people.created_at as date) in (select unnest(cast($days as date[])))
+            pauses.conversation_key = reads.conversation_key
+            and pauses.created_at = reads.created_at
+            and pauses.sender_key = reads.sender_key
+    left join core.dim_conversations as conversations on pauses.conversation_key = conversations.conversation_key
 )
 
-select
-    outcomes.created_at,
-    outcomes.conversation_key,
-    outcomes.sender_key,
-    conversations.conversation_type,
-    case
-        when outcomes.reply_pause < interval 24 hours then epoch_us(outcomes.reply_pause) // 1000000
-    end as reply_seconds,
-    case
-        when outcomes.answer_pause < interval 24 hours then epoch_us(outcomes.answer_pause) // 1000000
-    end as answer_seconds,
-    epoch_us(outcomes.read_pause) // 1000000 as read_seconds
+-- Pauses of a similar length together take half the bytes.
+select *
 from outcomes
-left join core.dim_conversations as conversations on outcomes.conversation_key = conversations.conversation_key
-order by outcomes.created_at, outcomes.conversation_key, outcomes.sender_key;
+order by
+    cast(created_at as date),
+    reply_seconds is null,
+    greatest(reply_seconds, answer_seconds, read_seconds) >= 512,
+    created_at,
+    conversation_key,
+    sender_key;

@@ -1,4 +1,4 @@
--- Rebuilds the UTC days $days of core.message_quarter_hours from core.fact_messages.
+-- Rebuilds the UTC days $days of core.message_quarter_hours from temp.keyed_messages.
 delete from core.message_quarter_hours
 where cast(quarter_at as date) in (select unnest(cast($days as date[])));
 
@@ -16,7 +16,7 @@ from (
         conversation_key,
         sender_key,
         coalesce(message_type = 'system', false) as is_system
-    from core.fact_messages
+    from temp.keyed_messages
     where cast(created_at as date) in (select unnest(cast($days as date[]))) and deleted_at is null
 ) as facts
 left join core.clock_changes as changes on facts.began_at = changes.began_at

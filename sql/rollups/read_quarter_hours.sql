@@ -1,4 +1,4 @@
--- Rebuilds the UTC days $days of core.read_quarter_hours from core.fact_read_receipts.
+-- Rebuilds the UTC days $days of core.read_quarter_hours from temp.keyed_read_receipts.
 delete from core.read_quarter_hours
 where cast(quarter_at as date) in (select unnest(cast($days as date[])));
 
@@ -14,7 +14,7 @@ from (
         time_bucket(interval 15 minutes, read_at) as began_at,
         conversation_key,
         user_key
-    from core.fact_read_receipts
+    from temp.keyed_read_receipts
     where cast(read_at as date) in (select unnest(cast($days as date[])))
 ) as facts
 left join core.clock_changes as changes on facts.began_at = changes.began_at

@@ -1,4 +1,4 @@
--- Rebuilds the UTC days $days of core.user_type_days from core.fact_messages and core.fact_read_receipts.
+-- Rebuilds the UTC days $days of core.user_type_days from temp.keyed_messages and temp.keyed_read_receipts.
 delete from core.user_type_days
 where day in (select unnest(cast($days as date[])));
 
@@ -8,7 +8,7 @@ with activity as (
         sender_key as user_key,
         conversation_key,
         created_at as active_at
-    from core.fact_messages
+    from temp.keyed_messages
     where
         cast(created_at as date) in (select unnest(cast($days as date[])))
         and deleted_at is null
@@ -19,7 +19,7 @@ with activity as (
         user_key,
         conversation_key,
         read_at as active_at
-    from core.fact_read_receipts
+    from temp.keyed_read_receipts
     where cast(read_at as date) in (select unnest(cast($days as date[]))) and user_key is not null
 ),
 
@@ -43,4 +43,5 @@ select
     coalesce(bit_or(quarter_bit) filter (where not is_low), 0) as quarter_hours_high
 from placed
 group by day, user_key, conversation_type
-order by day, user_key, conversation_type;
+-- Similar masks together take half the bytes.
+order by day, quarter_hours_low, quarter_hours_high, user_key, conversation_type;

@@ -5,6 +5,7 @@
 -- somebody else wrote at the latest earlier instant of the conversation, less than 24 hours before; it is
 -- answered at the first later instant at which somebody else writes. Pauses are whole seconds, rounded down,
 -- and less than 24 hours; longer ones are null.
+-- A receipt tells conversation and instant of its message: of several messages at one instant, it reads them all.
 create table core.message_outcomes (
     created_at timestamp not null, -- time of sending, UTC
     conversation_key integer not null, -- the conversation: core.dim_conversations.conversation_key

@@ -72,6 +72,26 @@ class UncachedTimes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PageTimes:
+    """Page views: many answers in one batch.
+
+    Attributes:
+        answers: in one batch.
+        uncached_ms: of pages of which no cache holds an answer, in order.
+        cached_ms: of the same page again and again.
+        uncached_processor_ms, cached_processor_ms: processor time of the server for each; None
+            where the system does not report it.
+    """
+
+    answers: int
+    days: int
+    uncached_ms: tuple[float, ...]
+    cached_ms: tuple[float, ...]
+    uncached_processor_ms: float | None
+    cached_processor_ms: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseTimes:
     """A group of responses under load.
 
@@ -120,6 +140,7 @@ class ApiTimes:
 
     cached: CachedTimes
     uncached: tuple[UncachedTimes, ...]
+    page: PageTimes
     switches: Switches
 
 

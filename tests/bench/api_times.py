@@ -7,6 +7,8 @@ and the rate limits of production; the process has limits that no client of the 
   (`bare`) behind uvicorn as it comes. The two are measured alternately.
 * One client requests uncached dashboards while Redis is unreachable. Each dashboard ends at a
   different instant, so that no result is used twice and no window consists of whole days.
+* The same client requests pages (`page`): the answers of a whole page view in one batch, first
+  uncached ones that end at different instants, then one of them again and again.
 * 64 clients (`workload`) send requests during several publications, with a real Valkey. The bench
   publishes a copy of the lake. Each client sends its next request at once, so most responses come
   from memory, and a percentile of all responses hardly contains the computed ones. The goals
@@ -18,6 +20,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
@@ -35,19 +38,21 @@ from tests.bench.api_figures import (
     ApiTimes,
     CachedTime,
     CachedTimes,
+    PageTimes,
     Switches,
     UncachedTimes,
     percentile,
     response_times,
 )
-from tests.bench.clients import WRK, Clients
+from tests.bench.clients import WRK, Clients, Load
 from tests.bench.lake_copy import lake_copy
 from tests.bench.source import Say
 from tests.bench.stopwatch import run
-from tests.bench.workload import CLIENTS, SEED, dashboard, workload_for
+from tests.bench.workload import CLIENTS, PAGE, SEED, dashboard, page, workload_for
 
 WINDOWS = (7, 30)
 _CACHED_CLIENTS, _CACHED_DAYS = 16, 7
+_PAGE_DAYS = 30
 _UNCACHED_TIMES = 8
 _STEP = timedelta(seconds=61)
 _SWITCH_SECONDS = 300.0
@@ -87,7 +92,8 @@ def measure_api(
             _uncached(api, data_dir, bearer, say, days=days, times=_UNCACHED_TIMES * times)
             for days in WINDOWS
         )
-    return ApiTimes(cached=cached, uncached=uncached, switches=switched)
+        pages = _pages(api, data_dir, bearer, say, times=_UNCACHED_TIMES * times)
+    return ApiTimes(cached=cached, uncached=uncached, page=pages, switches=switched)
 
 
 def _environment(**variables: str) -> dict[str, str]:
@@ -145,14 +151,8 @@ def _cached_time(one: Server, bearer: str, path: str, seconds: float) -> CachedT
 def _uncached(
     api: Server, data_dir: Path, bearer: str, say: Say, *, days: int, times: int
 ) -> UncachedTimes:
-    manifest = current(Layout(data_dir))
-    assert manifest is not None
-    ends = (manifest.data_through - number * _STEP for number in range(1, times + 1))
-    paths = [dashboard(days, f"{end:%Y-%m-%dT%H:%M:%SZ}") for end in ends]
-    before = _processor_seconds(api)
-    with Clients(api.port, bearer, count=1).requesting(paths) as load:
-        pass
-    after = _processor_seconds(api)
+    paths = [dashboard(days, end) for end in _ends(data_dir, times)]
+    load, processor_ms = _requested(api, bearer, paths)
     if any(response.is_hit for response in load.responses):
         raise AnalyticsError(
             "some dashboards came from a cache, so the figure is not of uncached ones",
@@ -163,10 +163,66 @@ def _uncached(
         f"uncached dashboard, {days} days, {times} times: p50 {percentile(ms, 50):.0f} ms, "
         f"p95 {percentile(ms, 95):.0f} ms"
     )
-    taken = None if before is None or after is None else after - before
-    return UncachedTimes(
-        days=days, ms=ms, processor_ms=None if taken is None else taken * 1000 / times
+    return UncachedTimes(days=days, ms=ms, processor_ms=processor_ms)
+
+
+def _pages(api: Server, data_dir: Path, bearer: str, say: Say, *, times: int) -> PageTimes:
+    paths = [page(_PAGE_DAYS, end) for end in _ends(data_dir, times + 1)]
+    _require_answers(api, bearer, paths.pop())
+    uncached, uncached_processor_ms = _requested(api, bearer, paths)
+    cached, cached_processor_ms = _requested(api, bearer, paths[-1:] * times)
+    if any(r.is_hit for r in uncached.responses) or not all(r.is_hit for r in cached.responses):
+        raise AnalyticsError(
+            "pages came from a cache that should not, or did not that should",
+            hint="Two of the instants at which the pages end have the same cache key.",
+        )
+    found = PageTimes(
+        answers=len(PAGE),
+        days=_PAGE_DAYS,
+        uncached_ms=tuple(response.ms for response in uncached.responses),
+        cached_ms=tuple(response.ms for response in cached.responses),
+        uncached_processor_ms=uncached_processor_ms,
+        cached_processor_ms=cached_processor_ms,
     )
+    say(
+        f"page of {found.answers} answers, {times} times: "
+        f"uncached p95 {percentile(found.uncached_ms, 95):.0f} ms, "
+        f"cached p95 {percentile(found.cached_ms, 95):.1f} ms"
+    )
+    return found
+
+
+def _require_answers(api: Server, bearer: str, path: str) -> None:
+    """Request a page and read its answers, because a refused answer is fast."""
+    found = httpx.get(api.url + path, headers={"Authorization": f"Bearer {bearer}"}, timeout=300)
+    answers = found.raise_for_status().json()["answers"]
+    refused = {
+        asked: answer
+        for asked, answer in zip(PAGE, answers, strict=True)
+        if answer["status"] != HTTPStatus.OK
+    }
+    if refused:
+        raise AnalyticsError(
+            f"some answers of a page failed: {refused}", hint="Correct the questions of the page."
+        )
+
+
+def _ends(data_dir: Path, times: int) -> list[str]:
+    """Different ends of windows shortly before the end of the data."""
+    manifest = current(Layout(data_dir))
+    assert manifest is not None
+    ends = (manifest.data_through - number * _STEP for number in range(1, times + 1))
+    return [f"{end:%Y-%m-%dT%H:%M:%SZ}" for end in ends]
+
+
+def _requested(api: Server, bearer: str, paths: Sequence[str]) -> tuple[Load, float | None]:
+    """The responses to one client, and the server's processor time of each in milliseconds."""
+    before = _processor_seconds(api)
+    with Clients(api.port, bearer, count=1).requesting(paths) as load:
+        pass
+    after = _processor_seconds(api)
+    taken = None if before is None or after is None else after - before
+    return load, None if taken is None else taken * 1000 / len(paths)
 
 
 def _under_load(

@@ -23,7 +23,7 @@ _TABLES = {
     """,
     "read_receipts": """
         create table read_receipts engine = MergeTree order by read_at as
-        select read_at, user_key from file({file}, Parquet)
+        select read_at, user_key, conversation_key, message_created_at from file({file}, Parquet)
     """,
     "users": """
         create table users engine = MergeTree order by user_key as

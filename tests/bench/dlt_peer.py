@@ -21,6 +21,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
@@ -57,7 +59,6 @@ def dlt_load(url: str, home: Path, peers: Peers) -> DltLoad:
     Raises:
         AnalyticsError: dlt failed.
     """
-    _make_views(url)
     directory = home / "dlt"
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
@@ -70,10 +71,11 @@ def dlt_load(url: str, home: Path, peers: Peers) -> DltLoad:
         "database": str(database),
         "pipelines": str(directory / "pipelines"),
     }
-    finished = run(
-        [peers.python, "-P", HERE / "dlt_load.py", json.dumps(order)],
-        {"RUNTIME__DLTHUB_TELEMETRY": "false", "DLT_DATA_DIR": str(directory / "dlt")},
-    )
+    with _views(url):
+        finished = run(
+            [peers.python, "-P", HERE / "dlt_load.py", json.dumps(order)],
+            {"RUNTIME__DLTHUB_TELEMETRY": "false", "DLT_DATA_DIR": str(directory / "dlt")},
+        )
     rows = _count_rows(database)
     shutil.rmtree(directory)
     return DltLoad(
@@ -84,12 +86,20 @@ def dlt_load(url: str, home: Path, peers: Peers) -> DltLoad:
     )
 
 
-def _make_views(url: str) -> None:
-    with psycopg.connect(make_conninfo(url, options=startup_options())) as connection:
+@contextmanager
+def _views(url: str) -> Iterator[None]:
+    """The SELECTs as views, which the ETL would take for parts of the source."""
+    with psycopg.connect(
+        make_conninfo(url, options=startup_options()), autocommit=True
+    ) as connection:
         connection.execute(f"drop schema if exists {SCHEMA} cascade".encode())
         connection.execute(f"create schema {SCHEMA}".encode())
         for table, select in selects().items():
             connection.execute(f"create view {SCHEMA}.{table} as\n{select}".encode())
+        try:
+            yield
+        finally:
+            connection.execute(f"drop schema {SCHEMA} cascade".encode())
 
 
 def _connectorx_url(url: str) -> str:

@@ -18,14 +18,47 @@ MEMBER_CONVERSATIONS = 2_000
 
 _COUNTERS = ("message_stats", "active_users", "engagement", "event_counts")
 COUNTERS_AND_RANKINGS = (*_COUNTERS, "top_senders", "top_conversations")
-EVERY_METRIC = (
+HEATMAPS = ("message_heatmap", "people_heatmap")
+COHORTS = ("lifecycle", "retention")
+REPLIES_READS_AND_MIX = ("reply_times", "read_rate", "conversation_mix")
+OTHER_QUESTIONS = (
+    "activation",
+    "concentration",
+    "membership",
+    "reply_times_by_conversation",
+    "reply_timeline",
+)
+# The questions that were added after the others, whose goals are stated by metric.
+NEW_METRICS = (
+    "active_timeline",
+    *HEATMAPS,
+    *COHORTS,
+    *REPLIES_READS_AND_MIX,
+    *OTHER_QUESTIONS,
+    "response_matrix",
+)
+EARLIER_METRICS = (
     *COUNTERS_AND_RANKINGS,
     "message_timeline",
     "user_activity",
     "conversation_stats",
 )
+EVERY_METRIC = (*EARLIER_METRICS, *NEW_METRICS)
 _SORTS = ("messages", "participants", "activity")
-_ZONES = (("daily", "Europe/Berlin"), ("hourly", "Asia/Kathmandu"))
+_ZONE = "Europe/Berlin"
+_ZONES = (("daily", _ZONE), ("hourly", "Asia/Kathmandu"))
+# Of a metric that has parameters besides the period and the scope.
+_OWN_ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
+    "active_timeline": {"every": "daily", "tz": _ZONE},
+    "message_heatmap": {"tz": _ZONE},
+    "people_heatmap": {"tz": _ZONE},
+    "lifecycle": {"every": "weekly", "tz": _ZONE},
+    "retention": {"every": "weekly", "tz": _ZONE},
+    "conversation_mix": {"every": "daily", "tz": _ZONE},
+    "membership": {"every": "daily", "tz": _ZONE},
+    "reply_timeline": {"every": "daily", "tz": _ZONE},
+}
+_OF_ONE_CONVERSATION = ("message_heatmap", "concentration", "reply_times", "read_rate")
 
 
 class Scope(StrEnum):
@@ -131,12 +164,26 @@ def metric_calls(subjects: Subjects, windows: Sequence[int]) -> Iterator[MetricC
             for every, zone in _ZONES:
                 detail = f"{every}, {zone}"
                 yield call(scope, "message_timeline", detail, every=every, tz=zone, **seen)
+            for metric in NEW_METRICS:
+                if metric != "response_matrix":
+                    yield call(scope, metric, **_OWN_ARGUMENTS.get(metric, {}), **seen)
+        for metric in _OF_ONE_CONVERSATION:
+            yield call(
+                Scope.ONE_CONVERSATION,
+                metric,
+                for_conversation=subjects.conversation,
+                **_OWN_ARGUMENTS.get(metric, {}),
+            )
+        yield call(
+            Scope.ONE_CONVERSATION, "response_matrix", for_conversation=subjects.conversation
+        )
         for scope, narrowed in (
             (Scope.ONE_CONVERSATION, {"for_conversation": subjects.conversation}),
             (Scope.ONE_USER, {"for_user": subjects.user}),
         ):
             yield call(scope, "message_stats", **narrowed)
             yield call(scope, "message_timeline", "daily, UTC", **narrowed)
+            yield call(scope, "message_timeline", f"daily, {_ZONE}", tz=_ZONE, **narrowed)
         yield call(Scope.ONE_CONVERSATION, "top_senders", for_conversation=subjects.conversation)
         yield call(Scope.ONE_USER, "user_activity", for_user=subjects.user)
     yield MetricCall(

@@ -30,10 +30,12 @@ from tests.bench.metric_calls import Subjects, subjects_of
 from tests.bench.metric_times import opened
 from tests.bench.peer_questions import PEER_QUESTIONS, PeerQuestion
 from tests.bench.peers import Peers
+from tests.bench.people_questions import PEOPLE_QUESTIONS
 from tests.bench.source import UNTIL, Say
 from tests.bench.stopwatch import run
 
 WINDOWS = (7, 30, 90)
+QUESTIONS = (*PEER_QUESTIONS, *PEOPLE_QUESTIONS)
 _THREADS = 2
 _EXPORTED = {
     "messages": "fact_messages",
@@ -82,7 +84,7 @@ def measure_peers(
     etl_run(url, data_dir)
     with opened(data_dir / "analytics.duckdb") as published:
         subjects = replace(subjects_of(published), until=naive_utc(UNTIL))
-        asked = [(question, days) for days in WINDOWS for question in PEER_QUESTIONS]
+        asked = [(question, days) for days in WINDOWS for question in QUESTIONS]
         chdb = iter(
             _chdb(published, subjects, asked, data_dir / "chdb", peers, times) if peers else ()
         )

@@ -11,6 +11,7 @@ import msgspec
 
 from tests.bench.api_figures import (
     CachedTimes,
+    PageTimes,
     Switches,
     UncachedTimes,
     per_second,
@@ -28,7 +29,7 @@ from tests.bench.peer_times import PeerTime
 from tests.bench.proofs import Proofs
 from tests.bench.soak import Soak
 
-FORMAT = 3
+FORMAT = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,11 +162,12 @@ def _part_texts(part: Part) -> list[str]:
     if part.proofs:
         texts.append(_proofs_text(part.proofs))
     if part.metrics:
-        texts.append(_metrics_text(part.metrics))
+        texts += [_metrics_text(part.metrics), _tables_text(part.metrics)]
     if part.peers:
         texts.append(_peers_text(part.peers))
     if part.api:
         texts += [_cached_text(part.api.cached), _uncached_text(part.api.uncached)]
+        texts.append(_page_text(part.api.page))
         texts.append(_switches_text(part.api.switches))
     if part.hostile:
         texts.append(_hostile_text(part.hostile))
@@ -231,18 +233,33 @@ def _cycle_text(cycle: CycleTimes) -> str:
 
 def _metrics_text(found: MetricTimes) -> str:
     windows = sorted({time.days for time in found.times if time.days})
-    head = f"Uncached, median of {len(found.times[0].ms)}, ms, over days:"
+    head = f"Uncached, median of {len(found.times[0].ms)}, ms (of the processor), over days:"
     rows = [(head, *(f"{days}" for days in windows))]
     calls = {(time.scope, time.about): None for time in found.times}
     for scope, about in calls:
-        ms = {t.days: t.median_ms for t in found.times if (t.scope, t.about) == (scope, about)}
+        ms = {
+            t.days: f"{t.median_ms:,.0f} ({median(t.processor_ms):,.0f})"
+            for t in found.times
+            if (t.scope, t.about) == (scope, about)
+        }
         # A call without a window is about all time: its figure is in the last column.
-        cells = [ms.get(days) for days in windows[:-1]] + [ms.get(windows[-1], ms.get(0))]
-        rows.append((f"{scope}: {about}", *("" if c is None else f"{c:,.0f}" for c in cells)))
+        cells = [ms.get(days, "") for days in windows[:-1]] + [ms.get(windows[-1], ms.get(0, ""))]
+        rows.append((f"{scope}: {about}", *cells))
     return (
         f"{_table(rows)}\nthe member is in {found.member_conversations:,} conversations; "
         f"the generation takes {found.bytes / 1e9:.1f} GB"
     )
+
+
+def _tables_text(found: MetricTimes) -> str:
+    total = sum(found.table_bytes.values())
+    rows: list[tuple[str, ...]] = [("Tables of the generation", "MB", "share")]
+    rows += [
+        (table, _mb(size), f"{size / total:.3f}")
+        for table, size in found.table_bytes.items()
+        if size >= total / 1000
+    ]
+    return f"{_table(rows)}\n{_mb(total)} MB together"
 
 
 def _peers_text(times: Sequence[PeerTime]) -> str:
@@ -281,6 +298,19 @@ def _uncached_text(uncached: Sequence[UncachedTimes]) -> str:
         each = NOT_MEASURED if some.processor_ms is None else f"{some.processor_ms:,.0f}"
         cells = (f"{len(some.ms)}", *(f"{ms:,.0f}" for ms in figures), each)
         rows.append((f"{some.days} days", *cells))
+    return f"{_table(rows)}\nserver: processor time of each, ms"
+
+
+def _page_text(page: PageTimes) -> str:
+    head = f"Page of {page.answers} answers in one batch, {page.days} days, one client"
+    rows: list[tuple[str, ...]] = [(head, "times", "p50, ms", "p95", "worst", "server")]
+    for name, ms, taken in (
+        ("uncached", page.uncached_ms, page.uncached_processor_ms),
+        ("cached", page.cached_ms, page.cached_processor_ms),
+    ):
+        each = NOT_MEASURED if taken is None else f"{taken:,.1f}"
+        figures = (percentile(ms, 50), percentile(ms, 95), max(ms))
+        rows.append((name, f"{len(ms)}", *(f"{figure:,.1f}" for figure in figures), each))
     return f"{_table(rows)}\nserver: processor time of each, ms"
 
 

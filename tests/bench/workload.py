@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import httpx
 
@@ -36,6 +37,33 @@ _DAYS = {
     "/events/timeline": (7, 30),
 }
 _HOURS = (24, 168)
+
+# The answers of a whole page view: each question of an administrator's page once.
+_ZONE = "tz=Europe/Berlin"
+PAGE = (
+    "/messages?{period}",
+    "/active-users?{period}",
+    "/engagement?{period}",
+    f"/timeline?{{period}}&{_ZONE}",
+    "/top-senders?{period}",
+    "/top-conversations?{period}",
+    "/top-conversations?{period}&sort_by=participants",
+    "/top-conversations?{period}&sort_by=activity",
+    "/events/counts?{period}",
+    f"/events/timeline?{{period}}&{_ZONE}",
+    f"/active-timeline?{{period}}&{_ZONE}",
+    f"/lifecycle?{{period}}&interval=weekly&{_ZONE}",
+    f"/retention?{{period}}&interval=weekly&{_ZONE}",
+    "/activation?{period}",
+    f"/people-heatmap?{{period}}&{_ZONE}",
+    f"/message-heatmap?{{period}}&{_ZONE}",
+    "/reply-times?{period}",
+    f"/reply-times/timeline?{{period}}&{_ZONE}",
+    "/reply-times/conversations?{period}",
+    "/read-rate?{period}",
+    f"/conversation-mix?{{period}}&{_ZONE}",
+    "/concentration?{period}",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +112,12 @@ def workload_for(url: str, token: str) -> Workload:
     random.Random(SEED).shuffle(others)
     paths = (*warmed, *others)
     return Workload(paths, tuple(1 / rank for rank in range(1, len(paths) + 1)), len(warmed))
+
+
+def page(days: int, end: str) -> str:
+    """The path of a batch with every question of `PAGE` over `days` days, which end at `end`."""
+    asked = (question.format(period=f"days={days}&end={end}") for question in PAGE)
+    return f"{PREFIX}/batch?" + "&".join(f"ask={quote(question, safe='')}" for question in asked)
 
 
 def dashboard(days: int, end: str | None = None) -> str:

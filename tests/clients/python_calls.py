@@ -12,14 +12,31 @@ from uuid import UUID
 
 from messenger_analytics_client import AuthenticatedClient
 from messenger_analytics_client.api.analytics import (
+    activation,
+    active_timeline,
     active_users,
+    batch,
+    catalog,
+    concentration,
     conversation,
+    conversation_mix,
     dashboard,
     engagement,
     event_counts,
     event_timeline,
+    generation,
+    lifecycle,
+    membership,
+    message_heatmap,
     messages,
+    people_heatmap,
+    read_rate,
     read_through,
+    reply_conversations,
+    reply_timeline,
+    reply_times,
+    response_matrix,
+    retention,
     timeline,
     top_conversations,
     top_senders,
@@ -28,20 +45,47 @@ from messenger_analytics_client.api.analytics import (
 )
 from messenger_analytics_client.api.events import post_events, recent_events
 from messenger_analytics_client.api.operation import live, ready
-from messenger_analytics_client.models import Event, EventEventType, Every, IdForm, Ranking
+from messenger_analytics_client.models import (
+    Comparison,
+    Event,
+    EventEventType,
+    Every,
+    EveryDays,
+    IdForm,
+    Ranking,
+)
 
 url, token, person, room = sys.argv[1:]
 client = AuthenticatedClient(url, token)
 event = Event(event_type=EventEventType.USER_ONLINE, user_id=int(person))
 answers: dict[str, Any] = {
     "active_users": active_users.sync_detailed(client=client, hours=48),
+    "batch": batch.sync_detailed(client=client, ask=["/messages?days=7", "/user/none"]),
+    "catalog": catalog.sync_detailed(client=client),
     "conversation": conversation.sync_detailed(UUID(room), client=client),
     "dashboard": dashboard.sync_detailed(client=client, days=7),
     "engagement": engagement.sync_detailed(client=client, include_bots=False),
     "event_counts": event_counts.sync_detailed(client=client),
     "event_timeline": event_timeline.sync_detailed(client=client, interval=Every.WEEKLY),
-    "messages": messages.sync_detailed(client=client, conversation_id=UUID(room)),
+    "generation": generation.sync_detailed(client=client),
+    "concentration": concentration.sync_detailed(client=client, days=7),
+    "conversation_mix": conversation_mix.sync_detailed(client=client, interval=Every.WEEKLY),
+    "activation": activation.sync_detailed(client=client, days=90),
+    "active_timeline": active_timeline.sync_detailed(client=client, tz="Asia/Kathmandu"),
+    "lifecycle": lifecycle.sync_detailed(client=client, interval=EveryDays.DAILY),
+    "people_heatmap": people_heatmap.sync_detailed(client=client, days=7),
+    "retention": retention.sync_detailed(client=client, interval=EveryDays.MONTHLY),
+    "membership": membership.sync_detailed(client=client, interval=EveryDays.MONTHLY),
+    "message_heatmap": message_heatmap.sync_detailed(client=client, tz="Asia/Kathmandu"),
+    "messages": messages.sync_detailed(
+        client=client, conversation_id=UUID(room), days=2, compare=Comparison.PREVIOUS
+    ),
+    "read_rate": read_rate.sync_detailed(client=client, days=90),
     "read_through": read_through.sync_detailed(client=client),
+    "reply_conversations": reply_conversations.sync_detailed(client=client, limit=5),
+    "reply_timeline": reply_timeline.sync_detailed(client=client, interval=Every.MONTHLY),
+    "reply_times": reply_times.sync_detailed(client=client, conversation_id=UUID(room)),
+    "response_matrix": response_matrix.sync_detailed(UUID(room), client=client),
     "timeline": timeline.sync_detailed(client=client, tz="Europe/Berlin"),
     "top_conversations": top_conversations.sync_detailed(client=client, sort_by=Ranking.ACTIVITY),
     "top_senders": top_senders.sync_detailed(client=client, limit=1, ids=IdForm.TEXT),

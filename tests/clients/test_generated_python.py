@@ -48,9 +48,13 @@ def test_a_generated_client_calls_every_operation(
     models = {name: model for name, (_, model, _) in answers.items()}
     assert models["dashboard"] == "Dashboard" and models["unread"] == "ProblemDocument"
     contents = {name: content for name, (_, _, content) in answers.items()}
-    assert contents["messages"]["total_messages"] == 11
+    assert contents["messages"]["total_messages"] == 5
+    assert contents["messages"]["compared"]["total_messages"] == 4
     assert contents["user"]["user_id"] == messenger.ALICE
     assert contents["conversation"]["conversation_id"] == str(messenger.TEAM)
     (sender,) = contents["top_senders"]["top_senders"]
     assert sender["user_id"] == str(messenger.DORA)
+    assert [one["status"] for one in contents["batch"]["answers"]] == [200, 400]
+    assert contents["batch"]["answers"][0]["body"]["total_messages"] == 41
+    assert contents["generation"]["generation"] == contents["catalog"]["generation"] == 1
     assert contents["post_events"]["accepted"] == 2

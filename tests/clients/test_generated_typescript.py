@@ -43,7 +43,8 @@ def test_a_generated_client_calls_every_operation(
         "unread", "read_through"
     }  # fmt: skip
     assert set(statuses.values()) == {200, 202, 404}
-    assert (found["total"], found["accepted"]) == (11, 2)
+    assert (found["total"], found["earlier"], found["accepted"]) == (5, 4, 2)
+    assert found["second"] == 400 and found["statement"].startswith("from metrics.")
     assert found["detail"].endswith(".") and found["sender"] == str(messenger.DORA)
 
 

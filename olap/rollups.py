@@ -1,0 +1,136 @@
+"""Rollups: which parts of them a batch makes stale, and how these are derived again.
+
+A rollup is derived from facts and from attributes of dimensions. It has *parts*, and a part is
+stale when something that it is derived from has changed. Stale parts are deleted and derived again
+in the commit of the change. Nothing is incremented, so a rollup is always what a rebuild would make
+of the lake.
+
+* **A UTC day** is a part of most rollups. It is derived from the keyed rows of this day
+  (`sql/facts/keyed`), and is stale when one of its facts changes.
+* **A UTC day of reads** is a part of `read_days`, which counts who read their own messages: it is
+  also stale when the messages read on it have other senders, or are others. It is derived from the
+  facts of the warehouse, because the messages may be of any day.
+* **A person** is a part of `user_firsts`. Of the days whose facts changed it is told who was active
+  earlier than was known, and whose first activity is gone; only of the latter all days are read.
+* **A conversation's UTC day** is a part of `message_outcomes`, because what became of a message is
+  told by the days around it: the reply to a message of midnight is on another day. It is derived
+  from the facts of the warehouse, so all of a batch must be there. Which parts are stale is told by
+  a comparison of the old and the new facts (`sql/stale/messages.sql`), in which an edit is no
+  difference. Without it a late edit would derive three days of all conversations again.
+
+**Attributes.** A rollup that distinguishes bots, or types of conversations, has an attribute of a
+dimension in it, which may change long after the facts: the row of an id that was mentioned first, a
+correction, a hard delete. So a batch that changes a dimension compares the attributes before and
+after it, by key (`Attributes`). Keys that differ make the days of their facts stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import date
+
+from olap.days import spans
+from olap.staging import Staging
+from olap.tables import ROLLUPS, Dimension, Rollup
+
+READ_ROLLUPS = tuple(rollup for rollup in ROLLUPS if rollup.knows_senders)
+PERSON_ROLLUPS = tuple(rollup for rollup in ROLLUPS if rollup.is_by_person)
+CONVERSATION_ROLLUPS = tuple(rollup for rollup in ROLLUPS if rollup.is_by_conversation)
+DAY_ROLLUPS = tuple(
+    rollup
+    for rollup in ROLLUPS
+    if rollup not in (*READ_ROLLUPS, *PERSON_ROLLUPS, *CONVERSATION_ROLLUPS)
+)
+# The facts whose changes are compared: old rows must still be there.
+COMPARED = frozenset({"messages", "read_receipts"})
+
+
+class Attributes:
+    """The attributes of dimensions in rollups, and the days of the keys whose attributes changed.
+
+    Attributes:
+        changed: the UTC days with rows of changed keys, by dimension and fact.
+    """
+
+    def __init__(self, warehouse: Staging) -> None:
+        self._warehouse = warehouse
+        self.changed: dict[str, dict[str, set[date]]] = {}
+
+    def remember(self, dimension: Dimension) -> None:
+        """Keep the attributes, before the dimension changes."""
+        if _describes(dimension):
+            self._warehouse.run(f"stale/known_{dimension.name}")
+
+    def compare(self, dimension: Dimension) -> None:
+        """Find the keys whose attributes differ from those that were kept."""
+        if not _describes(dimension):
+            return
+        days = self.changed.setdefault(dimension.name, {})
+        for fact, day in self._warehouse.run(f"stale/{dimension.name}"):
+            days.setdefault(fact, set()).add(day)
+
+
+def _describes(dimension: Dimension) -> bool:
+    return any(dimension.name in rollup.dimensions for rollup in ROLLUPS)
+
+
+def start(warehouse: Staging) -> None:
+    """Begin with no stale part of the rollups whose facts are compared."""
+    warehouse.run("stale/start")
+
+
+def stale_days(
+    rollup: Rollup,
+    dirty: Mapping[str, Collection[date]],
+    changed: Mapping[str, Mapping[str, Collection[date]]],
+) -> set[date]:
+    """The stale days of a rollup by day.
+
+    Args:
+        dirty: the days of each fact on which rows changed.
+        changed: as `Attributes.changed`.
+    """
+    causes = [dirty, *(changed.get(name, {}) for name in rollup.dimensions)]
+    return {day for cause in causes for fact in rollup.facts for day in cause.get(fact, ())}
+
+
+def days_of_reads(warehouse: Staging) -> set[date]:
+    """The days with reads of messages of which the comparison found other senders."""
+    return {
+        day
+        for span in spans(day for (day,) in warehouse.run("stale/message_days"))
+        for (day,) in warehouse.run("stale/days_of_reads", since=span.since, until=span.until)
+    }
+
+
+def derive_days(warehouse: Staging, rollup: Rollup, days: Iterable[date]) -> None:
+    """Derive days of a rollup by day again.
+
+    Most are derived from the keyed rows of these days; those of `READ_ROLLUPS` from the facts of
+    the warehouse.
+    """
+    if of_rollup := sorted(days):
+        warehouse.run(f"rollups/{rollup.name}", days=of_rollup)
+
+
+def derive_people(warehouse: Staging, rollup: Rollup, days: Iterable[date]) -> None:
+    """Derive a rollup by person again, as far as the facts of these UTC days decide it.
+
+    It reads the facts of the warehouse.
+    """
+    for span in spans(days):
+        warehouse.run(f"rollups/{rollup.name}", since=span.since, until=span.until)
+
+
+def derive_conversations(
+    warehouse: Staging, rollup: Rollup, whole_days: Iterable[date] = ()
+) -> None:
+    """Derive the stale parts of a rollup by conversation again, from the warehouse's facts.
+
+    Args:
+        whole_days: UTC days of which all parts are stale.
+    """
+    if of_rollup := sorted(whole_days):
+        warehouse.run("stale/whole_days", days=of_rollup)
+    for span in spans(day for (day,) in warehouse.run("stale/days")):
+        warehouse.run(f"rollups/{rollup.name}", since=span.since, until=span.until)
