@@ -18,6 +18,13 @@ create or replace macro core.percent_of(part, whole) as (
     ) as decimal(18, 0)) * cast(0.01 as decimal(3, 2))
 );
 
+-- part / whole, two decimals
+create or replace macro core.ratio_of(part, whole) as (
+    cast(coalesce(
+        (cast(part as hugeint) * 200 + whole) // nullif(cast(whole as hugeint) * 2, 0), 0
+    ) as decimal(18, 0)) * cast(0.01 as decimal(3, 2))
+);
+
 -- amount per day of 24 hours, two decimals
 create or replace macro core.per_day_of(amount, microseconds) as (
     cast(coalesce(
@@ -89,6 +96,17 @@ create or replace macro core.is_on_ragged_day(instant, since, until) as (
         instant >= cast(core.first_whole_day(since) as timestamp)
         and instant < cast(core.end_of_whole_days(since := since, until := until) as timestamp)
     )
+);
+
+-- whether a UTC day lies before the end of a period, all of it
+create or replace macro core.is_whole_day_before(utc_day, until) as (
+    core.is_whole_day(utc_day := utc_day, since := timestamp '0001-01-01', until := until)
+);
+
+-- whether an instant lies before the end of a period, on the day that it cuts, or on a ragged day of the period
+create or replace macro core.is_on_ragged_day_before(instant, since, until) as (
+    core.is_on_ragged_day(instant := instant, since := timestamp '0001-01-01', until := until)
+    or core.is_on_ragged_day(instant := instant, since := since, until := until)
 );
 
 -- the UTC quarter-hour of an instant

@@ -8,6 +8,14 @@ create or replace macro core.is_interval(every) as (
     end
 );
 
+-- true, or an error that lists what every can be where hours make no sense
+create or replace macro core.is_interval_of_days(every) as (
+    case
+        when every in ('daily', 'weekly', 'monthly') then true
+        else error('unknown every: it is daily, weekly or monthly')
+    end
+);
+
 -- true, or an error that says how a time zone is named
 create or replace macro core.is_zone(tz) as (
     case
@@ -120,3 +128,11 @@ create or replace macro core.buckets(since, until, every, tz) as table
         core.errors_of(
             core.is_period(since := since, until := until) and core.is_interval(every) and core.is_zone(tz)
         ) as errors;
+
+-- hours_of_week: every hour of a week, from Monday (1) at 0 to Sunday (7) at 23.
+-- grain: one row per weekday and hour
+create or replace macro core.hours_of_week() as table
+    select
+        cast(hours.number // 24 + 1 as bigint) as weekday,
+        cast(hours.number % 24 as bigint) as hour
+    from (select unnest(generate_series(0, 167)) as number) as hours;

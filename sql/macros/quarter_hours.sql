@@ -22,22 +22,43 @@ create or replace macro core.by_quarter_hour(rows) as table
     left join core.clock_changes as changes on placed.began_at = changes.began_at
     group by all;
 
--- message_quarter_rows: all messages of a period that are not deleted, by quarter-hour.
--- grain: one row per quarter-hour, or part of one, and one per message of the ragged ends
-create or replace macro core.message_quarter_rows(since, until) as table
+-- message_quarter_rows: messages of a period that are not deleted, of the whole site, by type of conversation
+-- and quarter-hour.
+-- grain: one row per quarter-hour, or part of one, conversation_type, is_system and is_bot; and one per message
+-- of the ragged ends
+create or replace macro core.message_quarter_rows(since, until, for_type, include_bots, include_system) as table
+    with ragged as not materialized (
+        select
+            messages.created_at as quarter_at,
+            messages.conversation_key,
+            messages.sender_key as user_key
+        from core.fact_messages as messages
+        where
+            core.is_in_ragged_quarter_hour(instant := messages.created_at, since := since, until := until)
+            and messages.deleted_at is null
+            and (include_system or messages.message_type is distinct from 'system')
+    )
+
     select
-        quarter_at,
-        message_count as row_count
-    from core.message_quarter_hours
-    where core.is_in_whole_quarter_hour(instant := quarter_at, since := since, until := until)
+        whole.quarter_at,
+        whole.conversation_type,
+        whole.message_count as row_count
+    from core.message_quarter_hours as whole
+    where
+        core.is_in_whole_quarter_hour(instant := whole.quarter_at, since := since, until := until)
+        and (include_bots or not whole.is_bot)
+        and (include_system or not whole.is_system)
+        and (for_type is null or whole.conversation_type = for_type)
     union all
     select
-        created_at as quarter_at,
+        found.quarter_at,
+        conversations.conversation_type,
         1 as row_count
-    from core.fact_messages
-    where
-        core.is_in_ragged_quarter_hour(instant := created_at, since := since, until := until)
-        and deleted_at is null;
+    from
+        core.rows_in_scope(
+            rows := ragged, visible_to := null, include_bots := include_bots, for_type := for_type
+        ) as found
+    left join core.dim_conversations as conversations on found.conversation_key = conversations.conversation_key;
 
 -- event_quarter_rows: all events of a period, by type and quarter-hour.
 -- grain: one row per event type and quarter-hour, or part of one, and one per event of the ragged ends

@@ -44,21 +44,86 @@ create or replace macro core.conversations_of(visible_to) as table
             joined := participants.joined_at, gone := participants.left_at, instant := core.data_through()
         );
 
--- conversations_in_scope: the conversation asked for, or all conversations of a viewer, if they may be seen.
--- grain: one row per conversation; none where both arguments are null
-create or replace macro core.conversations_in_scope(for_conversation, visible_to) as table
+-- memberships: who takes part, or took part, in the conversations of a viewer, or in all.
+-- grain: one row per conversation and user
+create or replace macro core.memberships(visible_to) as table
+    select everybody.*
+    from core.dim_participants as everybody
+    where visible_to is null
+    union all
+    select seen.*
+    from core.dim_participants as seen
+    semi join core.conversations_of(visible_to) as mine on seen.conversation_key = mine.conversation_key
+    where visible_to is not null;
+
+-- conversations_in_scope: the conversation asked for, or those of a type, or all of a viewer, if they may be seen.
+-- grain: one row per conversation; none where all arguments are null
+create or replace macro core.conversations_in_scope(for_conversation, visible_to, for_type := null) as table
     select conversations.conversation_key
     from core.dim_conversations as conversations
-    where visible_to is null and conversations.conversation_id = for_conversation
+    where
+        visible_to is null
+        and (for_conversation is not null or for_type is not null)
+        and (for_conversation is null or conversations.conversation_id = for_conversation)
+        and (for_type is null or conversations.conversation_type = for_type)
     union all
     select mine.conversation_key
     from core.conversations_of(visible_to) as mine
-    where visible_to is not null and for_conversation is null
+    where visible_to is not null and for_conversation is null and for_type is null
     union all
     select mine.conversation_key
     from core.conversations_of(visible_to) as mine
     inner join core.dim_conversations as conversations on mine.conversation_key = conversations.conversation_key
-    where visible_to is not null and conversations.conversation_id = for_conversation;
+    where
+        visible_to is not null
+        and (for_conversation is not null or for_type is not null)
+        and (for_conversation is null or conversations.conversation_id = for_conversation)
+        and (for_type is null or conversations.conversation_type = for_type);
+
+-- conversations_of_few: a viewer's conversations in which fewer than five people are present now, if they are left out.
+-- grain: one row per conversation; none where visible_to is null
+-- People are those of conversations_of_five. In a statistic of five people nobody can be told from the others.
+create or replace macro core.conversations_of_few(visible_to, are_left_out) as table
+    select mine.conversation_key
+    from core.conversations_of(visible_to) as mine
+    anti join (
+        select participants.conversation_key
+        from core.dim_participants as participants
+        semi join core.conversations_of(visible_to) as seen
+            on participants.conversation_key = seen.conversation_key
+        anti join (
+            select users.user_key
+            from core.dim_users as users
+            where not users.in_source or users.is_bot or users.deleted_at is not null
+        ) as nobody
+            on participants.user_key = nobody.user_key
+        where
+            core.is_present(
+                joined := participants.joined_at, gone := participants.left_at, instant := core.data_through()
+            )
+        group by participants.conversation_key
+        having count(*) >= 5
+    ) as of_five
+        on mine.conversation_key = of_five.conversation_key
+    where are_left_out;
+
+-- conversations_of_five: the conversations in which five or more people are present now.
+-- grain: one row per conversation
+-- Counted are accounts of the messenger that are neither bots nor deleted. A number about fewer would be a number
+-- about one of them.
+create or replace macro core.conversations_of_five() as table
+    select participants.conversation_key
+    from core.dim_participants as participants
+    inner join core.dim_users as users on participants.user_key = users.user_key
+    where
+        core.is_present(
+            joined := participants.joined_at, gone := participants.left_at, instant := core.data_through()
+        )
+        and users.in_source
+        and users.is_bot is not true
+        and users.deleted_at is null
+    group by participants.conversation_key
+    having count(*) >= 5;
 
 -- people_present: the viewer, and everybody present now in a conversation in scope.
 -- grain: one or more rows per user, for a SEMI JOIN
@@ -89,6 +154,27 @@ create or replace macro core.people_in_scope(visible_to) as table
         on seen.user_key = present.user_key
     where visible_to is not null;
 
+-- everybody_in_scope: as people_in_scope, and the faster way to all of them; the slower one to somebody.
+-- grain: one row per user
+create or replace macro core.everybody_in_scope(visible_to) as table
+    with present as (
+        select
+            core.part_of_set(found.user_key) as part,
+            core.bits_of_set(found.user_key) as bits
+        from core.people_present(for_conversation := null, visible_to := visible_to) as found
+        where visible_to is not null
+        group by part
+    )
+
+    select everybody.*
+    from core.dim_users as everybody
+    where visible_to is null
+    union all
+    select seen.*
+    from core.dim_users as seen
+    inner join present on core.part_of_set(seen.user_key) = present.part
+    where visible_to is not null and core.is_in_set(bits := present.bits, of_user := seen.user_key);
+
 -- the key of a user whom a viewer may see; null for any other id, hidden or unknown
 create or replace macro core.key_of_seen(for_user, visible_to) as (
     (
@@ -102,21 +188,23 @@ create or replace macro core.key_of_seen(for_user, visible_to) as (
 -- grain: as the given rows
 -- rows names a table or CTE with the columns conversation_key and user_key.
 create or replace macro core.rows_in_scope(
-    rows, visible_to, include_bots, for_conversation := null, for_user := null
+    rows, visible_to, include_bots, for_conversation := null, for_user := null, for_type := null
 ) as table
     select found.*
     from (
         select *
         from query_table(rows)
-        where for_conversation is null and visible_to is null and for_user is null
+        where for_conversation is null and visible_to is null and for_user is null and for_type is null
         union all
         select scoped.*
         from query_table(rows) as scoped
         semi join
-            core.conversations_in_scope(for_conversation := for_conversation, visible_to := visible_to) as scope
+            core.conversations_in_scope(
+                for_conversation := for_conversation, visible_to := visible_to, for_type := for_type
+            ) as scope
             on scoped.conversation_key = scope.conversation_key
         where
-            (for_conversation is not null or visible_to is not null)
+            (for_conversation is not null or visible_to is not null or for_type is not null)
             and (
                 for_user is null
                 or scoped.user_key = core.key_of_seen(for_user := for_user, visible_to := visible_to)
@@ -127,6 +215,7 @@ create or replace macro core.rows_in_scope(
         where
             for_conversation is null
             and visible_to is null
+            and for_type is null
             and for_user is not null
             and theirs.user_key = core.key_of_user(for_user)
     ) as found

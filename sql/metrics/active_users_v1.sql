@@ -3,7 +3,9 @@
 -- scope: the period [since, until), UTC; until is data_through unless given
 -- needs: read_receipts for active_readers and active_any
 -- active_users wrote at least one message that is neither deleted nor a system message; active_readers
--- read at least one message, whatever became of it; active_any did one or the other.
+-- read at least one message, whatever became of it; active_any did one or the other. People whose account has been
+-- deleted since are among them, as in unique_senders of message_stats_v1; active_users of engagement_v1 leaves
+-- them out.
 create or replace macro metrics.active_users_v1(
     since timestamp,
     until timestamp := null,

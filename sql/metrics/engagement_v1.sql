@@ -3,7 +3,8 @@
 -- scope: the period [since, until), UTC; total_users: all time before until
 -- total_users were created before until (or at an unknown time) and not deleted before it. Of these,
 -- active_users wrote at least one message and engaged_users at least engaged_from; deleted and system
--- messages are not counted. The rates are in percent of total_users, two decimals, and cannot exceed 100.
+-- messages are not counted; unique_senders of message_stats_v1 counts people whose account has been deleted,
+-- too. The rates are in percent of total_users, two decimals, and cannot exceed 100.
 -- For a viewer the people are the viewer and those present now in one of the viewer's conversations, and
 -- the messages are those in these conversations.
 create or replace macro metrics.engagement_v1(
@@ -15,7 +16,7 @@ create or replace macro metrics.engagement_v1(
 ) as table
     with people as (
         select users.user_key
-        from core.people_in_scope(visible_to) as users
+        from core.everybody_in_scope(visible_to) as users
         anti join core.bots_left_out(include_bots) as bots on users.user_key = bots.user_key
         where
             users.in_source

@@ -2,14 +2,17 @@
 -- grain: one row
 -- scope: the period [since, until), UTC; until is data_through unless given
 -- Deleted messages are not counted. System messages count in totals and types; their senders are not
--- counted. avg_message_length is in characters, one decimal, over messages that have a text. The
--- distribution is in percent of total_messages, two decimals. For a person whom the viewer may not see
--- the result is all zeros, as for an unknown user.
+-- counted. unique_senders includes people whose account has been deleted since, whom active_users of
+-- engagement_v1 leaves out. avg_message_length is in characters, one decimal, over messages that have a
+-- text. The distribution is in percent of total_messages, two decimals. for_type is a type of conversation,
+-- such as group; null = all, those of no type included. For a person whom the viewer may not see the
+-- result is all zeros, as for an unknown user.
 create or replace macro metrics.message_stats_v1(
     since timestamp,
     until timestamp := null,
     for_conversation := null,
     for_user := null,
+    for_type := null,
     visible_to := null,
     include_bots := true
 ) as table
@@ -33,6 +36,7 @@ create or replace macro metrics.message_stats_v1(
                 rows := sent,
                 for_conversation := for_conversation,
                 for_user := for_user,
+                for_type := for_type,
                 visible_to := visible_to,
                 include_bots := include_bots
             ) as found

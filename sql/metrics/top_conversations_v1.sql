@@ -5,10 +5,11 @@
 -- people who wrote in the period, system messages aside; messages_per_day is message_count divided by the
 -- days of the period, (until - since) / 24 h, two decimals. sort_by is messages, participants, or activity
 -- (messages per person who wrote, 0 where nobody did): descending, then by the others in this order, then
--- by id.
+-- by id. for_type is a type of conversation, such as group; null = all, those of no type included.
 create or replace macro metrics.top_conversations_v1(
     since timestamp,
     until timestamp := null,
+    for_type := null,
     top_n := 10,
     sort_by := 'messages',
     visible_to := null,
@@ -24,7 +25,10 @@ create or replace macro metrics.top_conversations_v1(
             found.conversation_key,
             case when not found.is_system then found.user_key end as writer_key,
             sum(found.message_count) as message_count
-        from core.rows_in_scope(rows := sent, visible_to := visible_to, include_bots := include_bots) as found
+        from
+            core.rows_in_scope(
+                rows := sent, for_type := for_type, visible_to := visible_to, include_bots := include_bots
+            ) as found
         group by found.conversation_key, writer_key
         union all by name
         select errors.nothing as conversation_key

@@ -4,9 +4,10 @@
 -- needs: read_receipts for messages_read and last_activity_date
 -- messages_sent, active_conversations (in which the person wrote) and first_message_date are of messages
 -- that are neither deleted nor system messages; messages_read are receipts, whatever became of the
--- message; last_activity_date is the latest of both. avg_messages_per_day is messages_sent divided by the
--- days of the period, (until - since) / 24 h, two decimals. A viewer sees themself and the people they
--- share a conversation with, and of these people what happened in the viewer's conversations.
+-- message, of the person's own messages too, which user_activity_v2 leaves out; last_activity_date is the
+-- latest of both. avg_messages_per_day is messages_sent divided by the days of the period, (until - since)
+-- / 24 h, two decimals. A viewer sees themself and the people they share a conversation with, and of these
+-- people what happened in the viewer's conversations.
 create or replace macro metrics.user_activity_v1(
     for_user,
     since timestamp,

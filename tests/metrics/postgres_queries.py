@@ -5,6 +5,8 @@ A query takes `since`, `until` (not null), a viewer, and the parameters of its m
 
 from __future__ import annotations
 
+from tests.metrics import postgres_growth, postgres_replies, postgres_volume
+
 # What a viewer sees. `viewer`: nobody if they are deleted. `present`, `room`: membership at
 # data_through; `m`: messages that count; `w`: messages that a person wrote; `r`: receipts;
 # `k`: reactions; `e`: events.
@@ -28,6 +30,10 @@ m as (
     where created_at >= %(since)s and created_at < %(until)s and deleted_at is null
         and (%(visible_to)s::bigint is null or conversation_id in (select id from room))
         and (%(for_conversation)s::uuid is null or conversation_id = %(for_conversation)s)
+        and (
+            %(for_type)s::text is null
+            or conversation_id in (select id from conversations where type = %(for_type)s)
+        )
         and (
             %(for_user)s::bigint is null
             or (
@@ -113,7 +119,7 @@ QUERIES: dict[str, str] = {
                 from unnest(array['text', 'image', 'file', 'system', 'other']) t
             ) as message_type_distribution
         from m""",
-    "message_timeline": """
+    "message_timeline_v1": """
         select starts_at as timestamp,
             (select count(*) from m where created_at >= starts_at and created_at < ends_at)
                 as count,
@@ -133,7 +139,7 @@ QUERIES: dict[str, str] = {
             )
             or (sender_id in (select id from viewer) and %(for_conversation)s::uuid is null)
         group by 1 order by 3 desc, 1 limit %(top_n)s""",
-    "user_activity": """
+    "user_activity_v1": """
         select id as user_id,
             (select count(*) from w where created_at >= %(from)s) as messages_sent,
             (select count(*) from r where user_id = id and read_at >= %(from)s) as messages_read,
@@ -213,6 +219,9 @@ QUERIES: dict[str, str] = {
             from e group by 1, 2
         ) counted using (starts_at, event_type)
         order by starts_at, event_type collate "C" """,
+    **postgres_volume.QUERIES,
+    **postgres_replies.QUERIES,
+    **postgres_growth.QUERIES,
 }
 MEMBERS = """, members as (
     select user_id from conversation_participants

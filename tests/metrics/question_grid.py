@@ -32,8 +32,11 @@ def questions(filled: Filled) -> list[tuple[str, dict[str, Any]]]:
         {"for_user": other, "every": "weekly", "sort_by": "activity"},
         {"for_conversation": rooms[0], "visible_to": person, "every": "monthly"},
         {"for_conversation": rooms[1], "for_user": person, "sort_by": "participants"},
+        {"for_type": "group", "include_system": False, "tz": "Asia/Kathmandu"},
+        {"for_type": "direct", "visible_to": person, "include_bots": False},
     ]
-    mandatory = {"for_user": person, "for_conversation": rooms[0]}
+    (crowd,) = filled.ask("reply_times_by_conversation", **WINDOWS[0], top_n=1)
+    mandatory = {"for_user": person, "for_conversation": crowd[0][1]}
     return [
         (metric, arguments)
         for metric in PARAMETERS

@@ -26,7 +26,8 @@ from tests.metrics.oracle.world import (
     World,
 )
 
-PEOPLE = range(1, 6)
+PEOPLE = range(1, 8)
+CROWD = range(8, 12)
 # Ids with and without the highest bit show a signed order; the last id is never mentioned.
 ROOMS = [UUID(int=number << 120) for number in (1, 0x7F, 0x80, 0xFE, 0x42)]
 ZONES = (
@@ -56,6 +57,8 @@ DAYS = [
 # Quarter-hours of UTC with local midnights and changes of the clock, and others.
 QUARTERS = (0, 0, 1, 4, 10, 14, 22, 26, 40, 45, 56, 62, 73, 84, 88, 92, 95)
 
+TYPES = ("direct", "group", "channel")
+
 MISSING = st.none()
 
 
@@ -84,7 +87,8 @@ def worlds(draw: st.DrawFn) -> tuple[World, list[datetime]]:
     """A world and its pool of instants."""
     pool = draw(pools())
     instants = st.sampled_from(pool)
-    long_ago = st.just(min(pool) - timedelta(days=40))
+    long_ago_at = min(pool) - timedelta(days=40)
+    long_ago = st.just(long_ago_at)
     people = st.sampled_from(PEOPLE)
     rooms = st.sampled_from(ROOMS[:4])
     users = draw(
@@ -93,13 +97,13 @@ def worlds(draw: st.DrawFn) -> tuple[World, list[datetime]]:
                 User,
                 id=people,
                 username=MISSING | st.sampled_from(("ann", "bob", "o'neill")),
-                is_bot=st.booleans(),
+                is_bot=st.sampled_from((False, False, True)),
                 created_at=long_ago | instants | MISSING,
                 deleted_at=MISSING | MISSING | instants,
             ),
             unique_by=lambda user: user.id,
             min_size=2,
-            max_size=5,
+            max_size=len(PEOPLE),
         )
     )
     conversations = draw(
@@ -107,7 +111,7 @@ def worlds(draw: st.DrawFn) -> tuple[World, list[datetime]]:
             st.builds(
                 Conversation,
                 id=rooms,
-                type=st.sampled_from(("direct", "group")),
+                type=st.sampled_from(TYPES),
                 title=MISSING | st.just("room"),
                 created_at=long_ago | instants | MISSING,
             ),
@@ -116,24 +120,29 @@ def worlds(draw: st.DrawFn) -> tuple[World, list[datetime]]:
             max_size=4,
         )
     )
+    members = draw(
+        st.lists(
+            st.builds(
+                Participant,
+                conversation_id=rooms,
+                user_id=people,
+                joined_at=long_ago | long_ago | MISSING | instants,
+                left_at=MISSING | MISSING | instants,
+            ),
+            unique_by=lambda part: (part.conversation_id, part.user_id),
+            min_size=5,
+            max_size=14,
+        )
+    )
+    # Some numbers are of conversations of five people or more: in many worlds one has everybody.
+    if (crowded := draw(MISSING | rooms)) is not None:
+        members = [member for member in members if member.conversation_id != crowded]
+        members += [Participant(crowded, user.id, long_ago_at, None) for user in users]
     world = World(
         data_through=draw(st.sampled_from([*pool, max(pool) + timedelta(days=1)])),
         users=users,
         conversations=conversations,
-        participants=draw(
-            st.lists(
-                st.builds(
-                    Participant,
-                    conversation_id=rooms,
-                    user_id=people,
-                    joined_at=long_ago | long_ago | MISSING | instants,
-                    left_at=MISSING | MISSING | instants,
-                ),
-                unique_by=lambda part: (part.conversation_id, part.user_id),
-                min_size=5,
-                max_size=14,
-            )
-        ),
+        participants=members,
         messages=draw(
             st.lists(
                 st.builds(
@@ -166,6 +175,7 @@ def worlds(draw: st.DrawFn) -> tuple[World, list[datetime]]:
             )
         ),
     )
+    world = with_crowd(world, draw(rooms), draw(st.sampled_from((0, 2, 3, 4, 4))))
     known = st.sampled_from([m.id for m in world.messages] or [0])
     receipts = draw(
         st.lists(
@@ -209,6 +219,16 @@ def worlds(draw: st.DrawFn) -> tuple[World, list[datetime]]:
     return replace(world, receipts=receipts, reactions=reactions, marks=marks), pool
 
 
+def with_crowd(world: World, room: UUID, size: int) -> World:
+    """The world with so many more people, who are silent and present in one conversation."""
+    crowd = CROWD[:size]
+    return replace(
+        world,
+        users=[*world.users, *(User(one, f"{one}", False, None, None) for one in crowd)],
+        participants=[*world.participants, *(Participant(room, one, None, None) for one in crowd)],
+    )
+
+
 @st.composite
 def arguments(
     draw: st.DrawFn, /, metric: str, world: World, pool: list[datetime], **fixed: Any
@@ -232,11 +252,13 @@ def arguments(
     values = {
         "since": st.just(first),
         "until": st.just(second),
-        "for_conversation": rooms if metric == "conversation_stats" else MISSING | MISSING | rooms,
+        "for_conversation": rooms if metric in ABOUT_A_CONVERSATION else MISSING | MISSING | rooms,
         "for_user": people if metric in ABOUT_A_PERSON else MISSING | MISSING | people,
         "visible_to": MISSING | people,
         "include_bots": st.booleans(),
-        "every": st.sampled_from(INTERVALS),
+        "include_system": MISSING | st.booleans(),
+        "for_type": MISSING | MISSING | st.sampled_from((*TYPES, "unheard-of")),
+        "every": st.sampled_from(INTERVALS[1:] if metric in BY_DAYS else INTERVALS),
         "tz": st.sampled_from(ZONES),
         "top_n": st.sampled_from((10, 10, 1, 2, 0)),
         "sort_by": st.sampled_from(("messages", "participants", "activity")),
@@ -251,22 +273,46 @@ def arguments(
 
 
 _WINDOW, _ASKER = ("since", "until"), ("visible_to", "include_bots")
+# By the name that is called: bare for the newest version, with `_vN` for an earlier one.
 PARAMETERS: dict[str, tuple[str, ...]] = {
-    "message_stats": (*_WINDOW, "for_conversation", "for_user", *_ASKER),
-    "message_timeline": (*_WINDOW, "every", "tz", "for_conversation", "for_user", *_ASKER),
-    "top_senders": (*_WINDOW, "for_conversation", "top_n", *_ASKER),
+    "message_stats": (*_WINDOW, "for_conversation", "for_user", "for_type", *_ASKER),
+    "message_timeline_v1": (*_WINDOW, "every", "tz", "for_conversation", "for_user", *_ASKER),
+    "message_timeline": (
+        *(*_WINDOW, "every", "tz", "for_conversation", "for_user", "for_type"),
+        *(*_ASKER, "include_system"),
+    ),
+    "message_heatmap": (*_WINDOW, "tz", "for_conversation", *_ASKER, "include_system"),
+    "conversation_mix": (*_WINDOW, "every", "tz", *_ASKER),
+    "concentration": (*_WINDOW, "for_conversation", *_ASKER),
+    "membership": (*_WINDOW, "every", "tz", *_ASKER),
+    "top_senders": (*_WINDOW, "for_conversation", "for_type", "top_n", *_ASKER),
+    "user_activity_v1": ("for_user", *_WINDOW, *_ASKER),
     "user_activity": ("for_user", *_WINDOW, *_ASKER),
     "active_users": (*_WINDOW, *_ASKER),
     "engagement": (*_WINDOW, "engaged_from", *_ASKER),
     "conversation_stats": ("for_conversation", "until", *_ASKER),
-    "top_conversations": (*_WINDOW, "top_n", "sort_by", *_ASKER),
+    "top_conversations": (*_WINDOW, "for_type", "top_n", "sort_by", *_ASKER),
     "top_reactions": (*_WINDOW, "for_conversation", "for_user", "top_n", *_ASKER),
     "event_counts": (*_WINDOW, *_ASKER),
     "event_timeline": (*_WINDOW, "every", "tz", *_ASKER),
     "unread": ("for_user", *_ASKER),
     "read_through": ("for_conversation", "top_n", *_ASKER),
+    "active_timeline": (*_WINDOW, "every", "tz", *_ASKER),
+    "lifecycle": (*_WINDOW, "every", "tz", *_ASKER),
+    "retention": (*_WINDOW, "every", "tz", *_ASKER),
+    "people_heatmap": (*_WINDOW, "tz", "for_conversation", *_ASKER),
+    # These are about people only.
+    "reply_times": (*_WINDOW, "for_conversation", "visible_to"),
+    "reply_timeline": (*_WINDOW, "every", "tz", "for_conversation", "visible_to"),
+    "reply_times_by_conversation": (*_WINDOW, "top_n", "visible_to"),
+    "read_rate": (*_WINDOW, "for_conversation", "visible_to"),
+    "activation": (*_WINDOW, "visible_to"),
+    "response_matrix": ("for_conversation", *_WINDOW, "top_n", "visible_to"),
 }
-ABOUT_A_PERSON = ("user_activity", "unread")
+# Their buckets are days and longer.
+BY_DAYS = ("membership", "active_timeline", "lifecycle", "retention")
+ABOUT_A_PERSON = ("user_activity", "user_activity_v1", "unread")
+ABOUT_A_CONVERSATION = ("conversation_stats", "response_matrix")
 # What our own messenger can answer: it has receipts and no marks.
 WITHOUT_MARKS = tuple(name for name in PARAMETERS if name not in ("unread", "read_through"))
 
@@ -289,6 +335,9 @@ def arguments_of(
     """Those of these arguments that a metric takes, and its mandatory one."""
     needed = mandatory or {"for_user": 1, "for_conversation": ROOMS[0]}
     name = "for_user" if metric in ABOUT_A_PERSON else None
-    name = "for_conversation" if metric == "conversation_stats" else name
+    name = "for_conversation" if metric in ABOUT_A_CONVERSATION else name
     given = {name: needed[name]} if name else {}
-    return given | {key: value for key, value in asked.items() if key in PARAMETERS[metric]}
+    found = given | {key: value for key, value in asked.items() if key in PARAMETERS[metric]}
+    if metric in BY_DAYS and found.get("every") == "hourly":
+        found["every"] = "daily"
+    return found

@@ -182,6 +182,7 @@ WORLDS = {
     "busy": busy(datetime(2026, 3, 1), datetime(2026, 3, 1, 7)),
 }
 GOOD = {"since": datetime(2026, 2, 1), "until": datetime(2026, 3, 2)}
+TIMELINES = [name for name, parameters in PARAMETERS.items() if "every" in parameters]
 WRONG: list[tuple[str, dict[str, Any], str]] = [
     *(
         (metric, {"since": GOOD["until"], "until": GOOD["since"]}, "since is after until")
@@ -195,18 +196,15 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ),
     *(
         (metric, {name: wrong}, f"unknown {name}")
-        for metric in ("message_timeline", "event_timeline")
+        for metric in TIMELINES
         for name, wrong in (("every", "yearly"), ("tz", "Europe/Nowhere"), ("tz", "UTC+1"))
     ),
     *(
         (metric, {name: None}, f"unknown {name}")
-        for metric in ("message_timeline", "event_timeline")
+        for metric in TIMELINES
         for name in ("every", "tz")
     ),
-    *(
-        (metric, {"tz": "Mars", "since": GOOD["until"]}, "unknown tz")
-        for metric in ("message_timeline", "event_timeline")
-    ),
+    *((metric, {"tz": "Mars", "since": GOOD["until"]}, "unknown tz") for metric in TIMELINES),
     ("top_conversations", {"sort_by": "size"}, "unknown sort_by"),
 ]
 

@@ -13,6 +13,10 @@ from tests.metrics.filled import Filled
 from tests.metrics.question_grid import WINDOWS, questions
 from tests.metrics.random_worlds import PARAMETERS
 
+# What became of a message is no sum of facts that a ragged end could replace: these rows are read
+# for every instant. `test_against_oracle` and `test_against_postgres` compare them with the facts.
+NO_SUMS = ("message_outcomes", "user_firsts")
+
 
 def writable(marked: Path, path: Path) -> duckdb.DuckDBPyConnection:
     """A copy of the generation that a test can change."""
@@ -28,6 +32,8 @@ def test_rollup_is_raw(marked: Path, tmp_path: Path) -> None:
         closing(writable(marked, tmp_path / "raw.duckdb")) as raw,
     ):
         for rollup in ROLLUPS:
+            if rollup.name in NO_SUMS:
+                continue
             raw.execute(f"delete from core.{rollup.name}")
         for name, never in (("day", "date"), ("quarter_hour", "timestamp")):
             raw.execute(
@@ -53,7 +59,7 @@ def test_whole_days_come_from_rollups(marked: Path, tmp_path: Path) -> None:
     """Over whole days counters and rankings read no fact, nor do timelines of a user or of a
     conversation by UTC days, weeks or months: they return the same without facts."""
     whole = {"message_stats", "top_senders", "user_activity", "active_users", "engagement"}
-    whole |= {"top_conversations", "event_counts"}
+    whole |= {"top_conversations", "concentration", "event_counts"}
     with (
         closing(duckdb.connect(str(marked), read_only=True)) as published,
         closing(writable(marked, tmp_path / "rollups.duckdb")) as rollups,

@@ -170,4 +170,9 @@ def test_a_deleted_viewer_sees_nothing(empty_warehouse: Warehouse, fate: str) ->
 
 # A member sees of LEFT as little as a stranger: it has no marks and no reactions, and the other
 # person has left.
-SEES_NOTHING_OF_LEFT = ("top_senders", "top_reactions", "unread", "read_through")
+SEES_NOTHING_OF_LEFT = (
+    *("top_senders", "top_reactions", "unread", "read_through"),
+    *("message_heatmap", "people_heatmap", "retention"),
+    # LEFT has fewer than five people.
+    *("reply_times_by_conversation", "response_matrix"),
+)

@@ -1,6 +1,6 @@
 -- metrics.user_activity_30d: What each person did in the last 30 days: wrote, read, in how many conversations.
 -- grain: one row per user of the source
--- The numbers are those of metrics.user_activity_v1.
+-- The numbers are those of metrics.user_activity_v2.
 create or replace view metrics.user_activity_30d as
 with sent as (
     select
@@ -19,6 +19,14 @@ received as (
     from core.read_rows(since := core.data_through() - interval 30 days, until := null) as found
     where found.user_key is not null
     group by found.user_key
+),
+
+own as (
+    select
+        found.user_key,
+        sum(found.read_count) as read_count
+    from core.own_read_rows(since := core.data_through() - interval 30 days, until := null) as found
+    group by found.user_key
 )
 
 select
@@ -27,8 +35,9 @@ select
     users.is_bot, -- whether the user is a program
     cast(coalesce(sent.message_count, 0) as bigint) as messages_sent, -- neither deleted nor system messages
     case
-        when core.is_available('read_receipts') then cast(coalesce(received.read_count, 0) as bigint)
-    end as messages_read, -- receipts, whatever became of the message; null = the source does not tell
+        when core.is_available('read_receipts')
+            then cast(coalesce(received.read_count, 0) - coalesce(own.read_count, 0) as bigint)
+    end as messages_read, -- receipts of others' messages; null = the source does not tell
     coalesce(sent.conversation_count, 0) as active_conversations, -- in which the person wrote
     core.per_day_of(
         amount := coalesce(sent.message_count, 0), microseconds := 30 * 86400000000
@@ -36,4 +45,5 @@ select
 from core.dim_users as users
 left join sent on users.user_key = sent.user_key
 left join received on users.user_key = received.user_key
+left join own on users.user_key = own.user_key
 where users.in_source and coalesce(users.created_at < core.data_through(), true);

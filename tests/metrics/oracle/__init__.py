@@ -2,7 +2,7 @@
 
 It shares nothing with the product: no import from `olap`, no file of `sql/`, time zones from
 `zoneinfo`. A metric is a function of a module in `SUBJECTS`, with the name, the parameters and the
-result columns of its macro.
+result columns of its macro: its bare name for the newest version, with `_vN` for an earlier one.
 
 A comment *departs* marks where a metric differs from the letter of the requirement, *decides* where
 the requirement is silent.
@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.metrics.oracle import basics
+from tests.metrics.oracle import basics, growth, replies, volume
 from tests.metrics.oracle.world import Row
 
-SUBJECTS = (basics,)
+SUBJECTS = (basics, growth, replies, volume)
 
 
 def metric(name: str) -> Callable[..., list[Row]]:

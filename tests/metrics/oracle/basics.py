@@ -33,11 +33,12 @@ def message_stats(
     until: datetime | None = None,
     for_conversation: UUID | None = None,
     for_user: int | None = None,
+    for_type: str | None = None,
     visible_to: int | None = None,
     include_bots: bool = True,
 ) -> list[Row]:
     visible, until = Visibility(world, visible_to, include_bots), until or world.data_through
-    messages = visible.messages(since, until, for_conversation, for_user)
+    messages = visible.messages(since, until, for_conversation, for_user, for_type)
     lengths = [m.content_length for m in messages if m.content_length is not None]
     types = Counter(m.message_type if m.message_type in TYPES else "other" for m in messages)
     named = (*TYPES, "other")  # departs: the requirement knows four types and no `other`
@@ -52,7 +53,7 @@ def message_stats(
     ]
 
 
-def message_timeline(
+def message_timeline_v1(
     world: World,
     *,
     since: datetime,
@@ -82,12 +83,13 @@ def top_senders(
     since: datetime,
     until: datetime | None = None,
     for_conversation: UUID | None = None,
+    for_type: str | None = None,
     top_n: int = 10,
     visible_to: int | None = None,
     include_bots: bool = True,
 ) -> list[Row]:
     visible, until = Visibility(world, visible_to, include_bots), until or world.data_through
-    messages = written(visible.messages(since, until, for_conversation))
+    messages = written(visible.messages(since, until, for_conversation, for_type=for_type))
     sent = Counter(m.sender_id for m in messages if m.sender_id is not None)
     # Departs: the requirement names everybody; a viewer does not see people who have left.
     named = [user for user in sent if visible.sees_person(user, for_conversation)]
@@ -99,7 +101,7 @@ def top_senders(
     ]
 
 
-def user_activity(
+def user_activity_v1(
     world: World,
     *,
     for_user: int,
@@ -230,6 +232,7 @@ def top_conversations(
     *,
     since: datetime,
     until: datetime | None = None,
+    for_type: str | None = None,
     top_n: int = 10,
     sort_by: str = "messages",
     visible_to: int | None = None,
@@ -237,7 +240,7 @@ def top_conversations(
 ) -> list[Row]:
     visible, until = Visibility(world, visible_to, include_bots), until or world.data_through
     rooms: dict[UUID, list[Message]] = {}
-    for message in visible.messages(since, until):
+    for message in visible.messages(since, until, for_type=for_type):
         rooms.setdefault(message.conversation_id, []).append(message)
     known = {c.id: c for c in world.conversations}
 

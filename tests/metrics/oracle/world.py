@@ -147,8 +147,10 @@ class Visibility:
         until: datetime,
         for_conversation: UUID | None = None,
         for_user: int | None = None,
+        for_type: str | None = None,
     ) -> list[Message]:
         """Messages that count: sent in [since, until), not deleted, visible, asked for."""
+        types = {c.id: c.type for c in self.world.conversations}
         return [
             m
             for m in self.world.messages
@@ -157,6 +159,7 @@ class Visibility:
             and self.sees_room(m.conversation_id)
             and self.counts(m.sender_id)
             and for_conversation in (None, m.conversation_id)
+            and for_type in (None, types.get(m.conversation_id))
             and (for_user is None or (m.sender_id == for_user and self.sees_person(for_user)))
         ]
 
