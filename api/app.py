@@ -14,7 +14,7 @@ from litestar import Litestar, Request, Response, Router
 from litestar.di import Provide
 from litestar.exceptions import HTTPException, TooManyRequestsException
 
-from api import openapi, pages, problems, routes, spill, telemetry, warmup
+from api import batch, openapi, pages, problems, routes, spill, telemetry, warmup
 from api.auth import AuthenticationMiddleware, Verifier
 from api.background import Supervisor
 from api.cache import Cache, Memory
@@ -187,7 +187,9 @@ def create_app(settings: Settings) -> Litestar:
         root_path=settings.root_path,
         routes=[route.path for route in app.routes],
     )
-    app.asgi_handler = Edge(segments, RequestRecord(), _cross_origin(settings))
+    app.asgi_handler = Edge(
+        segments, RequestRecord(), _cross_origin(settings), batch_path=f"{PREFIX}{batch.PATH}"
+    )
     return app
 
 

@@ -1,8 +1,12 @@
 """Answers as CSV (RFC 4180), for spreadsheets and scripts.
 
-An answer with one list is the rows of that list. Another answer is one row of all its fields but
-lists; a nested field is named after both (`message_stats_total_messages`). `/dashboard` has several
-lists, so its parameter `table` names one.
+An answer with one list of rows is these rows. Another answer is one row of all its fields but such
+lists; a nested field is named after both (`message_stats_total_messages`). `/dashboard` and
+`/catalog` have several lists, so their parameter `table` names one. A list of texts is one cell,
+with a semicolon between them.
+
+With `compare` the rows of the earlier period follow, and three columns say which period a row is
+about: `is_compared`, `since` and `until`.
 
 A spreadsheet computes a cell that begins with `=`, `+`, `-` or `@`, and users write names and
 titles. The rule here: wherever a reader may begin a cell, no text begins with such a sign.
@@ -28,8 +32,11 @@ from functools import cache
 from typing import Any, get_args, get_origin
 
 import msgspec
+from msgspec import UNSET
+from msgspec.structs import asdict, fields
 
 _BOM = "\ufeff"  # Excel reads a file without it in the encoding of the machine
+_PERIOD = ("is_compared", "since", "until")
 _SIGNS = "=+-@\u2212"  # the last one is the mathematical minus
 _CELL_ENDS = re.compile(r"(?<=[;\uff1b\t\n\r\v\f\x1c-\x1e\x85\u2028\u2029])")
 # Control and format characters, blanks, combining marks, and what has no category.
@@ -49,32 +56,55 @@ def to_csv(answer: msgspec.Struct, *, table: str | None = None, bom: bool = Fals
     lists = lists_of(type(answer))
     if table is None and len(lists) == 1:
         (table,) = lists
-    if table in lists:
-        names = [field.name for field in msgspec.structs.fields(lists[table])]
-        rows = [[getattr(row, name) for name in names] for row in getattr(answer, table)]
-    else:
-        cells = dict(_flat(answer))
-        names, rows = list(cells), [list(cells.values())]
-    return _written(names, rows, _BOM if bom else "")
+    table = table if table in lists else None
+    rows = _rows(answer, table)
+    names = list(rows[0]) if table is None else [field.name for field in fields(lists[table])]
+    compared = getattr(answer, "compared", UNSET)
+    if compared is not UNSET:
+        # The generation is the same in the row of the earlier period, which is never cut.
+        same = rows[0] | {"is_cut": False} if table is None else {}
+        rows = [row | _period_of(answer, is_compared=False) for row in rows]
+        if compared is not None:
+            of_earlier = _period_of(compared, is_compared=True)
+            rows += [same | row | of_earlier for row in _rows(compared, table)]
+        names += [name for name in _PERIOD if name not in names]
+    return _written(names, [[row[name] for name in names] for row in rows], _BOM if bom else "")
+
+
+def _rows(part: msgspec.Struct, table: str | None) -> list[dict[str, Any]]:
+    """The rows of a list, or the one row of an answer without it."""
+    if table is None:
+        return [dict(_flat(part))]
+    return [asdict(row) for row in getattr(part, table)]
+
+
+def _period_of(part: Any, *, is_compared: bool) -> dict[str, Any]:
+    """The cells that say which period a row is about."""
+    return dict(zip(_PERIOD, (is_compared, part.since, part.until), strict=True))
 
 
 @cache
 def lists_of(answer: type[msgspec.Struct]) -> dict[str, type[msgspec.Struct]]:
-    """The fields of an answer that are lists, and the types of their rows."""
-    return {
-        field.name: get_args(field.type)[0]
-        for field in msgspec.structs.fields(answer)
-        if get_origin(field.type) is list
-    }
+    """The fields of an answer that are lists of rows, and the types of these."""
+    found = {}
+    for field in fields(answer):
+        if get_origin(field.type) is list:
+            (row,) = get_args(field.type)
+            if isinstance(row, type) and issubclass(row, msgspec.Struct):
+                found[field.name] = row
+    return found
 
 
 def _flat(answer: msgspec.Struct, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The fields of an answer and of its parts, without lists."""
-    for field in msgspec.structs.fields(answer):
+    """The fields of an answer and of its parts, without lists of rows and an earlier period."""
+    lists = lists_of(type(answer))
+    for field in fields(answer):
         value = getattr(answer, field.name)
+        if field.name == "compared":
+            continue
         if isinstance(value, msgspec.Struct):
             yield from _flat(value, f"{prefix}{field.name}_")
-        elif not isinstance(value, list):
+        elif field.name not in lists:
             yield prefix + field.name, value
 
 
@@ -92,6 +122,8 @@ def _cell(value: Any) -> Any:
         return msgspec.to_builtins(value)
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, list):
+        return without_formulas("; ".join(value))
     return without_formulas(value) if isinstance(value, str) else value
 
 

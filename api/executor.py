@@ -43,9 +43,11 @@ class Executor:
             observe: receives the name of each metric that ran, and its seconds.
 
         Attributes:
+            threads: how many statements run at the same time.
             on_damage: receives a generation whose file is damaged, and how that showed.
         """
         self._reader = reader
+        self.threads = threads
         self._timeout = timeout_seconds
         self._observe = observe
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="query")

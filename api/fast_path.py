@@ -1,9 +1,9 @@
 """The fast path: requests whose answer is in memory are answered before Litestar's routing.
 
-An open dashboard sends the same request again and again. The query of a URL is kept by role,
-subject, URL and accepted format; from then on such a request costs two dictionary lookups, and no
-parameter is parsed. Whether the answer is still valid is not kept but checked each time: its key
-begins with the generation that serves at this moment.
+An open dashboard sends the same request again and again. What a URL asks, a query or a batch of
+them, is kept by role, subject, URL and accepted format; from then on such a request costs two
+dictionary lookups, and no parameter is parsed. Whether the answer is still valid is not kept but
+checked each time: its key begins with the generation that serves at this moment.
 
 It takes a third of the processor time that the same answer takes through Litestar's routing: 30 µs
 instead of 95 µs, and with the HTTP server 200 µs instead of 275 µs. Authentication and rate limits
@@ -22,39 +22,40 @@ from api.auth import PUBLIC, Principal
 from api.bounded import Bounded
 from api.cache import SOURCE, Entry, Source
 from api.negotiation import Coding, read_headers
-from api.query import Query
 from api.schemas import Format
-from api.service import AnalyticsService
+from api.service import AnalyticsService, Asked
 
 T = TypeVar("T")
 
-_BYTES_MAX = 8_000_000  # some 8,000 requests of the usual length
+_BYTES_MAX = 8_000_000  # some 6,000 requests of the usual length
+_QUERY_BYTES = 500  # what a query takes besides its key
 
 _Request = tuple[str, str, str, bytes, Format]
 
 
 class FastPath:
-    """The queries of recent requests, bounded in bytes: clients choose what a URL contains."""
+    """What recent requests asked, bounded in bytes: clients choose what a URL contains."""
 
     def __init__(self) -> None:
-        self._queries: Bounded[_Request, Query] = Bounded(_BYTES_MAX, _weight)
+        self._asked: Bounded[_Request, Asked] = Bounded(_BYTES_MAX, _weight)
 
-    def get(self, scope: Scope, accepts: Format) -> Query | None:
-        """The query of a request, if the same request was answered before."""
-        return self._queries.get(_request_of(scope, accepts))
+    def get(self, scope: Scope, accepts: Format) -> Asked | None:
+        """What a request asks, if the same request was answered before."""
+        return self._asked.get(_request_of(scope, accepts))
 
-    def put(self, scope: Scope, accepts: Format, query: Query) -> None:
-        """Keep the query of a request."""
-        self._queries.put(_request_of(scope, accepts), query)
+    def put(self, scope: Scope, accepts: Format, asked: Asked) -> None:
+        """Keep what a request asks."""
+        self._asked.put(_request_of(scope, accepts), asked)
 
-    def by_key(self) -> dict[str, Query]:
-        """The queries by their keys."""
-        return {query.key: query for query in self._queries.values()}
+    def by_key(self) -> dict[str, Asked]:
+        """What was asked, by the keys of the answers."""
+        return {asked.key: asked for asked in self._asked.values()}
 
 
-def _weight(request: _Request, query: Query) -> int:
+def _weight(request: _Request, asked: Asked) -> int:
     _, subject, path, query_string, _ = request
-    return len(subject) + len(path) + len(query_string) + len(query.key)
+    queries = sum(len(query.key) + _QUERY_BYTES for query in asked.queries)
+    return len(subject) + len(path) + len(query_string) + queries
 
 
 def _request_of(scope: Scope, accepts: Format) -> _Request:
@@ -78,8 +79,8 @@ class FastPathMiddleware:
         async def answered(scope: Scope, receive: Receive, send: Send) -> None:
             if scope.get("method") == "GET" and PUBLIC not in scope["route_handler"].opt:
                 accepts, known = read_headers(scope)
-                query = self._fast_path.get(scope, accepts.format)
-                entry = None if query is None else self._service.cached(query)
+                asked = self._fast_path.get(scope, accepts.format)
+                entry = None if asked is None else self._service.cached(asked)
                 if entry is not None:
                     await send_entry(scope, send, entry, Source.HIT, accepts.coding, known)
                     return

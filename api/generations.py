@@ -25,7 +25,7 @@ import hashlib
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from http import HTTPStatus
 from pathlib import Path
 
@@ -34,14 +34,15 @@ from msgspec.structs import asdict
 
 from api.deployment import Deployment
 from api.problems import Problem, unavailable
-from olap.catalog import missing_tables
+from olap.catalog import data_from, missing_tables
+from olap.days import DayRange, DaySet, day_set
 from olap.errors import AnalyticsError
 from olap.ids import IdTypes
 from olap.layout import Layout, write_durably
 from olap.log import get_logger
 from olap.manifest import FileMark, SourceIdentity, SourceShape, read_manifest
 from olap.publish import changed, generation_numbers
-from olap.reader import Reader
+from olap.reader import PublishedMetric, Reader
 
 log = get_logger(__name__)
 
@@ -55,10 +56,15 @@ class Generation:
     Attributes:
         number: its number.
         tag: its number and a digest of its manifest: no two generations ever share it.
-        data_through, generated_at: from its manifest, aware UTC.
+        data_from, data_through: from the first UTC day with data to the clock of the source, aware.
+        generated_at: when it was published, aware UTC.
+        coverage: the UTC days that are kept.
         proved_at: since when every table has been proved equal to the source; None = not yet.
         mark: by what its file is recognized; None = an earlier version published it.
+        first_day: the first UTC day with data; None = there are none.
+        shape: how the source was read.
         missing: why a table is not available, by its name; what it would tell is unknown, not 0.
+        catalog: its metrics.
         fault: why it cannot serve; None if it can.
         source: the database that it was read from.
         prefix: the beginning of the cache keys of its answers.
@@ -66,14 +72,28 @@ class Generation:
 
     number: int
     tag: str
+    data_from: datetime
     data_through: datetime
     generated_at: datetime
+    coverage: DaySet
     proved_at: datetime | None
     mark: FileMark | None
+    first_day: date | None
+    shape: SourceShape
     missing: Mapping[str, str]
+    catalog: tuple[PublishedMetric, ...]
     fault: str | None
     source: SourceIdentity
     prefix: str
+
+    def has(self, since: datetime, until: datetime) -> bool:
+        """Whether a period does not begin before the data, and all its UTC days are kept.
+
+        Both are facts about the whole site, for members too, whatever they may see of it.
+        """
+        last = max(since, until - datetime.resolution).date()
+        days = day_set(DayRange(since.date(), last))
+        return since >= self.data_from and not days - self.coverage
 
     @property
     def schema(self) -> str:
@@ -340,7 +360,7 @@ class Generations:
         manifest = read_manifest(self._layout.generation_manifest(number))
         self._reader.attach(self._layout.generation(number), _schema(tag))
         try:
-            has = self._reader.metrics(_schema(tag))
+            catalog = self._reader.catalog(_schema(tag))
         except BaseException:
             self._reader.detach(_schema(tag))
             raise
@@ -348,12 +368,17 @@ class Generations:
         return Generation(
             number=number,
             tag=tag,
+            data_from=data_from(manifest.first_day, manifest.data_through),
             data_through=manifest.data_through,
             generated_at=manifest.generated_at,
+            coverage=manifest.coverage,
             proved_at=manifest.proved_at,
             mark=manifest.file,
+            first_day=manifest.first_day,
+            shape=manifest.shape,
             missing=missing_tables(manifest),
-            fault=self._fault(manifest.shape, has),
+            catalog=catalog,
+            fault=self._fault(manifest.shape, frozenset(metric.macro for metric in catalog)),
             source=manifest.source,
             prefix=f"{self._deployment.keys_of(manifest.source).answers}{tag}:",
         )

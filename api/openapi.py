@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
+from inspect import getdoc
 from typing import Any, Final
 
 from litestar import Response, Router
@@ -72,7 +73,7 @@ _PROBLEMS: Final = {
     404: "It does not exist, you may not see it, or this messenger does not keep it.",
     410: "The pinned generation cannot be read any more.",
     413: "The body is too large.",
-    414: "The query string is longer than 2 KB, or the path than 4 KB.",
+    414: "The query string is longer than 2 KB (of a batch 8,000 bytes), or the path than 4 KB.",
     429: "Too many requests, or too many computed answers; see `Retry-After`.",
     503: "It is not possible now, or took too long; see `Retry-After`.",
 }
@@ -108,8 +109,12 @@ _SPELLINGS: Final[Mapping[IdType, dict[str, Any]]] = {
 
 
 def description_of(endpoint: Endpoint) -> str:
-    """The definitions of the metrics that an endpoint shows, from their SQL files."""
-    return "\n\n".join(f"**{metric.macro}**: {metric.comment}" for metric in endpoint.shown)
+    """The definitions of the metrics that an endpoint shows, from their SQL files.
+
+    Where it shows none, what its function says.
+    """
+    shown = (f"**{metric.macro}**: {metric.comment}" for metric in endpoint.shown)
+    return "\n\n".join(shown) or getdoc(endpoint.compute) or ""
 
 
 _OWN_FORMS: Final[Mapping[IdType, Schema]] = {
@@ -165,24 +170,40 @@ def _mark(field: FieldDefinition) -> IdOf | None:
 
 
 @dataclass
-class Read(Operation):
-    """A GET that answers from a generation: adds our headers, CSV, and 304."""
+class ReadJson(Operation):
+    """A GET that answers from a generation: adds our headers, and 304."""
 
     def __post_init__(self) -> None:
         assert self.responses is not None
-        headers = {
+        headers: dict[str, Any] = {
             name: OpenAPIHeader(schema=Schema(type=OpenAPIType.STRING), description=about)
             for name, about in _HEADERS.items()
         }
-        answer = self.responses["200"]
-        assert isinstance(answer, OpenAPIResponse) and answer.content is not None
-        answer.headers = {**headers, "Content-Disposition": _disposition()}
-        answer.content["text/csv"] = OpenAPIMediaType(schema=_TEXT)
+        _answer_of(self).headers = headers
         self.responses["304"] = OpenAPIResponse(
             description="The answer that `If-None-Match` names has not changed.",
             headers=dict(headers),
         )
         self.security = [{_BEARER: []}]
+
+
+@dataclass
+class Read(ReadJson):
+    """The same as CSV, too."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        answer = _answer_of(self)
+        assert answer.headers is not None and answer.content is not None
+        answer.headers = {**answer.headers, "Content-Disposition": _disposition()}
+        answer.content["text/csv"] = OpenAPIMediaType(schema=_TEXT)
+
+
+def _answer_of(operation: Operation) -> OpenAPIResponse:
+    assert operation.responses is not None
+    answer = operation.responses["200"]
+    assert isinstance(answer, OpenAPIResponse)
+    return answer
 
 
 def _disposition() -> OpenAPIHeader:

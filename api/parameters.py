@@ -14,11 +14,21 @@ from litestar.params import PathParameter, QueryParameter
 from api.schemas import Format, IdForm, IdOf
 from olap.ids import Id
 
+ASKS_MAX = 32
+
 
 class Every(StrEnum):
     """The length of a timeline's buckets."""
 
     HOURLY = "hourly"
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+
+
+class EveryDays(StrEnum):
+    """The length of the buckets of a number that hours make no sense for."""
+
     DAILY = "daily"
     WEEKLY = "weekly"
     MONTHLY = "monthly"
@@ -32,12 +42,34 @@ class Ranking(StrEnum):
     ACTIVITY = "activity"
 
 
+class Comparison(StrEnum):
+    """Which earlier window a period is compared with."""
+
+    PREVIOUS = "previous"
+    YEAR = "year"
+
+
+class ConversationType(StrEnum):
+    """The types of conversations."""
+
+    DIRECT = "direct"
+    GROUP = "group"
+    CHANNEL = "channel"
+
+
 class DashboardTable(StrEnum):
     """The tables of a dashboard."""
 
     SUMMARY = "summary"
     TOP_SENDERS = "top_senders"
     MESSAGE_TIMELINE = "message_timeline"
+
+
+class CatalogTable(StrEnum):
+    """The tables of the catalogue."""
+
+    METRICS = "metrics"
+    LOOKALIKES = "lookalikes"
 
 
 _DATE_OR_INSTANT = {
@@ -59,7 +91,8 @@ End = Annotated[
     str | None,
     QueryParameter(
         description="End of the period, which excludes it: an instant with an offset. A date "
-        "includes that day. Default: data_through, which is also the latest end.",
+        "includes that day. Default: data_through, which is also the latest end: is_cut of the "
+        "answer says whether it was moved there.",
         schema_extra=_DATE_OR_INSTANT,
     ),
 ]
@@ -71,6 +104,9 @@ Tz = Annotated[
     ),
 ]
 Bots = Annotated[bool, QueryParameter(description="Whether bots count as people.")]
+PeopleOnly = Annotated[
+    bool, QueryParameter(description="Changes nothing here: bots do not count as people.")
+]
 Pin = Annotated[
     int | None,
     QueryParameter(
@@ -78,6 +114,15 @@ Pin = Annotated[
         le=2**53,
         description="Number of the generation to read: the current one or the one before it. Any "
         "other number returns 410 Gone.",
+    ),
+]
+Asks = Annotated[
+    list[str],
+    QueryParameter(
+        min_items=1,
+        max_items=ASKS_MAX,
+        description="A path with its query, such as /timeline?days=30; given once for each "
+        "question.",
     ),
 ]
 Form = Annotated[
@@ -104,32 +149,65 @@ Table = Annotated[
         "shows everything.",
     ),
 ]
-Days90 = Annotated[
-    int | None,
-    QueryParameter(
-        ge=1,
-        le=90,
-        description="Length of the period in days of 24 hours, default 7. Excludes start.",
-    ),
+CatalogTables = Annotated[
+    CatalogTable,
+    QueryParameter(description="Which list CSV shows. JSON shows both."),
 ]
-Days365 = Annotated[
-    int | None,
-    QueryParameter(
+
+
+def _days(most: int, default: str) -> Any:
+    return QueryParameter(
         ge=1,
-        le=365,
-        description="Length of the period in days of 24 hours, default 30. Excludes start.",
-    ),
-]
+        le=most,
+        description=f"Length of the period in days of 24 hours, default {default}. With whole_days "
+        "local days of tz. Excludes start.",
+    )
+
+
+Days7UpTo90 = Annotated[int | None, _days(90, "7")]
+Days7UpTo365 = Annotated[int | None, _days(365, "7")]
+Days30UpTo365 = Annotated[int | None, _days(365, "30")]
+Days1UpTo365 = Annotated[int | None, _days(365, "1")]
 Hours = Annotated[
-    int, QueryParameter(ge=1, le=8760, description="Hours before data_through, at most 8760.")
+    int | None,
+    QueryParameter(
+        ge=1,
+        le=8760,
+        description="Length of the period in hours, default 24. Excludes days, start and "
+        "whole_days.",
+    ),
+]
+WholeDays = Annotated[
+    bool,
+    QueryParameter(
+        description="Whether the period is only whole local days of tz: days=7 are then the last 7 "
+        "local days that are over, and of a period with start and end the whole days within it. "
+        "It must contain one."
+    ),
+]
+Compare = Annotated[
+    Comparison | None,
+    QueryParameter(
+        description="Adds compared, the answer for an earlier period. previous: moved back by its "
+        "number of local days of tz, to the same local time of day, so 30 days to 21:59 are "
+        "compared with the 30 days before to 21:59. year: to the same local dates one year "
+        "earlier; weekdays are not aligned, and 29 February is 28 February."
+    ),
 ]
 Interval = Annotated[
     Every,
     QueryParameter(description="Length of a bucket in local time of tz; weeks begin on Monday."),
 ]
+IntervalOfDays = Annotated[
+    EveryDays,
+    QueryParameter(description="Length of a bucket in local time of tz; weeks begin on Monday."),
+]
 Limit100 = Annotated[int, QueryParameter(ge=1, le=100, description="Maximum number of people.")]
 Limit50 = Annotated[
     int, QueryParameter(ge=1, le=50, description="Maximum number of conversations.")
+]
+Limit1000 = Annotated[
+    int, QueryParameter(ge=1, le=1000, description="Maximum number of pairs of people.")
 ]
 SortBy = Annotated[
     Ranking,
@@ -137,6 +215,20 @@ SortBy = Annotated[
         description="Rank by messages, by people who wrote, or by messages per person (activity)."
     ),
 ]
+TypeFilter = Annotated[
+    ConversationType | None,
+    QueryParameter(
+        description="Only conversations of this type. Default: all, of any type or none."
+    ),
+]
+System = Annotated[
+    bool | None,
+    QueryParameter(
+        description="Whether system messages count. Default: they do, except in the timeline of a "
+        "person, which so sums to messages_sent."
+    ),
+]
+SystemInAll = Annotated[bool, QueryParameter(description="Whether system messages count.")]
 # Ids arrive as text; `query.Parameters.resolved` validates them and replaces the text by the id.
 if TYPE_CHECKING:
     ConversationFilter = Id | None

@@ -7,6 +7,7 @@ may not see and for what does not exist.
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -29,6 +30,8 @@ MEDIA_TYPE = "application/problem+json"
 # A part of the detail and the name of a parameter may be the client's own text.
 _DETAIL_LENGTH_MAX = 500
 _NAME_LENGTH_MAX = 100
+
+_MISSING = re.compile("Missing required query parameter '([a-z_]+)'")
 
 # Parameters that have another name in a URL than in the code.
 _URL_NAMES = {"form": "format"}
@@ -154,14 +157,28 @@ def plugin() -> ProblemDetailsPlugin:
 
 
 def on_defect(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    """Log an error that no handler caught; one outside our error tree keeps its traceback."""
+    """The answer to an error that no handler caught."""
+    return _of_defect(error, request.scope["path"]).to_response(request)
+
+
+def problem_of(error: Exception, path: str) -> Problem:
+    """The problem that a request for this path is answered with if it ends with this error."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, ValidationException):
+        return _from_validation(error)
+    if isinstance(error, HTTPException):
+        return _from_http(error)
+    return _of_defect(error, path)
+
+
+def _of_defect(error: Exception, path: str) -> Problem:
+    """Log an error that nothing caught; one outside our error tree keeps its traceback."""
     if isinstance(error, AnalyticsError):
         log.error("request.failed", error=error.message, hint=error.hint)
-        problem = unavailable("The data cannot be read at present.", retry_after=5)
-    else:
-        log.error("request.defect", path=cut(request.scope["path"]), exc_info=error)
-        problem = Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "This is a defect of the server.")
-    return problem.to_response(request)
+        return unavailable("The data cannot be read at present.", retry_after=5)
+    log.error("request.defect", path=cut(path), exc_info=error)
+    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "This is a defect of the server.")
 
 
 def on_gone(_: Request[Any, Any, Any], error: ClientGoneError) -> Response[Any]:
@@ -175,14 +192,16 @@ def response_to(request: Request[Any, Any, Any], error: HTTPException) -> Respon
     return problem.to_response(request)
 
 
-def _from_http(error: HTTPException) -> ProblemDetailsException:
+def _from_http(error: HTTPException) -> Problem:
     status = HTTPStatus(error.status_code)
     detail = error.detail if error.detail and error.detail != status.phrase else status.description
     return Problem(status, detail or status.phrase, headers=error.headers)
 
 
-def _from_validation(error: ValidationException) -> ProblemDetailsException:
+def _from_validation(error: ValidationException) -> Problem:
     """Litestar's list of invalid parameters: the problem names the first one."""
+    if missing := _MISSING.match(error.detail):
+        return bad_parameter(missing[1], "is missing")
     faults = error.extra if isinstance(error.extra, list) else []
     first: dict[str, Any] = faults[0] if faults and isinstance(faults[0], dict) else {}
     name = _URL_NAMES.get(str(first.get("key")), first.get("key"))

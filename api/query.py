@@ -8,162 +8,47 @@ the cache key consists of exactly these:
 `Parameters` is what a request gives, validated and in canonical form. A `Query` adds the endpoint
 and the viewer; it does not depend on a generation, so it can be kept and run on the next one. A
 `BoundQuery` is a query bound to one generation.
-
-A period is half-open. `days=7` is the week that ends at the generation's `data_through`. `start`
-and `end` are an instant with an offset (`2026-11-01T08:00:00+01:00`) or a date, which means local
-midnight in `tz`; an end that is a date includes that day. A later end is moved to `data_through`.
 """
 
 # No `from __future__ import annotations`: Litestar resolves the annotations of a struct in the
 # module of its subclass, so those of the base classes here must be types and not text.
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, fields, replace
-from datetime import UTC, date, datetime, time, timedelta
-from functools import cache, lru_cache
-from importlib import resources
+from datetime import datetime
+from functools import cache
+from http import HTTPStatus
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar, cast, get_type_hints
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
 import msgspec
 from litestar.params import PathParameter, QueryParameter
+from msgspec import UNSET, UnsetType
+from msgspec.structs import asdict
 
 from api.generations import Generation
-from api.parameters import Bom, Bots, Days90, Days365, End, Form, Ids, Pin, Start, Tz
+from api.parameters import (
+    Bom,
+    Bots,
+    Compare,
+    Days7UpTo90,
+    Days30UpTo365,
+    End,
+    Form,
+    Ids,
+    Pin,
+    Start,
+    Tz,
+    WholeDays,
+)
 from api.paths import decoded
-from api.problems import bad_parameter
+from api.periods import Period, Window, known_zone, period
+from api.problems import Problem, bad_parameter
 from api.schemas import Format, IdForm, IdOf
 from olap.catalog import Metric, metrics
 from olap.ids import Id, IdTypes, parse_id
 from olap.manifest import naive_utc
 from olap.reader import Rows
-from olap.timezones import zone_names
-
-ONE_DAY = timedelta(days=1)
-# A month and a time zone away from the first and the last instant of Python and DuckDB, so that
-# every bucket that a period cuts has its own.
-_EARLIEST = datetime(2, 1, 1, tzinfo=UTC)
-_LATEST = datetime(9998, 12, 31, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """The half-open period of an answer, in aware UTC."""
-
-    since: datetime
-    until: datetime
-
-    @property
-    def days(self) -> int:
-        """The length in days of 24 hours, rounded up."""
-        return -((self.since - self.until) // ONE_DAY)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Period:
-    """A period as requested, before it is bound to a generation.
-
-    Attributes:
-        days: days of 24 hours back from the end; None if there is a start.
-        start, end: instants in UTC; without an end the period ends at `data_through`.
-        days_max: the longest period that is allowed.
-    """
-
-    days: int | None
-    start: datetime | None
-    end: datetime | None
-    days_max: int
-
-    @property
-    def key(self) -> str:
-        """The same text for the same period, however it was written."""
-        start = f"{self.days}d" if self.start is None else self.start.isoformat()
-        return f"{start}~{'' if self.end is None else self.end.isoformat()}"
-
-    def window(self, data_through: datetime) -> Window:
-        """The period in a generation.
-
-        Raises:
-            Problem: 400, it ends before it begins, or is too long.
-        """
-        until = data_through if self.end is None else min(self.end, data_through)
-        if self.start is None:
-            assert self.days is not None
-            if until - _EARLIEST < self.days * ONE_DAY:
-                raise bad_parameter("end", f"is too early for a period of {self.days} days")
-            return Window(until - self.days * ONE_DAY, until)
-        if self.start > until:
-            raise bad_parameter(
-                "start", f"is after the end of the period, {until:%Y-%m-%dT%H:%M:%SZ}"
-            )
-        # A day more than the limit: dates of a leap year, and the hour of a clock change.
-        if until - self.start > (self.days_max + 1) * ONE_DAY:
-            raise bad_parameter("start", f"is more than {self.days_max} days before the end")
-        return Window(self.start, until)
-
-
-def period(
-    *, days: int | None, start: str | None, end: str | None, tz: str, default: int, days_max: int
-) -> Period:
-    """The period of these parameters, of which `days` is already within its limits.
-
-    Raises:
-        Problem: 400, it names the parameter that cannot be used.
-    """
-    if days is not None and start is not None:
-        raise bad_parameter("days", "and start exclude each other: give one of them")
-    zone = known_zone(tz)
-    first = None if start is None else _instant("start", start, zone, is_end=False)
-    last = None if end is None else _instant("end", end, zone, is_end=True)
-    # A date as end is the midnight after it, which may be the start itself.
-    if first is not None and last is not None and first >= last:
-        raise bad_parameter("start", "is not before end")
-    back = None if first is not None else (default if days is None else days)
-    return Period(days=back, start=first, end=last, days_max=days_max)
-
-
-def known_zone(name: str) -> ZoneInfo:
-    """The time zone of an IANA name.
-
-    Raises:
-        Problem: 400, there is no zone of this name.
-    """
-    if name not in _zone_names():
-        raise bad_parameter("tz", "must be an IANA time zone such as Europe/Berlin")
-    return _zone(name)
-
-
-@lru_cache(maxsize=1)
-def _zone_names() -> frozenset[str]:
-    return frozenset(zone_names())
-
-
-@lru_cache(maxsize=1024)
-def _zone(name: str) -> ZoneInfo:
-    """From the package tzdata, as `core.tz_spans` is, not from the machine's own files."""
-    file = resources.files("tzdata").joinpath("zoneinfo", *name.split("/"))
-    with file.open("rb") as content:
-        return ZoneInfo.from_file(content, key=name)
-
-
-def _instant(name: str, text: str, zone: ZoneInfo, *, is_end: bool) -> datetime:
-    hint = "must be a date (2026-11-01) or an instant with an offset (2026-11-01T08:00:00Z)"
-    try:
-        if len(text) == 10:
-            day = date.fromisoformat(text) + (ONE_DAY if is_end else timedelta(0))
-            # fold=0 is the day's first instant, also where midnight is skipped or occurs twice.
-            found = datetime.combine(day, time.min, zone).astimezone(UTC)
-        else:
-            # A plus sign that is not written as %2B arrives as a blank.
-            given = datetime.fromisoformat(text.replace(" ", "+"))
-            if given.tzinfo is None:
-                raise bad_parameter(name, f"has no offset: it {hint}")
-            found = given.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise bad_parameter(name, hint) from None
-    if not _EARLIEST <= found <= _LATEST:
-        raise bad_parameter(name, "is outside the years 2 to 9998")
-    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,14 +155,18 @@ class Parameters:
 
 # `Query.key` contains the period, the bots and the output; no key contains a pinned generation.
 _ELSEWHERE_IN_KEY = frozenset(
-    {"days", "start", "end", "period", "tz", "include_bots", "generation"}
+    {"days", "hours", "start", "end", "whole_days", "compare", "period"}
+    | {"tz", "include_bots", "generation"}
     | {"form", "bom", "ids", "table"}
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class PeriodParameters(Parameters):
-    """The parameters of an endpoint with a period; a subclass sets its limits."""
+    """The parameters of an endpoint with a period; a subclass sets its limits.
+
+    Its answer has what `declaration.endpoint` adds: `is_cut`, and `compared` on request.
+    """
 
     DAYS_DEFAULT: ClassVar[int]
     DAYS_MAX: ClassVar[int]
@@ -285,17 +174,26 @@ class PeriodParameters(Parameters):
     days: int | None = None
     start: Start = None
     end: End = None
+    whole_days: WholeDays = False
+    compare: Compare = None
 
     def _period(self) -> Period:
         """The period of these parameters."""
         return period(
             days=self.days,
+            hours=self._hours(),
             start=self.start,
             end=self.end,
             tz=self.tz,
             default=self.DAYS_DEFAULT,
             days_max=self.DAYS_MAX,
+            whole_days=self.whole_days,
+            compare=self.compare,
         )
+
+    def _hours(self) -> int | None:
+        """The length of the period in hours, where an endpoint has that parameter."""
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -305,7 +203,7 @@ class Last7Days(PeriodParameters):
     DAYS_DEFAULT = 7
     DAYS_MAX = 90
 
-    days: Days90 = None
+    days: Days7UpTo90 = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -315,7 +213,7 @@ class Last30Days(PeriodParameters):
     DAYS_DEFAULT = 30
     DAYS_MAX = 365
 
-    days: Days365 = None
+    days: Days30UpTo365 = None
 
 
 class Ask(Protocol):
@@ -335,9 +233,12 @@ class Endpoint:
         name: the name in cache keys.
         metrics: the metric versions that it reads; a generation without them cannot answer.
         checks: those of `metrics` that only check whether an id of a filter exists.
+        is_same_for_members: whether all members get the same answer, which then is cached once.
         parameters: the struct of its parameters.
         answer: the type of the answer.
-        compute: from a query to the answer; raises a `Problem` where there is none.
+        compared: the type of the part of it about an earlier period; None without a period.
+        compute: from a query to the fields of the answer that the endpoint declares; raises a
+            `Problem` where there is none.
         tags: its chapters in the OpenAPI document.
     """
 
@@ -346,8 +247,10 @@ class Endpoint:
     name: str
     metrics: tuple[str, ...]
     checks: tuple[str, ...]
+    is_same_for_members: bool
     parameters: type[Parameters]
     answer: type[msgspec.Struct]
+    compared: type[msgspec.Struct] | None
     compute: Callable[[Ask, Any], Awaitable[msgspec.Struct]]
     tags: tuple[str, ...]
 
@@ -376,13 +279,28 @@ class Query:
     def __post_init__(self) -> None:
         given = self.parameters
         parts = [self.endpoint.name, "+".join(self.endpoint.metrics)]
-        parts.append("site" if self.viewer is None else f"viewer={quote(str(self.viewer))}")
+        if self.viewer is None:
+            parts.append("site")
+        elif self.endpoint.is_same_for_members:
+            parts.append("members")
+        else:
+            parts.append(f"viewer={quote(str(self.viewer))}")
         if given.period is not None:
             parts.append(given.period.key)
         parts.append(f"bots={given.include_bots:d}")
         parts += [f"{name}={quote(str(value))}" for name, value in sorted(given.key_parts.items())]
         parts.append(given.output)
         object.__setattr__(self, "key", ":".join(parts))
+
+    @property
+    def pin(self) -> int | None:
+        """The number of the generation that must answer; None = the one that serves."""
+        return self.parameters.generation
+
+    @property
+    def queries(self) -> "tuple[Query, ...]":
+        """Itself, for what asks for one query or for several."""
+        return (self,)
 
     def bind(self, generation: Generation) -> "BoundQuery[Any]":
         """The query on one generation.
@@ -391,11 +309,8 @@ class Query:
             Problem: 400, the period is not valid in this generation.
         """
         period = self.parameters.period
-        return BoundQuery(
-            query=self,
-            generation=generation,
-            window=None if period is None else period.window(generation.data_through),
-        )
+        window = None if period is None else period.window(generation.data_through)
+        return BoundQuery(query=self, generation=generation, window=window)
 
 
 P = TypeVar("P", bound=Parameters)
@@ -443,9 +358,47 @@ class BoundQuery(Generic[P]):
         window = window or self.span
         return {"since": naive_utc(window.since), "until": naive_utc(window.until), **self.scope}
 
-    def last_hours(self, hours: int) -> Window:
-        """The window of so many hours before `data_through`."""
-        return Window(self.data_through - timedelta(hours=hours), self.data_through)
+    def of_people(self) -> dict[str, Any]:
+        """The parameters of a metric with a period that never counts bots."""
+        return {name: value for name, value in self.within().items() if name != "include_bots"}
+
+    async def answer(self, ask: Ask) -> msgspec.Struct:
+        """The answer; its parts about the period and an earlier one are of the same generation.
+
+        Raises:
+            Problem: there is no answer; it says why.
+        """
+        endpoint, period = self.query.endpoint, self.parameters.period
+        if period is None:
+            return await endpoint.compute(ask, self)
+        own, compared = await asyncio.gather(endpoint.compute(ask, self), self._compared(ask))
+        is_cut = period.is_cut(self.data_through)
+        return endpoint.answer(**asdict(own), is_cut=is_cut, compared=compared)
+
+    async def _compared(self, ask: Ask) -> msgspec.Struct | UnsetType | None:
+        """The same for the earlier period; None where there is no answer for it.
+
+        There is none where the generation does not have all of that period, or if what the query
+        is about, such as a person, did not exist yet.
+        """
+        endpoint, period = self.query.endpoint, self.parameters.period
+        assert period is not None and endpoint.compared is not None
+        if period.compare is None:
+            return UNSET
+        # What begins with the data has nothing earlier, and may be too early to compute with.
+        if self.span.since <= self.generation.data_from:
+            return None
+        window = period.earlier(self.span)
+        if not self.generation.has(window.since, window.until):
+            return None
+        try:
+            found = await endpoint.compute(ask, replace(self, window=window))
+        except Problem as problem:
+            if problem.status_code != HTTPStatus.NOT_FOUND:
+                raise
+            return None
+        names = endpoint.compared.__struct_fields__
+        return endpoint.compared(**{name: getattr(found, name) for name in names})
 
     @property
     def about(self) -> dict[str, Any]:
@@ -461,9 +414,12 @@ class BoundQuery(Generic[P]):
     @property
     def filename(self) -> str:
         """The name of a file with the answer, in characters that every system allows."""
+        period = self.parameters.period
         parts = [self.query.endpoint.name, self.parameters.table]
         if self.window is not None:
             parts += [f"{one:%Y%m%dT%H%M%SZ}" for one in (self.window.since, self.window.until)]
+        if period is not None and period.compare is not None:
+            parts.append(f"compared-{period.compare}")
         parts.append(f"generation-{self.generation.number}")
         return f"{'_'.join(part for part in parts if part is not None)}.csv"
 

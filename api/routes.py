@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from litestar import Request, get
+from litestar import Request, Response, get
 from litestar.di import NamedDependency, Provide
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import SkipValidation
 
-from api import openapi
+from api import batch, openapi
 from api.auth import Principal, Role
 from api.endpoints import ENDPOINTS
 from api.fast_path import EntryResponse, FastPath
@@ -24,7 +24,10 @@ def handlers(
     service: AnalyticsService, fast_path: FastPath, ids: IdTypes
 ) -> list[HTTPRouteHandler]:
     """The handlers of all endpoints, for a messenger with these types of ids."""
-    return [_handler(one, service, fast_path, ids) for one in ENDPOINTS]
+    return [
+        *(_handler(one, service, fast_path, ids) for one in ENDPOINTS),
+        batch.handler(service, fast_path),
+    ]
 
 
 def _handler(
@@ -33,7 +36,7 @@ def _handler(
     async def handle(
         request: Request[Principal, Any, Any],
         parameters: SkipValidation[NamedDependency[Parameters]],
-    ) -> EntryResponse[Any]:
+    ) -> Response[Any]:
         principal = request.user
         accepts, known = read_headers(request.scope)
         query = Query(
@@ -41,9 +44,10 @@ def _handler(
             viewer=principal.viewer,
             parameters=parameters.resolved(ids, accepts.format),
         )
+        if batch.is_read(request.scope, query):
+            return batch.NOTHING
         entry, source = await service.answer(query, principal)
-        if parameters.generation is None:
-            fast_path.put(request.scope, accepts.format, query)
+        fast_path.put(request.scope, accepts.format, query)
         return EntryResponse(entry, source, accepts.coding, known)
 
     # Litestar reads the operation's id and the type of the answer from the function.
@@ -54,6 +58,7 @@ def _handler(
         guards=[only_for(Role.ADMIN, Role.MEMBER, parameters=declared.parameters.query_names())],
         # A class as a dependency: Litestar reads the struct's fields from the request.
         dependencies={"parameters": Provide(declared.parameters, sync_to_thread=False)},
+        opt={batch.CAN_BE_ASKED: True},
         summary=declared.summary,
         description=openapi.description_of(declared),
         operation_class=openapi.Read,

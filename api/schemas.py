@@ -15,6 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
+from msgspec.structs import fields
 
 from olap.ids import Id
 from olap.reader import Rows
@@ -52,6 +53,13 @@ OfReceipts = Annotated[
 ]
 LastActivity = Annotated[
     datetime | None, msgspec.Meta(description="null = none yet, or no read receipts to tell it")
+]
+Pause = Annotated[
+    Count | None, msgspec.Meta(description="whole seconds; null = there is none, or not known")
+]
+NotYet = Annotated[
+    Decimals | None,
+    msgspec.Meta(description="percent; null = 24 hours have not passed yet, or not known"),
 ]
 
 
@@ -132,6 +140,143 @@ class Bucket(msgspec.Struct, kw_only=True):
     is_partial: bool
 
 
+class HourOfWeek(msgspec.Struct, kw_only=True):
+    """One hour of the local week, Monday (1) at 0 to Sunday (7) at 23."""
+
+    weekday: int
+    hour: int
+    messages: Count
+    occurrences: Count
+    per_occurrence: Decimals
+
+
+class ActiveHourOfWeek(msgspec.Struct, kw_only=True):
+    """The people of one hour of the local week, Monday (1) at 0 to Sunday (7) at 23."""
+
+    weekday: int
+    hour: int
+    people: OfReceipts[Count]
+    occurrences: Count
+    per_occurrence: OfReceipts[Decimals]
+
+
+OfCoveredDays = Annotated[
+    T | None,
+    msgspec.Meta(description="null until the data have so many days, or without read receipts"),
+]
+
+
+class ActiveBucket(msgspec.Struct, kw_only=True):
+    """The people of one bucket, and of the days that end with it."""
+
+    timestamp: datetime
+    active_people: OfReceipts[Count]
+    writers: Count
+    readers_only: OfReceipts[Count]
+    active_7_days: OfCoveredDays[Count]
+    active_30_days: OfCoveredDays[Count]
+    stickiness: Annotated[
+        Decimals | None, msgspec.Meta(description="null as active_30_days, and if is_partial")
+    ]
+    is_partial: bool
+
+
+OfLaterBuckets = Annotated[
+    T | None,
+    msgspec.Meta(
+        description="null up to the first bucket with data, where everybody would be new, or "
+        "without read receipts"
+    ),
+]
+
+
+class LifecycleBucket(msgspec.Struct, kw_only=True):
+    """The people of one bucket by when they were active before, and those who left."""
+
+    timestamp: datetime
+    active_people: OfReceipts[Count]
+    new_people: OfLaterBuckets[Count]
+    stayed_people: OfLaterBuckets[Count]
+    returned_people: OfLaterBuckets[Count]
+    left_people: Annotated[
+        Count | None, msgspec.Meta(description="null as new_people, and if is_partial")
+    ]
+    is_partial: bool
+
+
+class CohortBucket(msgspec.Struct, kw_only=True):
+    """A cohort so many buckets later, or an average of cohorts."""
+
+    row_type: Annotated[str, msgspec.Meta(description="cohort, others or average")]
+    cohort: Annotated[
+        datetime | None,
+        msgspec.Meta(description="first instant of its bucket; null for others and average"),
+    ]
+    cohort_size: Count
+    bucket_number: Count
+    people: Count
+    retention_rate: Decimals
+    is_partial: bool
+
+
+class Activated(msgspec.Struct, kw_only=True):
+    """What new accounts did; each share is of the accounts that are old enough to judge."""
+
+    accounts: Count
+    judged_after_24_hours: Count
+    wrote_in_24_hours: Count
+    wrote_in_24_hours_rate: Decimals
+    judged_after_7_days: Count
+    wrote_in_7_days: Count
+    wrote_in_7_days_rate: Decimals
+    judged_after_8_days: Count
+    answered: Count
+    answered_rate: Decimals
+    judged_after_14_days: Count
+    came_back: OfReceipts[Count]
+    came_back_rate: OfReceipts[Decimals]
+
+
+class TypeBucket(msgspec.Struct, kw_only=True):
+    """One bucket of a type of conversation."""
+
+    timestamp: datetime
+    conversation_type: str | None
+    messages: Count
+    reads: OfReceipts[Count]
+    people: OfReceipts[Count]
+    is_partial: bool
+
+
+class Concentrated(msgspec.Struct, kw_only=True):
+    """How much of all messages few people write."""
+
+    messages: Count
+    writers: Count
+    top_1_percent_share: Decimals
+    top_10_percent_share: Decimals
+    top_half_share: Decimals
+    gini: Annotated[Decimals | None, msgspec.Meta(description="null where nobody wrote")]
+
+
+OfTheSite = Annotated[
+    T | None, msgspec.Meta(description="null for a member, who sees memberships only")
+]
+
+
+class MembershipBucket(msgspec.Struct, kw_only=True):
+    """One bucket: what is there at its end, and what came and went in it."""
+
+    timestamp: datetime
+    accounts: OfTheSite[Count]
+    joined: OfTheSite[Count]
+    deleted: OfTheSite[Count]
+    memberships: Count
+    memberships_joined: Count
+    memberships_left: Count
+    is_partial: bool
+
+
 class EventCount(msgspec.Struct, kw_only=True):
     """The number of events of one type."""
 
@@ -184,6 +329,67 @@ class ReadConversation(msgspec.Struct, kw_only=True):
     newest_message_at: datetime
 
 
+class ReplyTimesOfType(msgspec.Struct, kw_only=True):
+    """How fast people reply in conversations of one type, or in all (null)."""
+
+    conversation_type: str | None
+    replies: Count
+    half_seconds: Pause
+    nine_tenths_seconds: Pause
+    judged_messages: Count
+    answered_in_1_hour_rate: NotYet
+    answered_in_24_hours_rate: NotYet
+    relative_error: Decimals
+
+
+class ReplyBucket(msgspec.Struct, kw_only=True):
+    """How fast people reply in one bucket of a timeline."""
+
+    timestamp: datetime
+    replies: Count
+    half_seconds: Pause
+    nine_tenths_seconds: Pause
+    judged_messages: Count
+    answered_in_1_hour_rate: NotYet
+    answered_in_24_hours_rate: NotYet
+    is_partial: bool
+
+
+class ReplyTimesOfConversation(msgspec.Struct, kw_only=True):
+    """How fast people reply in one conversation."""
+
+    conversation_id: ConversationId
+    type: str | None
+    title: str | None
+    replies: Count
+    half_seconds: Pause
+    nine_tenths_seconds: Pause
+    judged_messages: Count
+    answered_in_1_hour_rate: NotYet
+    answered_in_24_hours_rate: NotYet
+
+
+class ReadRateOfType(msgspec.Struct, kw_only=True):
+    """Which share of messages is read in conversations of one type, or in all (null)."""
+
+    conversation_type: str | None
+    judged_messages: Count
+    read_messages: OfReceipts[Count]
+    read_rate: NotYet
+    median_seconds: Pause
+
+
+class Responses(msgspec.Struct, kw_only=True):
+    """How often one person replies to another, and how fast."""
+
+    from_user_id: UserId
+    from_username: str | None
+    to_user_id: UserId
+    to_username: str | None
+    replies: Count
+    half_seconds: Count
+
+
 def plain(row: dict[str, Any]) -> dict[str, Any]:
     """A row of DuckDB in JSON's types: aware times, and decimals as numbers with decimals."""
     return {name: _plain(value) for name, value in row.items()}
@@ -210,7 +416,7 @@ to_json = msgspec.json.Encoder().encode
 def with_text_ids(answer: T) -> T:
     """The answer itself, with its ids as texts: JavaScript rounds numbers beyond 2^53."""
     if isinstance(answer, msgspec.Struct):
-        for name, is_id in _parts_of(type(answer)):
+        for name, is_id in _are_ids(type(answer)).items():
             value = getattr(answer, name)
             setattr(answer, name, str(value) if is_id else with_text_ids(value))
     elif isinstance(answer, list):
@@ -220,12 +426,7 @@ def with_text_ids(answer: T) -> T:
 
 
 @cache
-def _parts_of(kind: type[msgspec.Struct]) -> tuple[tuple[str, bool], ...]:
-    """The fields that are or may contain ids, and whether they are ids themselves."""
-    found = []
-    for part in msgspec.structs.fields(kind):
-        marks = getattr(part.type, "__metadata__", ())
-        is_id = any(isinstance(mark, IdOf) for mark in marks)
-        if is_id or not marks:
-            found.append((part.name, is_id))
-    return tuple(found)
+def _are_ids(kind: type[msgspec.Struct]) -> dict[str, bool]:
+    """The fields of a struct, and whether each is an id."""
+    marks = {one.name: getattr(one.type, "__metadata__", ()) for one in fields(kind)}
+    return {name: any(isinstance(one, IdOf) for one in found) for name, found in marks.items()}

@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from litestar.exceptions import TooManyRequestsException
@@ -39,8 +40,34 @@ _FATES = {
 }
 
 
+_AT_ONCE = nullcontext()
+
+
 class TooManyComputationsError(NotStartedError):
     """The principal has used up their computations; others who wait for this answer have not."""
+
+
+class Asked(Protocol):
+    """What a request asks for, known without its parameters being read again: a query, or a batch.
+
+    Attributes:
+        key: of its answer in the cache, without the generation's prefix.
+    """
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def viewer(self) -> Id | None:
+        """The user whose view applies; None sees the whole site."""
+
+    @property
+    def pin(self) -> int | None:
+        """The number of the generation that must answer; None = the one that serves."""
+
+    @property
+    def queries(self) -> tuple[Query, ...]:
+        """The queries that it consists of."""
 
 
 class AnalyticsService:
@@ -65,17 +92,32 @@ class AnalyticsService:
         self._visibilities: Bounded[tuple[Id, str], str] = Bounded(_REMEMBERED_BYTES_MAX, _weight)
         self._fates: Bounded[tuple[Id, str], str] = Bounded(_REMEMBERED_BYTES_MAX, _weight)
 
-    def cached(self, query: Query) -> Entry | None:
+    def cached(self, asked: Asked) -> Entry | None:
         """The answer from memory, if it is known to be valid without waiting."""
         generation = self._generations.peek()
-        if generation is None:
+        if generation is None or asked.pin not in (None, generation.number):
             return None
-        viewer = query.viewer
+        viewer = asked.viewer
         if viewer is not None and (
             self._fates.get((viewer, generation.tag)) != "" or self._is_too_old(generation)
         ):
             return None
-        return self._cache.memory.get(generation.prefix + query.key)
+        return self.kept(generation, asked)
+
+    def kept(self, generation: Generation, asked: Asked) -> Entry | None:
+        """The answer of a generation from memory."""
+        return self._cache.memory.get(generation.prefix + asked.key)
+
+    def keep(self, generation: Generation, asked: Asked, entry: Entry) -> None:
+        """Keep an answer in memory alone."""
+        self._cache.memory.put(generation.prefix + asked.key, entry)
+
+    def turns(self) -> asyncio.Semaphore:
+        """For a request with several queries: as many turns as statements run at the same time.
+
+        What waits for its turn does not wait for a thread, which counts as time of a query.
+        """
+        return asyncio.Semaphore(self._executor.threads)
 
     async def answer(self, query: Query, principal: Principal) -> tuple[Entry, Source]:
         """The answer and its source.
@@ -85,14 +127,35 @@ class AnalyticsService:
             TooManyRequestsException: it must be computed, and the principal has used up their
                 computations.
         """
-        bound = query.bind(await self._generation(query))
+        generation = await self.generation_for(query.viewer, query.pin)
+        return await self.answer_from(generation, query, principal)
+
+    async def answer_from(
+        self,
+        generation: Generation,
+        query: Query,
+        principal: Principal,
+        turn: AbstractAsyncContextManager[object] = _AT_ONCE,
+    ) -> tuple[Entry, Source]:
+        """The answer from a generation that `generation_for` has given for its viewer.
+
+        Args:
+            turn: is entered while the answer is computed, if it must be.
+
+        Raises:
+            Problem: there is no answer; it says why.
+            TooManyRequestsException: it must be computed, and the principal has used up their
+                computations.
+        """
+        bound = query.bind(generation)
 
         async def compute() -> Entry:
             try:
                 self._limits.charge_computation(principal.account)
             except TooManyRequestsException as error:
                 raise TooManyComputationsError from error
-            return await self._compute(bound)
+            async with turn:
+                return await self._compute(bound)
 
         try:
             return await self._cache.get(bound.key, compute)
@@ -112,10 +175,13 @@ class AnalyticsService:
         serving = self._generations.serving
         return [] if serving is None else self._cache.memory.recent(serving.prefix, limit)
 
-    async def _generation(self, query: Query) -> Generation:
-        """The generation that answers a query."""
+    async def generation_for(self, viewer: Id | None, pin: int | None) -> Generation:
+        """The generation that answers a viewer: the one that serves, or the one that is pinned.
+
+        Raises:
+            Problem: there is none, or the viewer may not read it; it says why.
+        """
         current = await self._generations.current()
-        pin, viewer = query.parameters.generation, query.viewer
         if viewer is not None:
             if self._is_too_old(current):
                 raise unavailable(
@@ -169,14 +235,12 @@ class AnalyticsService:
         return fate
 
     async def _compute(self, bound: BoundQuery[Any]) -> Entry:
-        endpoint = bound.query.endpoint
-
         async def ask(metric: str, /, **parameters: Any) -> Rows:
             return await self._executor.ask(bound.generation, metric, parameters)
 
         try:
             _require_tables(bound)
-            answer = await endpoint.compute(ask, bound)
+            answer = await bound.answer(ask)
         except Problem as problem:
             if problem.status_code != HTTPStatus.NOT_FOUND:
                 raise

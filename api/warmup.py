@@ -75,4 +75,4 @@ def _recent(service: AnalyticsService, fast_path: FastPath) -> Iterator[Query]:
     known = fast_path.by_key()
     for key in service.recent_keys(_RECENT_MAX):
         if key in known:
-            yield known[key]
+            yield from known[key].queries

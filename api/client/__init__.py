@@ -6,6 +6,9 @@ The server does not import it, and it imports nothing but the standard library.
 from api.client.messenger_analytics import (
     AnalyticsClient,
     AnalyticsEventType,
+    Answer,
+    Batch,
+    BatchError,
     ClientStats,
     get_analytics_service,
     start_analytics_service,
@@ -14,6 +17,9 @@ from api.client.messenger_analytics import (
 __all__ = [
     "AnalyticsClient",
     "AnalyticsEventType",
+    "Answer",
+    "Batch",
+    "BatchError",
     "ClientStats",
     "get_analytics_service",
     "start_analytics_service",

@@ -1,4 +1,4 @@
-"""Tracks analytics events of another Python program; standard library only, and never blocks.
+"""Tracks events of another Python program and reads answers; needs only the standard library.
 
     from messenger_analytics import AnalyticsEventType, get_analytics_service
     from messenger_analytics import start_analytics_service
@@ -18,6 +18,9 @@ Events that the API refuses, and events that do not fit into the queue, are drop
 
 At the end of the program the queue is sent within `close_seconds`; a SIGKILL loses it. A program
 that must not lose an event posts it itself and waits for the 202.
+
+`AnalyticsClient.batch` reads up to 32 answers of one generation; it waits for them, and raises if
+there are none.
 """
 
 from __future__ import annotations
@@ -32,11 +35,12 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 from uuid import UUID, uuid4
 
 log = logging.getLogger("messenger_analytics")
@@ -79,6 +83,44 @@ class ClientStats:
     dropped: Mapping[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Answer:
+    """The answer to one question of a batch.
+
+    Attributes:
+        status: 200, or why there is no answer.
+        body: the decoded JSON; a problem with `detail` where the status is not 200.
+        retry_after: seconds after which the question may have an answer; None = always the same.
+    """
+
+    status: int
+    body: Any
+    retry_after: int | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The answers to the questions of a batch, in their order, all of one generation."""
+
+    generation: int
+    data_through: datetime
+    answers: tuple[Answer, ...]
+
+
+class BatchError(Exception):
+    """The API has not answered a batch.
+
+    Attributes:
+        status: why; 410 = the generation cannot be read any more, so begin with the newest.
+        retry_after: seconds after which the same batch may be answered; 0 = not known.
+    """
+
+    def __init__(self, status: int, detail: str, retry_after: float) -> None:
+        super().__init__(f"{status}: {detail}")
+        self.status = status
+        self.retry_after = retry_after
+
+
 class _RefusedError(Exception):
     """The API will never accept the batch."""
 
@@ -109,7 +151,7 @@ class AnalyticsClient:
 
         Args:
             url: the URL of the API, with its path `/api/v1/messenger/analytics`.
-            token: a bearer token of the role `service`.
+            token: a bearer token: of the role `service` to track, of another one to read.
             queue_events: how many events may wait; more are dropped.
             batch_seconds: how long the first event of a batch waits for others.
             retry_seconds: after how long an unconfirmed batch is dropped.
@@ -125,7 +167,7 @@ class AnalyticsClient:
                 f"{url!r} is not a URL of the API: http://host/api/v1/messenger/analytics"
             )
         self._scheme, self._host, self._port = parts.scheme, parts.hostname, parts.port
-        self._path = parts.path.rstrip("/") + "/events"
+        self._path = parts.path.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         self._queue_events = queue_events
         self._batch_seconds = batch_seconds
@@ -205,6 +247,41 @@ class AnalyticsClient:
     ) -> None:
         """`track` as the requirement declares it; it returns at once."""
         self.track(event_type, user_id, conversation_id, metadata, event_id)
+
+    def batch(self, asks: Iterable[str], generation: int | None = None) -> Batch:
+        """The answers to these questions, all of one generation; waits for them.
+
+        Args:
+            asks: 1 to 32, each a path with its query: `/timeline?days=7&interval=daily`.
+            generation: the number of the generation that must answer; by default the newest.
+
+        Raises:
+            BatchError: there are no answers; one that is missing alone is in its `Answer`.
+            OSError: the API cannot be reached.
+            http.client.HTTPException: what answered is no HTTP server.
+        """
+        query = [("ask", ask) for ask in asks]
+        if generation is not None:
+            query.append(("generation", str(generation)))
+        connection = self._new_connection()
+        try:
+            connection.request("GET", f"{self._path}/batch?{urlencode(query)}", None, self._headers)
+            answer = connection.getresponse()
+            text = answer.read()
+        finally:
+            connection.close()
+        if answer.status != http.HTTPStatus.OK:
+            wait = _seconds(answer.getheader("Retry-After"))
+            raise BatchError(answer.status, text[:500].decode(errors="replace"), wait)
+        found = json.loads(text)
+        return Batch(
+            found["generation"],
+            datetime.fromisoformat(found["data_through"].replace("Z", "+00:00")),
+            tuple(
+                Answer(one["status"], one["body"], one.get("retry_after"))
+                for one in found["answers"]
+            ),
+        )
 
     def flush(self, seconds: float) -> bool:
         """Wait until every event is sent or dropped; returns whether that was in time."""
@@ -327,7 +404,7 @@ class AnalyticsClient:
         body = b"[" + b",".join(batch) + b"]"
         try:
             connection = self._connection or self._connect()
-            connection.request("POST", self._path, body, self._headers)
+            connection.request("POST", f"{self._path}/events", body, self._headers)
             answer = connection.getresponse()
             text = answer.read()
         except (OSError, http.client.HTTPException) as error:
@@ -342,11 +419,14 @@ class AnalyticsClient:
         raise _LaterError(reason, _seconds(answer.getheader("Retry-After")))
 
     def _connect(self) -> http.client.HTTPConnection:
+        self._connection = self._new_connection()
+        return self._connection
+
+    def _new_connection(self) -> http.client.HTTPConnection:
         kind = (
             http.client.HTTPSConnection if self._scheme == "https" else http.client.HTTPConnection
         )
-        self._connection = kind(self._host, self._port, timeout=self._timeout_seconds)
-        return self._connection
+        return kind(self._host, self._port, timeout=self._timeout_seconds)
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None

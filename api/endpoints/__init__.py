@@ -10,10 +10,21 @@ To add an endpoint, declare it in the module of its subject and list it in `ENDP
 
 from __future__ import annotations
 
-from api.endpoints import conversations, dashboard, events, messages, people, reading
+from api.endpoints import (
+    about,
+    conversations,
+    dashboard,
+    events,
+    growth,
+    messages,
+    people,
+    reading,
+    replies,
+    volume,
+)
 from api.query import Endpoint
 
-ENDPOINTS: tuple[Endpoint, ...] = (
+_NUMBERS: tuple[Endpoint, ...] = (
     dashboard.dashboard,
     messages.messages,
     messages.timeline,
@@ -21,11 +32,26 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     people.user,
     people.engagement,
     people.active_users,
+    growth.active_timeline,
+    growth.lifecycle,
+    growth.retention,
+    growth.activation,
+    growth.people_heatmap,
     conversations.conversation,
     conversations.top_conversations,
+    volume.message_heatmap,
+    volume.conversation_mix,
+    volume.concentration,
+    volume.membership,
     reading.unread,
     reading.read_through,
+    replies.reply_times,
+    replies.reply_timeline,
+    replies.reply_conversations,
+    replies.read_rate,
+    replies.response_matrix,
     events.event_counts,
     events.event_timeline,
 )
+ENDPOINTS = (*_NUMBERS, about.generation, about.catalog_of(_NUMBERS))
 NEEDED_METRICS = frozenset(metric for one in ENDPOINTS for metric in one.metrics)

@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 
 from api.endpoints.declaration import endpoint
-from api.parameters import ConversationPath, Limit50, Ranking, SortBy
+from api.parameters import ConversationPath, Limit50, Ranking, SortBy, TypeFilter
 from api.problems import not_found
 from api.query import Ask, BoundQuery, Last30Days, Parameters
 from api.schemas import ConversationId, Count, Decimals, LivelyConversation, plain, structs
@@ -61,6 +61,7 @@ async def conversation(ask: Ask, query: BoundQuery[ConversationParameters]) -> C
 class TopConversationsParameters(Last30Days):
     """The parameters of `/top-conversations`."""
 
+    type: TypeFilter = None
     limit: Limit50 = 10
     sort_by: SortBy = Ranking.MESSAGES
 
@@ -88,6 +89,7 @@ async def top_conversations(
     rows = await ask(
         "top_conversations_v1",
         **query.within(),
+        for_type=given.type,
         top_n=given.limit,
         sort_by=given.sort_by.value,
     )

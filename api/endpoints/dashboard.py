@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
 from api.endpoints.declaration import endpoint
 from api.parameters import DashboardTable, Table
+from api.periods import Window
 from api.query import Ask, BoundQuery, Last7Days
 from api.schemas import (
     ActiveUsersNow,
@@ -22,7 +23,7 @@ from api.schemas import (
 )
 
 _SENDERS = 5
-_HOURS = 24
+_LAST_DAY = timedelta(hours=24)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,19 +59,20 @@ class Dashboard(msgspec.Struct, kw_only=True):
         "engagement_v1",
         "active_users_v1",
         "top_senders_v1",
-        "message_timeline_v1",
+        "message_timeline_v2",
     ),
 )
 async def dashboard(ask: Ask, query: BoundQuery[DashboardParameters]) -> Dashboard:
     """Message statistics, engagement, active users, the top five senders and a daily timeline."""
     within = query.within()
-    last_day = query.last_hours(_HOURS)
+    until = query.span.until
+    last_day = Window(until - _LAST_DAY, until)
     stats, engagement, active, senders, buckets = await asyncio.gather(
         ask("message_stats_v1", **within),
         ask("engagement_v1", **within),
         ask("active_users_v1", **query.within(last_day)),
         ask("top_senders_v1", **within, top_n=_SENDERS),
-        ask("message_timeline_v1", **within, every="daily", tz=query.parameters.tz),
+        ask("message_timeline_v2", **within, every="daily", tz=query.parameters.tz),
     )
     return Dashboard(
         period_days=query.span.days,
@@ -78,7 +80,7 @@ async def dashboard(ask: Ask, query: BoundQuery[DashboardParameters]) -> Dashboa
         message_stats=msgspec.convert(plain(stats[0]), MessageStats),
         engagement_metrics=msgspec.convert(plain(engagement[0]), EngagementMetrics),
         active_users_24h=ActiveUsersNow(
-            period_hours=_HOURS,
+            period_hours=last_day.hours,
             active_users=active[0]["active_users"],
             timestamp=last_day.until,
         ),

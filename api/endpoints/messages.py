@@ -8,7 +8,15 @@ from datetime import datetime
 import msgspec
 
 from api.endpoints.declaration import EXISTS, endpoint, require_filters
-from api.parameters import ConversationFilter, Every, Interval, Limit100, UserFilter
+from api.parameters import (
+    ConversationFilter,
+    Every,
+    Interval,
+    Limit100,
+    System,
+    TypeFilter,
+    UserFilter,
+)
 from api.query import Ask, BoundQuery, Last30Days
 from api.schemas import Bucket, MessageStats, Sender, plain, structs
 
@@ -19,6 +27,7 @@ class MessagesParameters(Last30Days):
 
     conversation_id: ConversationFilter = None
     user_id_filter: UserFilter = None
+    type: TypeFilter = None
 
 
 class Messages(MessageStats, kw_only=True):
@@ -41,6 +50,7 @@ async def messages(ask: Ask, query: BoundQuery[MessagesParameters]) -> Messages:
         **query.within(),
         for_conversation=given.conversation_id,
         for_user=given.user_id_filter,
+        for_type=given.type,
     )
     return msgspec.convert(
         plain(rows[0]) | {"period_days": query.span.days} | query.about, Messages
@@ -56,6 +66,8 @@ class TimelineParameters(Last30Days):
     interval: Interval = Every.DAILY
     conversation_id: ConversationFilter = None
     user_id_filter: UserFilter = None
+    type: TypeFilter = None
+    include_system: System = None
 
 
 class Timeline(msgspec.Struct, kw_only=True):
@@ -71,7 +83,7 @@ class Timeline(msgspec.Struct, kw_only=True):
 @endpoint(
     "/timeline",
     "Messages over time",
-    metrics=("message_timeline_v1",),
+    metrics=("message_timeline_v2",),
     checks=EXISTS,
 )
 async def timeline(ask: Ask, query: BoundQuery[TimelineParameters]) -> Timeline:
@@ -79,12 +91,14 @@ async def timeline(ask: Ask, query: BoundQuery[TimelineParameters]) -> Timeline:
     given = query.parameters
     await require_filters(ask, query, given.conversation_id, given.user_id_filter)
     rows = await ask(
-        "message_timeline_v1",
+        "message_timeline_v2",
         **query.within(),
         for_conversation=given.conversation_id,
         for_user=given.user_id_filter,
+        for_type=given.type,
         every=given.interval.value,
         tz=given.tz,
+        include_system=given.include_system,
     )
     return Timeline(timeline=structs(Bucket, rows), **query.about)
 
@@ -94,6 +108,7 @@ class TopSendersParameters(Last30Days):
     """The parameters of `/top-senders`."""
 
     conversation_id: ConversationFilter = None
+    type: TypeFilter = None
     limit: Limit100 = 10
 
 
@@ -121,6 +136,7 @@ async def top_senders(ask: Ask, query: BoundQuery[TopSendersParameters]) -> TopS
         "top_senders_v1",
         **query.within(),
         for_conversation=given.conversation_id,
+        for_type=given.type,
         top_n=given.limit,
     )
     return TopSenders(top_senders=structs(Sender, rows), **query.about)

@@ -10,9 +10,9 @@ import msgspec
 
 from api.endpoints.declaration import endpoint
 from api.generations import Generation
-from api.parameters import Hours, UserPath
+from api.parameters import Days1UpTo365, Days7UpTo365, Hours, UserPath
 from api.problems import not_found
-from api.query import Ask, BoundQuery, Last7Days, Last30Days, Parameters
+from api.query import Ask, BoundQuery, Last30Days, PeriodParameters
 from api.schemas import ActiveUsersNow, Count, Decimals, LastActivity, OfReceipts, UserId, plain
 from olap.ids import Id
 
@@ -41,11 +41,11 @@ class UserActivity(msgspec.Struct, kw_only=True):
     until: datetime
 
 
-@endpoint("/user/{user_id:str}", "What one person did", metrics=("user_activity_v1",))
+@endpoint("/user/{user_id:str}", "What one person did", metrics=("user_activity_v2",))
 async def user(ask: Ask, query: BoundQuery[UserParameters]) -> UserActivity:
     """What a person wrote and read, and where."""
     user_id = query.parameters.user_id
-    rows = await ask("user_activity_v1", **query.within(), for_user=user_id)
+    rows = await ask("user_activity_v2", **query.within(), for_user=user_id)
     if not rows and user_id != query.viewer:
         raise not_found()
     # The viewers themselves exist, even before the messenger's row for them has been extracted.
@@ -66,6 +66,16 @@ def _no_activity(user_id: Id, generation: Generation) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, kw_only=True)
+class EngagementParameters(PeriodParameters):
+    """The parameters of `/engagement`."""
+
+    DAYS_DEFAULT = 7
+    DAYS_MAX = 365
+
+    days: Days7UpTo365 = None
+
+
 class Engagement(msgspec.Struct, kw_only=True):
     """`GET /engagement`."""
 
@@ -82,7 +92,7 @@ class Engagement(msgspec.Struct, kw_only=True):
 
 
 @endpoint("/engagement", "Which share of the people wrote", metrics=("engagement_v1",))
-async def engagement(ask: Ask, query: BoundQuery[Last7Days]) -> Engagement:
+async def engagement(ask: Ask, query: BoundQuery[EngagementParameters]) -> Engagement:
     """The number of people, and the share of them who wrote once, and five times."""
     rows = await ask("engagement_v1", **query.within())
     return msgspec.convert(
@@ -91,10 +101,17 @@ async def engagement(ask: Ask, query: BoundQuery[Last7Days]) -> Engagement:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ActiveUsersParameters(Parameters):
+class ActiveUsersParameters(PeriodParameters):
     """The parameters of `/active-users`."""
 
-    hours: Hours = 24
+    DAYS_DEFAULT = 1
+    DAYS_MAX = 365
+
+    days: Days1UpTo365 = None
+    hours: Hours = None
+
+    def _hours(self) -> int | None:
+        return self.hours
 
 
 class ActiveUsers(ActiveUsersNow, kw_only=True):
@@ -111,13 +128,10 @@ class ActiveUsers(ActiveUsersNow, kw_only=True):
 @endpoint("/active-users", "Who was active in the last hours", metrics=("active_users_v1",))
 async def active_users(ask: Ask, query: BoundQuery[ActiveUsersParameters]) -> ActiveUsers:
     """The number of people who wrote, who read, and who did either, before `timestamp`."""
-    hours = query.parameters.hours
-    window = query.last_hours(hours)
-    rows = await ask("active_users_v1", **query.within(window))
+    rows = await ask("active_users_v1", **query.within())
     return msgspec.convert(
         plain(rows[0])
-        | {"period_hours": hours, "timestamp": window.until}
-        | {"since": window.since, "until": window.until}
+        | {"period_hours": query.span.hours, "timestamp": query.span.until}
         | query.about,
         ActiveUsers,
     )

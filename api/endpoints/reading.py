@@ -34,7 +34,7 @@ class Unread(msgspec.Struct, kw_only=True):
     "/user/{user_id:str}/unread",
     "What one person has not read yet",
     metrics=("unread_v1",),
-    checks=("user_activity_v1",),
+    checks=("user_activity_v2",),
 )
 async def unread(ask: Ask, query: BoundQuery[UnreadParameters]) -> Unread:
     """The number of unread messages in each conversation of a person."""

@@ -1,5 +1,5 @@
-"""Two workers while generations are published: every dashboard is of one generation, and no client
-ever goes back to an older one."""
+"""Two workers while generations are published: every dashboard and every page is of one generation,
+and no client ever goes back to an older one."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ pytestmark = pytest.mark.slow
 READERS = 4
 DASHBOARDS = 400
 GENERATIONS = 4
+PAGE = ["/messages", "/messages%3Fdays=200", "/engagement", "/timeline", "/top-senders"]
 _DEADLINE_SECONDS = 900
 
 
@@ -39,23 +40,48 @@ class Watch:
         self.newest = 0
         self.bodies: dict[int, set[str]] = {}
         self.read = 0
+        self.rounds = [0] * READERS
         self.faults: list[str] = []
         self.stop = threading.Event()
 
-    def run(self) -> None:
-        """Read until `stop` is set; each request has its own connection, so any worker may
-        answer."""
+    def run(self, reader: int) -> None:
+        """Read until `stop` is set: a dashboard, and a page that pins the generation it is told."""
         while not self.stop.is_set():
             with self.lock:
                 floor = self.newest
-            connection = HTTPConnection("127.0.0.1", self.port, timeout=_DEADLINE_SECONDS)
-            connection.request("GET", f"{PREFIX}/dashboard", headers=self.headers)
-            found = connection.getresponse()
-            text = found.read().decode()
-            connection.close()
+            status, text = self.get("/dashboard")
             with self.lock:
                 self.read += 1
-                self.note(found.status, text, floor)
+                self.note(status, text, floor)
+            told = json.loads(self.get("/generation")[1])["generation"]
+            asks = "".join(f"&ask={one}" for one in PAGE)
+            status, text = self.get(f"/batch?generation={told}{asks}")
+            with self.lock:
+                self.note_page(status, text, told, floor)
+                self.rounds[reader] += 1
+
+    def get(self, request: str) -> tuple[int, str]:
+        """The answer to a request on a connection of its own, so that any worker may answer."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=_DEADLINE_SECONDS)
+        try:
+            connection.request("GET", PREFIX + request, headers=self.headers)
+            found = connection.getresponse()
+            return found.status, found.read().decode()
+        finally:
+            connection.close()
+
+    def note_page(self, status: int, text: str, told: int, floor: int) -> None:
+        """Record a page that was told a generation, and pinned it."""
+        if status != 200:
+            self.faults.append(f"told {told}: {status}: {text}")
+            return
+        body: dict[str, Any] = json.loads(text)
+        found = {one["body"]["generation"] for one in body["answers"]} | {body["generation"]}
+        if found != {told} or told < floor:
+            self.faults.append(f"told {told}, then {found}, after {floor}")
+        counts = {one["body"].get("total_messages") for one in body["answers"]} - {None}
+        if len(counts) != 1:
+            self.faults.append(f"parts of page {told} contradict each other: {counts}")
 
     def note(self, status: int, text: str, floor: int) -> None:
         """Record an answer; `floor` is the newest generation that was answered before the
@@ -82,8 +108,9 @@ def test_dashboards_are_of_one_generation_and_never_go_back(
     tmp_path: Path,
     with_redis: bool,
 ) -> None:
-    """Hundreds of dashboards from two workers while generations are published: each generation has
-    the same bytes in both workers, the parts of a dashboard agree, and no later one is older."""
+    """Hundreds of dashboards and pages from two workers while generations are published: each
+    generation has the same bytes in both workers, the parts of a dashboard and of a page agree, no
+    later one is older, and no page that pins what it is told is refused."""
     pipeline = new_pipeline(database)
     pipeline.clock.now = messenger.NOW
     with World(database) as world:
@@ -105,7 +132,7 @@ def test_dashboards_are_of_one_generation_and_never_go_back(
 def watch_publications(running: Server, world: World, pipeline: Pipeline) -> Watch:
     """Read while generations are published, each with one more message."""
     watch = Watch(running.port, token(Role.ADMIN, "boss"))
-    threads = [threading.Thread(target=watch.run) for _ in range(READERS)]
+    threads = [threading.Thread(target=watch.run, args=(reader,)) for reader in range(READERS)]
     for thread in threads:
         thread.start()
     deadline = time.monotonic() + _DEADLINE_SECONDS
@@ -116,7 +143,11 @@ def watch_publications(running: Server, world: World, pipeline: Pipeline) -> Wat
             world.message(number, conversation_id=messenger.TEAM, created_at=messenger.ago(hours=1))
             number += 1
             pipeline.cycle()
-            time.sleep(0.1)
+            # A page can be read until the next but one begins, so it must have ended by then.
+            ended = [rounds + 2 for rounds in watch.rounds]
+            while any(rounds < end for rounds, end in zip(watch.rounds, ended, strict=True)):
+                assert time.monotonic() < deadline and not watch.faults, watch.faults
+                time.sleep(0.01)
     finally:
         watch.stop.set()
         for thread in threads:

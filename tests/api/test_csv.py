@@ -22,6 +22,7 @@ PATHS = {
     "user": f"/user/{messenger.ALICE}",
     "unread": f"/user/{messenger.ALICE}/unread",
     "conversation": f"/conversation/{messenger.TEAM}",
+    "response_matrix": f"/conversation/{messenger.TEAM}/response-matrix",
 }
 
 
@@ -31,7 +32,11 @@ def table_of(text: str) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize(
-    "path", ["/timeline", "/top-senders", "/top-conversations", "/events/counts"]
+    "path",
+    [
+        *("/timeline", "/top-senders", "/top-conversations", "/events/counts"),
+        *("/conversation-mix", "/membership"),
+    ],
 )
 def test_rows_are_also_csv(small_api: Api, path: str) -> None:
     """`format=csv` has the same rows as the JSON, under the same names."""
@@ -57,7 +62,9 @@ def test_every_answer_is_also_csv(small_api: Api, endpoint: Endpoint) -> None:
         return
     header, *lines = csv.reader(io.StringIO(answer.text, newline=""))
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
-    assert lines and {len(line) for line in lines} == {len(header)}
+    # This messenger has no conversation of five people.
+    assert lines or endpoint.name in ("reply_conversations", "response_matrix")
+    assert {len(line) for line in lines} <= {len(header)}
 
 
 def test_message_statistics_are_one_row(small_api: Api) -> None:
@@ -70,7 +77,12 @@ def test_message_statistics_are_one_row(small_api: Api) -> None:
         **{f"message_type_distribution_{name}": share for name, share in shares.items()},
     }
     (row,) = table_of(caller.get("/messages", format="csv").text)
-    assert row == {name: str(value) for name, value in expected.items()}
+    assert row == {name: cell(value) for name, value in expected.items()}
+
+
+def cell(value: object) -> str:
+    """A value of JSON as CSV has it."""
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def test_a_dashboard_has_three_tables(small_api: Api) -> None:

@@ -14,9 +14,7 @@ import pytest
 from olap.errors import GenerationDamagedError
 from olap.reader import Reader, Rows, Statement
 from tests.api.fix_api import Api
-from tests.api.test_generations import BASE, ONE_MORE_MESSAGE, Published, wait_for
-from tests.api.test_generations import history as history
-from tests.api.test_generations import published as published
+from tests.api.fix_published import BASE, ONE_MORE_MESSAGE, Published, wait_for
 
 BLOCK_BYTES = 262_144
 # What the warm-up of a generation asks, and opening its file does not read.

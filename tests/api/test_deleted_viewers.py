@@ -8,8 +8,8 @@ import pytest
 
 from tests.api import small_messenger as messenger
 from tests.api.fix_api import Api
+from tests.api.fix_published import wait_for
 from tests.api.small_messenger import ALICE, BOB, UNKNOWN_USER
-from tests.api.test_generations import wait_for
 from tests.fix_pipeline import Clock, Pipeline
 from tests.world import World
 

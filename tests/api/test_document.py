@@ -15,7 +15,10 @@ from api.endpoints import ENDPOINTS
 from tests.api.fix_api import Api, api_settings
 from tests.fix_pipeline import Pipeline
 
-OPERATIONS = {*(one.name for one in ENDPOINTS), "post_events", "recent_events", "live", "ready"}
+OPERATIONS = {
+    *(one.name for one in ENDPOINTS),
+    *("batch", "post_events", "recent_events", "live", "ready"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -69,13 +72,15 @@ def test_parameters_are_plain(document: Any) -> None:
         found = {one["name"]: one for one in operation.get("parameters", ())}
         for parameter in found.values():
             assert "null" not in str(parameter["schema"]), parameter
-            assert parameter["required"] is (parameter["in"] == "path")
+            is_ask = parameter["name"] == "ask"
+            assert parameter["required"] is (parameter["in"] == "path" or is_ask)
         if "days" in found:
             formats = [one["format"] for one in found["start"]["schema"]["anyOf"]]
             assert formats == ["date", "date-time"] and found["end"]["schema"]["anyOf"]
             assert found["days"]["description"].endswith("Excludes start.")
             assert found["start"]["description"].endswith("Excludes days.")
             assert found["days"]["schema"]["maximum"] in (90, 365)
+            assert {"whole_days", "compare"} <= set(found)
         if operation["operationId"] in {one.name for one in ENDPOINTS}:
             assert {"format", "bom", "ids"} <= set(found)
             assert set(operation["responses"]["200"]["content"]) == {"application/json", "text/csv"}

@@ -175,8 +175,8 @@ def test_the_fast_path_is_bounded_in_bytes(
     for number in range(60):
         assert admin.get(f"/engagement?days={number + 1}{'&' * 900}").status_code == 200
     (kept,) = made
-    assert 0 < kept._queries.size <= 30_000
-    assert 5 < len(kept._queries) < 30
+    assert 0 < kept._asked.size <= 30_000
+    assert 5 < len(kept._asked) < 30
 
 
 def test_a_bounded_mapping() -> None:
@@ -242,7 +242,7 @@ def ask(application: Any, *, received: Any, is_gone: bool) -> tuple[list[Any], l
         sent.append(message)
 
     scope: Any = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}
-    asyncio.run(Edge(application, Record(), None)(scope, receive, send))
+    asyncio.run(Edge(application, Record(), None, batch_path="/batch")(scope, receive, send))
     return sent, statuses
 
 

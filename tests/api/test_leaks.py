@@ -58,9 +58,42 @@ REQUESTS = [
     f"/conversation/{GARDEN}",
     "/top-conversations",
     "/top-conversations?format=csv",
+    "/active-timeline",
+    "/active-timeline?interval=weekly&format=csv",
+    "/lifecycle?interval=daily",
+    "/retention?interval=daily",
+    "/activation",
+    "/people-heatmap",
+    f"/people-heatmap?conversation_id={GARDEN}",
+    "/message-heatmap",
+    f"/message-heatmap?conversation_id={GARDEN}",
+    "/conversation-mix",
+    "/concentration",
+    f"/concentration?conversation_id={GARDEN}",
+    "/membership",
+    "/timeline?type=direct",
+    "/reply-times",
+    f"/reply-times?conversation_id={GARDEN}",
+    "/reply-times?format=csv",
+    "/reply-times/timeline",
+    f"/reply-times/timeline?conversation_id={TEAM}",
+    "/reply-times/conversations",
+    "/read-rate",
+    f"/read-rate?conversation_id={GARDEN}",
+    f"/conversation/{TEAM}/response-matrix",
+    f"/conversation/{GARDEN}/response-matrix",
     "/events/counts",
     "/events/timeline",
     "/dashboard?generation=1",
+    "/generation",
+    "/catalog?format=csv",
+    f"/batch?ask=/dashboard&ask=/conversation/{TEAM}&ask=/conversation/{GARDEN}&ask=/generation",
+    f"/batch?ask=/user/{ALICE}&ask=/user/{DORA}&ask=/timeline%3Fuser_id_filter%3D{EMIL}",
+    "/batch?generation=1&ask=/top-senders&ask=/messages%3Fdays%3D30",
+    "/dashboard?days=1&compare=previous",
+    "/top-senders?days=1&compare=previous&format=csv",
+    f"/user/{DORA}?days=1&compare=previous",
+    "/messages?days=1&compare=year&tz=Europe/Berlin&whole_days=true",
 ]
 
 
@@ -156,6 +189,14 @@ def test_what_is_not_visible_looks_like_what_does_not_exist(small_api: Api) -> N
         (
             f"/timeline?conversation_id={GARDEN}",
             f"/timeline?conversation_id={UNKNOWN_CONVERSATION}",
+        ),
+        *(
+            (f"{path}?conversation_id={GARDEN}", f"{path}?conversation_id={UNKNOWN_CONVERSATION}")
+            for path in ("/reply-times", "/reply-times/timeline", "/read-rate")
+        ),
+        (
+            f"/conversation/{GARDEN}/response-matrix",
+            f"/conversation/{UNKNOWN_CONVERSATION}/response-matrix",
         ),
         (
             f"/top-senders?conversation_id={GARDEN}",

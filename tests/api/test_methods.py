@@ -48,7 +48,7 @@ def routes_of(api: Api) -> dict[str, HTTPRoute | None]:
     for route in api.client.app.routes:
         assert isinstance(route, HTTPRoute)
         path = route.path.replace("{user_id:str}", str(messenger.ALICE))
-        path = path.replace("{path:str}", "nothing")
+        path = path.replace("{path:str}", "nothing").replace("/batch", "/batch?ask=/engagement")
         found[path.replace("{conversation_id:str}", str(messenger.TEAM))] = route
     return found
 
