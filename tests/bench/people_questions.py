@@ -14,6 +14,7 @@ from __future__ import annotations
 from tests.bench.peer_questions import PeerQuestion
 
 # Messages of people, once for each conversation, instant and sender: what replies and reads are of.
+# ClickHouse has a GROUP BY, because its DISTINCT in the order of the table takes 200 times as long.
 _SENT_POSTGRESQL = """
     select distinct conversation_id, created_at, sender_id
     from messages
@@ -23,15 +24,14 @@ _SENT_POSTGRESQL = """
         and created_at >= {since} and created_at < {until}
 """
 _SENT_CHDB = """
-    select distinct
-        conversation_key, created_at,
-        assumeNotNull(sender_key) as sender
+    select conversation_key, created_at, assumeNotNull(sender_key) as sender
     from messages
     where
         deleted_at is null and message_type is distinct from 'system'
         and sender_key is not null
         and sender_key not in (select user_key from users where is_bot)
         and created_at >= {since} and created_at < {until}
+    group by conversation_key, created_at, sender
 """
 _SINCE, _UNTIL = "%(since)s", "%(until)s"
 _SINCE_CHDB, _UNTIL_CHDB = "{since:DateTime64(6)}", "{until:DateTime64(6)}"
@@ -323,19 +323,26 @@ PEOPLE_QUESTIONS = (
             with sent as (
                 {_SENT_POSTGRESQL.format(since=_SINCE, until=f"{_UNTIL} - interval '24 hours'")}
             ),
+            reads as materialized (
+                select
+                    messages.conversation_id, messages.created_at,
+                    receipts.user_id, receipts.read_at
+                from messages
+                inner join message_read_receipts as receipts on messages.id = receipts.message_id
+                where
+                    messages.created_at >= {_SINCE}
+                    and messages.created_at < {_UNTIL} - interval '24 hours'
+                    and receipts.read_at >= messages.created_at
+                    and receipts.read_at < messages.created_at + interval '24 hours'
+                    and receipts.user_id not in (select id from users where is_bot)
+            ),
             first_reads as (
                 select
                     sent.conversation_id, sent.created_at, sent.sender_id,
-                    min(receipts.read_at) as read_at
+                    min(reads.read_at) as read_at
                 from sent
-                inner join messages as read_messages using (conversation_id, created_at)
-                inner join message_read_receipts as receipts
-                    on read_messages.id = receipts.message_id
-                where
-                    receipts.user_id <> sent.sender_id
-                    and receipts.user_id not in (select id from users where is_bot)
-                    and receipts.read_at >= sent.created_at
-                    and receipts.read_at < sent.created_at + interval '24 hours'
+                inner join reads using (conversation_id, created_at)
+                where reads.user_id <> sent.sender_id
                 group by sent.conversation_id, sent.created_at, sent.sender_id
             )
             select
