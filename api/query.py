@@ -34,8 +34,12 @@ from api.parameters import (
     Days7UpTo90,
     Days30UpTo365,
     End,
+    Every,
+    EveryDays,
     Form,
     Ids,
+    Interval,
+    IntervalOfDays,
     Pin,
     Start,
     Tz,
@@ -214,6 +218,24 @@ class Last30Days(PeriodParameters):
     DAYS_MAX = 365
 
     days: Days30UpTo365 = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class InBuckets(Last30Days):
+    """Such a period in hours, days, weeks or months of local time."""
+
+    HAS_BUCKETS = True
+
+    interval: Interval = Every.DAILY
+
+
+@dataclass(frozen=True, kw_only=True)
+class InBucketsOfDays(Last30Days):
+    """Such a period in days, weeks or months of local time."""
+
+    HAS_BUCKETS = True
+
+    interval: IntervalOfDays = EveryDays.DAILY
 
 
 class Ask(Protocol):

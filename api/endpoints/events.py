@@ -8,8 +8,7 @@ from datetime import datetime
 import msgspec
 
 from api.endpoints.declaration import endpoint
-from api.parameters import Every, Interval
-from api.query import Ask, BoundQuery, Last30Days
+from api.query import Ask, BoundQuery, InBuckets, Last30Days
 from api.schemas import EventBucket, EventCount, structs
 
 
@@ -40,15 +39,6 @@ async def event_counts(ask: Ask, query: BoundQuery[EventCountsParameters]) -> Ev
     return EventCounts(event_counts=structs(EventCount, rows), **query.about)
 
 
-@dataclass(frozen=True, kw_only=True)
-class EventTimelineParameters(Last30Days):
-    """The parameters of `/events/timeline`."""
-
-    HAS_BUCKETS = True
-
-    interval: Interval = Every.DAILY
-
-
 class EventTimeline(msgspec.Struct, kw_only=True):
     """`GET /events/timeline`."""
 
@@ -65,7 +55,7 @@ class EventTimeline(msgspec.Struct, kw_only=True):
     metrics=("event_timeline_v1",),
     tags=("analytics", "events"),
 )
-async def event_timeline(ask: Ask, query: BoundQuery[EventTimelineParameters]) -> EventTimeline:
+async def event_timeline(ask: Ask, query: BoundQuery[InBuckets]) -> EventTimeline:
     """The number of events of each type in each hour, day, week or month."""
     given = query.parameters
     rows = await ask("event_timeline_v1", **query.within(), every=given.interval.value, tz=given.tz)

@@ -4,30 +4,89 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
 
 from api.endpoints.declaration import EXISTS, endpoint, require_filters
-from api.parameters import ConversationFilter, EveryDays, IntervalOfDays, PeopleOnly
-from api.query import Ask, BoundQuery, Last30Days
+from api.parameters import ConversationFilter, PeopleOnly
+from api.query import Ask, BoundQuery, InBucketsOfDays, Last30Days
 from api.schemas import (
-    Activated,
-    ActiveBucket,
-    ActiveHourOfWeek,
-    CohortBucket,
-    LifecycleBucket,
+    Count,
+    Decimals,
+    OfReceipts,
+    T,
     plain,
     structs,
 )
 
+OfCoveredDays = Annotated[
+    T | None,
+    msgspec.Meta(description="null until the data have so many days, or without read receipts"),
+]
 
-@dataclass(frozen=True, kw_only=True)
-class ActiveTimelineParameters(Last30Days):
-    """The parameters of `/active-timeline`."""
 
-    HAS_BUCKETS = True
+class ActiveBucket(msgspec.Struct, kw_only=True):
+    """The people of one bucket, and of the days that end with it."""
 
-    interval: IntervalOfDays = EveryDays.DAILY
+    timestamp: datetime
+    active_people: OfReceipts[Count]
+    writers: Count
+    readers_only: OfReceipts[Count]
+    active_7_days: OfCoveredDays[Count]
+    active_30_days: OfCoveredDays[Count]
+    stickiness: Annotated[
+        Decimals | None, msgspec.Meta(description="null as active_30_days, and if is_partial")
+    ]
+    is_partial: bool
+
+
+OfLaterBuckets = Annotated[
+    T | None,
+    msgspec.Meta(
+        description="null up to the first bucket with data, where everybody would be new, or "
+        "without read receipts"
+    ),
+]
+
+
+class LifecycleBucket(msgspec.Struct, kw_only=True):
+    """The people of one bucket by when they were active before, and those who left."""
+
+    timestamp: datetime
+    active_people: OfReceipts[Count]
+    new_people: OfLaterBuckets[Count]
+    stayed_people: OfLaterBuckets[Count]
+    returned_people: OfLaterBuckets[Count]
+    left_people: Annotated[
+        Count | None, msgspec.Meta(description="null as new_people, and if is_partial")
+    ]
+    is_partial: bool
+
+
+class CohortBucket(msgspec.Struct, kw_only=True):
+    """A cohort so many buckets later, or an average of cohorts."""
+
+    row_type: Annotated[str, msgspec.Meta(description="cohort, others or average")]
+    cohort: Annotated[
+        datetime | None,
+        msgspec.Meta(description="first instant of its bucket; null for others and average"),
+    ]
+    cohort_size: Count
+    bucket_number: Count
+    people: Count
+    retention_rate: Decimals
+    is_partial: bool
+
+
+class ActiveHourOfWeek(msgspec.Struct, kw_only=True):
+    """The people of one hour of the local week, Monday (1) at 0 to Sunday (7) at 23."""
+
+    weekday: int
+    hour: int
+    people: OfReceipts[Count]
+    occurrences: Count
+    per_occurrence: OfReceipts[Decimals]
 
 
 class ActiveTimeline(msgspec.Struct, kw_only=True):
@@ -41,22 +100,13 @@ class ActiveTimeline(msgspec.Struct, kw_only=True):
 
 
 @endpoint("/active-timeline", "Who is active over time", metrics=("active_timeline_v1",))
-async def active_timeline(ask: Ask, query: BoundQuery[ActiveTimelineParameters]) -> ActiveTimeline:
+async def active_timeline(ask: Ask, query: BoundQuery[InBucketsOfDays]) -> ActiveTimeline:
     """The people of each day, week or month, and of the 7 and 30 days that end with it."""
     given = query.parameters
     rows = await ask(
         "active_timeline_v1", **query.within(), every=given.interval.value, tz=given.tz
     )
     return ActiveTimeline(active_timeline=structs(ActiveBucket, rows), **query.about)
-
-
-@dataclass(frozen=True, kw_only=True)
-class LifecycleParameters(Last30Days):
-    """The parameters of `/lifecycle`."""
-
-    HAS_BUCKETS = True
-
-    interval: IntervalOfDays = EveryDays.DAILY
 
 
 class Lifecycle(msgspec.Struct, kw_only=True):
@@ -70,20 +120,11 @@ class Lifecycle(msgspec.Struct, kw_only=True):
 
 
 @endpoint("/lifecycle", "Who comes, stays, returns and leaves", metrics=("lifecycle_v1",))
-async def lifecycle(ask: Ask, query: BoundQuery[LifecycleParameters]) -> Lifecycle:
+async def lifecycle(ask: Ask, query: BoundQuery[InBucketsOfDays]) -> Lifecycle:
     """The new, the staying and the returning people of each bucket, and those who left."""
     given = query.parameters
     rows = await ask("lifecycle_v1", **query.within(), every=given.interval.value, tz=given.tz)
     return Lifecycle(lifecycle=structs(LifecycleBucket, rows), **query.about)
-
-
-@dataclass(frozen=True, kw_only=True)
-class RetentionParameters(Last30Days):
-    """The parameters of `/retention`."""
-
-    HAS_BUCKETS = True
-
-    interval: IntervalOfDays = EveryDays.DAILY
 
 
 class Retention(msgspec.Struct, kw_only=True):
@@ -97,7 +138,7 @@ class Retention(msgspec.Struct, kw_only=True):
 
 
 @endpoint("/retention", "Whether new people stay", metrics=("retention_v1",))
-async def retention(ask: Ask, query: BoundQuery[RetentionParameters]) -> Retention:
+async def retention(ask: Ask, query: BoundQuery[InBucketsOfDays]) -> Retention:
     """How many people of each cohort were active so many buckets later, and the averages."""
     given = query.parameters
     rows = await ask("retention_v1", **query.within(), every=given.interval.value, tz=given.tz)
@@ -111,9 +152,22 @@ class ActivationParameters(Last30Days):
     include_bots: PeopleOnly = True
 
 
-class Activation(Activated, kw_only=True):
+class Activation(msgspec.Struct, kw_only=True):
     """`GET /activation`."""
 
+    accounts: Count
+    judged_after_24_hours: Count
+    wrote_in_24_hours: Count
+    wrote_in_24_hours_rate: Decimals
+    judged_after_7_days: Count
+    wrote_in_7_days: Count
+    wrote_in_7_days_rate: Decimals
+    judged_after_8_days: Count
+    answered: Count
+    answered_rate: Decimals
+    judged_after_14_days: Count
+    came_back: OfReceipts[Count]
+    came_back_rate: OfReceipts[Decimals]
     period_days: int
     generation: int
     data_through: datetime

@@ -10,14 +10,12 @@ import msgspec
 from api.endpoints.declaration import EXISTS, endpoint, require_filters
 from api.parameters import (
     ConversationFilter,
-    Every,
-    Interval,
     Limit100,
     System,
     TypeFilter,
     UserFilter,
 )
-from api.query import Ask, BoundQuery, Last30Days
+from api.query import Ask, BoundQuery, InBuckets, Last30Days
 from api.schemas import Bucket, MessageStats, Sender, plain, structs
 
 
@@ -58,12 +56,9 @@ async def messages(ask: Ask, query: BoundQuery[MessagesParameters]) -> Messages:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TimelineParameters(Last30Days):
+class TimelineParameters(InBuckets):
     """The parameters of `/timeline`."""
 
-    HAS_BUCKETS = True
-
-    interval: Interval = Every.DAILY
     conversation_id: ConversationFilter = None
     user_id_filter: UserFilter = None
     type: TypeFilter = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
 
@@ -20,13 +21,83 @@ from api.parameters import (
 from api.query import Ask, BoundQuery, Last30Days
 from api.schemas import (
     ConversationId,
-    ReadRateOfType,
-    ReplyBucket,
-    ReplyTimesOfConversation,
-    ReplyTimesOfType,
-    Responses,
+    Count,
+    Decimals,
+    OfReceipts,
+    UserId,
     structs,
 )
+
+Pause = Annotated[
+    Count | None, msgspec.Meta(description="whole seconds; null = there is none, or not known")
+]
+
+
+NotYet = Annotated[
+    Decimals | None,
+    msgspec.Meta(description="percent; null = 24 hours have not passed yet, or not known"),
+]
+
+
+class ReplyTimesOfType(msgspec.Struct, kw_only=True):
+    """How fast people reply in conversations of one type, or in all (null)."""
+
+    conversation_type: str | None
+    replies: Count
+    half_seconds: Pause
+    nine_tenths_seconds: Pause
+    judged_messages: Count
+    answered_in_1_hour_rate: NotYet
+    answered_in_24_hours_rate: NotYet
+    relative_error: Decimals
+
+
+class ReplyBucket(msgspec.Struct, kw_only=True):
+    """How fast people reply in one bucket of a timeline."""
+
+    timestamp: datetime
+    replies: Count
+    half_seconds: Pause
+    nine_tenths_seconds: Pause
+    judged_messages: Count
+    answered_in_1_hour_rate: NotYet
+    answered_in_24_hours_rate: NotYet
+    is_partial: bool
+
+
+class ReplyTimesOfConversation(msgspec.Struct, kw_only=True):
+    """How fast people reply in one conversation."""
+
+    conversation_id: ConversationId
+    type: str | None
+    title: str | None
+    replies: Count
+    half_seconds: Pause
+    nine_tenths_seconds: Pause
+    judged_messages: Count
+    answered_in_1_hour_rate: NotYet
+    answered_in_24_hours_rate: NotYet
+
+
+class ReadRateOfType(msgspec.Struct, kw_only=True):
+    """Which share of messages is read in conversations of one type, or in all (null)."""
+
+    conversation_type: str | None
+    judged_messages: Count
+    read_messages: OfReceipts[Count]
+    read_rate: NotYet
+    median_seconds: Pause
+
+
+class Responses(msgspec.Struct, kw_only=True):
+    """How often one person replies to another, and how fast."""
+
+    from_user_id: UserId
+    from_username: str | None
+    to_user_id: UserId
+    to_username: str | None
+    replies: Count
+    half_seconds: Count
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,20 +4,60 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
 
 from api.endpoints.declaration import EXISTS, endpoint, require_filters
-from api.parameters import (
-    ConversationFilter,
-    Every,
-    EveryDays,
-    Interval,
-    IntervalOfDays,
-    SystemInAll,
+from api.parameters import ConversationFilter, SystemInAll
+from api.query import Ask, BoundQuery, InBuckets, InBucketsOfDays, Last30Days
+from api.schemas import (
+    Count,
+    Decimals,
+    OfReceipts,
+    T,
+    plain,
+    structs,
 )
-from api.query import Ask, BoundQuery, Last30Days
-from api.schemas import Concentrated, HourOfWeek, MembershipBucket, TypeBucket, plain, structs
+
+
+class HourOfWeek(msgspec.Struct, kw_only=True):
+    """One hour of the local week, Monday (1) at 0 to Sunday (7) at 23."""
+
+    weekday: int
+    hour: int
+    messages: Count
+    occurrences: Count
+    per_occurrence: Decimals
+
+
+class TypeBucket(msgspec.Struct, kw_only=True):
+    """One bucket of a type of conversation."""
+
+    timestamp: datetime
+    conversation_type: str | None
+    messages: Count
+    reads: OfReceipts[Count]
+    people: OfReceipts[Count]
+    is_partial: bool
+
+
+OfTheSite = Annotated[
+    T | None, msgspec.Meta(description="null for a member, who sees memberships only")
+]
+
+
+class MembershipBucket(msgspec.Struct, kw_only=True):
+    """One bucket: what is there at its end, and what came and went in it."""
+
+    timestamp: datetime
+    accounts: OfTheSite[Count]
+    joined: OfTheSite[Count]
+    deleted: OfTheSite[Count]
+    memberships: Count
+    memberships_joined: Count
+    memberships_left: Count
+    is_partial: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,15 +100,6 @@ async def message_heatmap(ask: Ask, query: BoundQuery[MessageHeatmapParameters])
     return MessageHeatmap(heatmap=structs(HourOfWeek, rows), **query.about)
 
 
-@dataclass(frozen=True, kw_only=True)
-class ConversationMixParameters(Last30Days):
-    """The parameters of `/conversation-mix`."""
-
-    HAS_BUCKETS = True
-
-    interval: Interval = Every.DAILY
-
-
 class ConversationMix(msgspec.Struct, kw_only=True):
     """`GET /conversation-mix`."""
 
@@ -84,9 +115,7 @@ class ConversationMix(msgspec.Struct, kw_only=True):
     "Direct conversations, groups and channels over time",
     metrics=("conversation_mix_v1",),
 )
-async def conversation_mix(
-    ask: Ask, query: BoundQuery[ConversationMixParameters]
-) -> ConversationMix:
+async def conversation_mix(ask: Ask, query: BoundQuery[InBuckets]) -> ConversationMix:
     """Messages, reads and people of each type of conversation in each bucket."""
     given = query.parameters
     rows = await ask(
@@ -102,9 +131,15 @@ class ConcentrationParameters(Last30Days):
     conversation_id: ConversationFilter = None
 
 
-class Concentration(Concentrated, kw_only=True):
+class Concentration(msgspec.Struct, kw_only=True):
     """`GET /concentration`."""
 
+    messages: Count
+    writers: Count
+    top_1_percent_share: Decimals
+    top_10_percent_share: Decimals
+    top_half_share: Decimals
+    gini: Annotated[Decimals | None, msgspec.Meta(description="null where nobody wrote")]
     period_days: int
     generation: int
     data_through: datetime
@@ -128,15 +163,6 @@ async def concentration(ask: Ask, query: BoundQuery[ConcentrationParameters]) ->
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class MembershipParameters(Last30Days):
-    """The parameters of `/membership`."""
-
-    HAS_BUCKETS = True
-
-    interval: IntervalOfDays = EveryDays.DAILY
-
-
 class Membership(msgspec.Struct, kw_only=True):
     """`GET /membership`."""
 
@@ -152,7 +178,7 @@ class Membership(msgspec.Struct, kw_only=True):
     "Accounts and memberships over time",
     metrics=("membership_v1",),
 )
-async def membership(ask: Ask, query: BoundQuery[MembershipParameters]) -> Membership:
+async def membership(ask: Ask, query: BoundQuery[InBucketsOfDays]) -> Membership:
     """How many accounts and memberships there are at the end of each bucket, came and went."""
     given = query.parameters
     rows = await ask("membership_v1", **query.within(), every=given.interval.value, tz=given.tz)

@@ -53,14 +53,14 @@ create or replace macro core.is_period(since, until) as (
 
 -- errors_of: no row; evaluates a condition that raises an error unless it is true.
 -- A UNION ALL adds it to an answer. As a condition on the rows of the answer it would not be evaluated
--- where there are no rows; a materialized CTE is always evaluated.
+-- where there are no rows; nor would it be after a filter that removes this row.
 create or replace macro core.errors_of(condition) as table
-    with checked as materialized (
-        select condition as is_right
-    )
-
-    select null as nothing
-    from checked
+    select checked.nothing
+    from (
+        select
+            null as nothing,
+            condition as is_right
+    ) as checked
     where not checked.is_right;
 
 -- period_errors: no row, or the error that says what is wrong with a period.

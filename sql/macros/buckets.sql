@@ -65,22 +65,23 @@ create or replace macro core.buckets(since, until, every, tz) as table
     ),
 
     hours as (
-        select greatest(zones.from_utc, opened.local_at - zones.shift) as bucket_at
-        from zones
-        cross join
-            lateral (
-                select
-                    unnest(generate_series(
-                        date_trunc('hour', greatest(zones.from_utc, since - interval 2 hours) + zones.shift),
-                        least(zones.to_utc, core.end_of(until) + interval 2 hours)
-                        + zones.shift - interval 1 microsecond,
-                        interval 1 hour
-                    )) as local_at
-            ) as opened
-        where
-            every = 'hourly'
-            and zones.from_utc < core.end_of(until) + interval 2 hours
-            and zones.to_utc > since - interval 2 hours
+        select greatest(opened.from_utc, opened.local_at - opened.shift) as bucket_at
+        from (
+            select
+                zones.from_utc,
+                zones.shift,
+                unnest(generate_series(
+                    date_trunc('hour', greatest(zones.from_utc, since - interval 2 hours) + zones.shift),
+                    least(zones.to_utc, core.end_of(until) + interval 2 hours)
+                    + zones.shift - interval 1 microsecond,
+                    interval 1 hour
+                )) as local_at
+            from zones
+            where
+                every = 'hourly'
+                and zones.from_utc < core.end_of(until) + interval 2 hours
+                and zones.to_utc > since - interval 2 hours
+        ) as opened
     ),
 
     periods as (

@@ -46,13 +46,14 @@ create or replace macro core.active_quarter_hours() as table
         user_days.sent_quarter_hours_high | user_days.read_quarter_hours_high as high_mask
     from core.user_days as user_days;
 
--- numbered_buckets: the days, weeks or months that a period meets, numbered from 0 without a gap.
+-- numbered_buckets: the buckets that a period meets, numbered from 0 without a gap.
 -- grain: one row per bucket
 create or replace macro core.numbered_buckets(since, until, every, tz) as table
     select
         cast(row_number() over (order by buckets.bucket_at) - 1 as integer) as number,
         buckets.bucket_at,
-        buckets.next_at
+        buckets.next_at,
+        buckets.is_partial
     from core.buckets(since := since, until := until, every := every, tz := tz) as buckets;
 
 -- bucket_parts: which quarter-hours of which UTC days lie in each bucket, all of them.
@@ -134,7 +135,7 @@ create or replace macro core.day_parts(buckets, since, until) as table
 -- grain: several rows per user; bit 0 is the bucket of the row's number, bit 1 the next one
 -- buckets names the numbered buckets of the period.
 create or replace macro core.activity_bits(buckets, since, until, visible_to) as table
-    with parts as materialized (
+    with parts as (
         select *
         from core.day_parts(buckets := buckets, since := since, until := until)
     ),

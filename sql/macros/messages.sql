@@ -106,7 +106,7 @@ create or replace macro core.messages_by_bucket(
         from core.buckets(since := since, until := until, every := every, tz := tz)
     ),
 
-    sent as not materialized (
+    sent as (
         select *
         from
             core.message_instants(
@@ -114,7 +114,7 @@ create or replace macro core.messages_by_bucket(
             )
     ),
 
-    in_scope as not materialized (
+    in_scope as (
         select
             found.instant_at,
             found.row_count

@@ -31,7 +31,7 @@ create or replace macro core.outcome_rows(since, until, for_conversation, visibl
 -- rows names a table or CTE with the columns conversation_type, seconds and row_count. The half is the smallest
 -- pause that at least half of all pauses do not exceed; exact, as quantile_disc is.
 create or replace macro core.pauses_by_type(rows) as table
-    with parts as materialized (
+    with parts as (
         select
             conversation_type,
             seconds,

@@ -1,7 +1,7 @@
 -- People: who wrote or read in a period, as far as a viewer may see it.
 -- Messages count that are neither deleted nor system messages. Every read counts, whatever became of the
--- message. For the whole site whole UTC days come from core.user_days, the smallest rollup. Both macros
--- raise the errors of a period.
+-- message. For the whole site whole UTC days come from core.user_days, the smallest rollup. Macros that count by
+-- user, and spans, raise the errors of a period.
 
 -- writer_rows: who wrote in a period, and how much; in one conversation, in those of a type, or everywhere.
 -- grain: several rows per user; their counts add up
@@ -131,6 +131,7 @@ create or replace macro core.activity_instants(since, until) as table
 -- buckets names numbered buckets of the period.
 create or replace macro core.cut_activity(buckets, since, until) as table
     select
+        ragged.conversation_key,
         ragged.user_key,
         ragged.instant_at,
         ragged.is_sent
@@ -138,6 +139,7 @@ create or replace macro core.cut_activity(buckets, since, until) as table
     where core.is_in_ragged_quarter_hour(instant := ragged.instant_at, since := since, until := until)
     union all
     select
+        cut.conversation_key,
         cut.user_key,
         cut.instant_at,
         cut.is_sent
@@ -152,12 +154,12 @@ create or replace macro core.cut_activity(buckets, since, until) as table
 -- activity_spans: what people wrote or read, each from the first to the last of a UTC day.
 -- grain: one row per UTC day, conversation, user and is_sent; on ragged days one per message and read
 create or replace macro core.activity_spans(since, until, visible_to) as table
-    with sent_rows as not materialized (
+    with sent_rows as (
         select *
         from core.message_rows(since := since, until := until)
     ),
 
-    received_rows as not materialized (
+    received_rows as (
         select *
         from core.read_rows(since := since, until := until)
     )

@@ -27,7 +27,7 @@ create or replace macro core.by_quarter_hour(rows) as table
 -- grain: one row per quarter-hour, or part of one, conversation_type, is_system and is_bot; and one per message
 -- of the ragged ends
 create or replace macro core.message_quarter_rows(since, until, for_type, include_bots, include_system) as table
-    with ragged as not materialized (
+    with ragged as (
         select
             messages.created_at as quarter_at,
             messages.conversation_key,
@@ -59,6 +59,27 @@ create or replace macro core.message_quarter_rows(since, until, for_type, includ
             rows := ragged, visible_to := null, include_bots := include_bots, for_type := for_type
         ) as found
     left join core.dim_conversations as conversations on found.conversation_key = conversations.conversation_key;
+
+-- read_quarter_rows: all read receipts of a period, of the whole site, by type of conversation and quarter-hour.
+-- grain: one row per quarter-hour, or part of one, conversation_type and is_bot, and one per read of the ragged ends
+create or replace macro core.read_quarter_rows(since, until, include_bots) as table
+    select
+        whole.quarter_at,
+        whole.conversation_type,
+        whole.read_count as row_count
+    from core.read_quarter_hours as whole
+    where
+        core.is_in_whole_quarter_hour(instant := whole.quarter_at, since := since, until := until)
+        and (include_bots or not whole.is_bot)
+    union all
+    select
+        ragged.read_at as quarter_at,
+        conversations.conversation_type,
+        1 as row_count
+    from core.fact_read_receipts as ragged
+    left join core.dim_conversations as conversations on ragged.conversation_key = conversations.conversation_key
+    anti join core.bots_left_out(include_bots) as bots on ragged.user_key = bots.user_key
+    where core.is_in_ragged_quarter_hour(instant := ragged.read_at, since := since, until := until);
 
 -- event_quarter_rows: all events of a period, by type and quarter-hour.
 -- grain: one row per event type and quarter-hour, or part of one, and one per event of the ragged ends

@@ -78,3 +78,25 @@ create or replace macro core.read_rows_before(since, until) as table
     union all by name
     select errors.nothing as conversation_key
     from core.period_errors(since := since, until := until) as errors;
+
+-- read_instants: read receipts of a period, each by its instant.
+-- grain: one row per read; if by_day, of whole UTC days one row per day, conversation and reader
+-- Reads of a whole day have the instant of the first of them.
+create or replace macro core.read_instants(since, until, by_day) as table
+    select
+        conversation_key,
+        user_key,
+        first_at as instant_at,
+        read_count as row_count
+    from core.read_days
+    where by_day and core.is_whole_day(utc_day := day, since := since, until := until)
+    union all
+    select
+        conversation_key,
+        user_key,
+        read_at as instant_at,
+        1 as row_count
+    from core.fact_read_receipts
+    where
+        core.is_in_period(instant := read_at, since := since, until := until)
+        and (not by_day or core.is_on_ragged_day(instant := read_at, since := since, until := until));

@@ -2,8 +2,7 @@
 -- for_conversation and for_user narrow an answer; null = all. visible_to is the user who asks, the
 -- viewer; null = everything may be seen. A viewer whom the messenger has deleted sees nothing. Each
 -- combination has its own branch of a UNION ALL, and DuckDB removes the other branches when it plans a
--- query: an argument that is null costs nothing. Where rows names a CTE, declare the CTE `as not
--- materialized`: DuckDB then filters in the tables, branch by branch.
+-- query: an argument that is null costs nothing.
 
 -- whether somebody with this membership is present at an instant; what happens at the instant is not seen
 create or replace macro core.is_present(joined, gone, instant) as (
@@ -80,50 +79,29 @@ create or replace macro core.conversations_in_scope(for_conversation, visible_to
         and (for_conversation is null or conversations.conversation_id = for_conversation)
         and (for_type is null or conversations.conversation_type = for_type);
 
--- conversations_of_few: a viewer's conversations in which fewer than five people are present now, if they are left out.
--- grain: one row per conversation; none where visible_to is null
--- People are those of conversations_of_five. In a statistic of five people nobody can be told from the others.
-create or replace macro core.conversations_of_few(visible_to, are_left_out) as table
-    select mine.conversation_key
-    from core.conversations_of(visible_to) as mine
-    anti join (
-        select participants.conversation_key
-        from core.dim_participants as participants
-        semi join core.conversations_of(visible_to) as seen
-            on participants.conversation_key = seen.conversation_key
-        anti join (
-            select users.user_key
-            from core.dim_users as users
-            where not users.in_source or users.is_bot or users.deleted_at is not null
-        ) as nobody
-            on participants.user_key = nobody.user_key
-        where
-            core.is_present(
-                joined := participants.joined_at, gone := participants.left_at, instant := core.data_through()
-            )
-        group by participants.conversation_key
-        having count(*) >= 5
-    ) as of_five
-        on mine.conversation_key = of_five.conversation_key
-    where are_left_out;
-
--- conversations_of_five: the conversations in which five or more people are present now.
+-- conversations_of_five: the conversations in which five or more people are present now; all, or those of a viewer.
 -- grain: one row per conversation
 -- Counted are accounts of the messenger that are neither bots nor deleted. A number about fewer would be a number
 -- about one of them.
-create or replace macro core.conversations_of_five() as table
-    select participants.conversation_key
-    from core.dim_participants as participants
-    inner join core.dim_users as users on participants.user_key = users.user_key
+create or replace macro core.conversations_of_five(visible_to) as table
+    select members.conversation_key
+    from core.memberships(visible_to) as members
+    inner join core.dim_users as users on members.user_key = users.user_key
     where
-        core.is_present(
-            joined := participants.joined_at, gone := participants.left_at, instant := core.data_through()
-        )
-        and users.in_source
+        users.in_source
         and users.is_bot is not true
         and users.deleted_at is null
-    group by participants.conversation_key
+        and core.is_present(joined := members.joined_at, gone := members.left_at, instant := core.data_through())
+    group by members.conversation_key
     having count(*) >= 5;
+
+-- conversations_of_few: a viewer's conversations in which fewer than five people are present now, if they are left out.
+-- grain: one row per conversation; none where visible_to is null
+create or replace macro core.conversations_of_few(visible_to, are_left_out) as table
+    select mine.conversation_key
+    from core.conversations_of(visible_to) as mine
+    anti join core.conversations_of_five(visible_to) as shown on mine.conversation_key = shown.conversation_key
+    where are_left_out;
 
 -- people_present: the viewer, and everybody present now in a conversation in scope.
 -- grain: one or more rows per user, for a SEMI JOIN

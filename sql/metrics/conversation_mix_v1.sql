@@ -18,10 +18,10 @@ create or replace macro metrics.conversation_mix_v1(
 ) as table
     with buckets as (
         select *
-        from core.buckets(since := since, until := until, every := every, tz := tz)
+        from core.numbered_buckets(since := since, until := until, every := every, tz := tz)
     ),
 
-    sent as not materialized (
+    sent as (
         select *
         from
             core.message_instants(
@@ -29,7 +29,7 @@ create or replace macro metrics.conversation_mix_v1(
             )
     ),
 
-    received as not materialized (
+    received as (
         select *
         from
             core.read_instants(
@@ -37,7 +37,7 @@ create or replace macro metrics.conversation_mix_v1(
             )
     ),
 
-    in_scope as not materialized (
+    in_scope as (
         select
             found.is_read,
             conversations.conversation_type,
@@ -95,7 +95,7 @@ create or replace macro metrics.conversation_mix_v1(
         where visible_to is not null
     ),
 
-    people as not materialized (
+    people as (
         select
             found.bucket_at,
             found.conversation_type,
@@ -105,7 +105,7 @@ create or replace macro metrics.conversation_mix_v1(
         anti join core.bots_left_out(include_bots) as bots on found.user_key = bots.user_key
     ),
 
-    sets as not materialized (
+    sets as (
         select
             people.bucket_at,
             people.conversation_type,

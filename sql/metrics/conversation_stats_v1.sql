@@ -35,7 +35,7 @@ create or replace macro metrics.conversation_stats_v1(
             and coalesce(conversations.created_at < core.end_of(until), true)
     ),
 
-    ever_sent as not materialized (
+    ever_sent as (
         select *
         from core.message_rows(since := timestamp '0001-01-01', until := until)
     ),

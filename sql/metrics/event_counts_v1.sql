@@ -9,7 +9,7 @@ create or replace macro metrics.event_counts_v1(
     visible_to := null,
     include_bots := true
 ) as table
-    with events as not materialized (
+    with events as (
         select *
         from core.event_rows(since := since, until := until)
     )

@@ -16,12 +16,12 @@ create or replace macro metrics.event_timeline_v1(
         from core.buckets(since := since, until := until, every := every, tz := tz)
     ),
 
-    events as not materialized (
+    events as (
         select *
         from core.event_instants(since := since, until := until)
     ),
 
-    in_scope as not materialized (
+    in_scope as (
         select
             found.event_type,
             found.instant_at,

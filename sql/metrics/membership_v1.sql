@@ -22,7 +22,7 @@ create or replace macro metrics.membership_v1(
         from core.buckets(since := since, until := until, every := every, tz := tz)
     ),
 
-    spans as not materialized (
+    spans as (
         select
             true as is_account,
             users.created_at as from_at,
@@ -42,23 +42,13 @@ create or replace macro metrics.membership_v1(
 
     there_before as (
         select
-            (
-                select count(*)
-                from spans
-                where
-                    spans.is_account
-                    and core.is_present(joined := spans.from_at, gone := spans.to_at, instant := since)
-            ) as accounts,
-            (
-                select count(*)
-                from spans
-                where
-                    not spans.is_account
-                    and core.is_present(joined := spans.from_at, gone := spans.to_at, instant := since)
-            ) as memberships
+            count(*) filter (where is_account) as accounts,
+            count(*) filter (where not is_account) as memberships
+        from spans
+        where core.is_present(joined := from_at, gone := to_at, instant := since)
     ),
 
-    changes as not materialized (
+    changes as (
         select
             spans.is_account,
             true as is_begin,

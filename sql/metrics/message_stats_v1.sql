@@ -16,7 +16,7 @@ create or replace macro metrics.message_stats_v1(
     visible_to := null,
     include_bots := true
 ) as table
-    with sent as not materialized (
+    with sent as (
         select *
         from core.message_rows(since := since, until := until)
     ),

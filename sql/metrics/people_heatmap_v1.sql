@@ -63,7 +63,7 @@ create or replace macro metrics.people_heatmap_v1(
         group by day
     ),
 
-    everything as not materialized (
+    everything as (
         select
             conversation_key,
             user_key,
@@ -72,7 +72,7 @@ create or replace macro metrics.people_heatmap_v1(
         from core.activity_instants(since := since, until := until)
     ),
 
-    in_scope as not materialized (
+    in_scope as (
         select
             found.user_key,
             found.instant_at,

@@ -17,7 +17,7 @@ create or replace macro metrics.read_rate_v1(
     for_conversation := null,
     visible_to := null
 ) as table
-    with outcomes as not materialized (
+    with outcomes as (
         select *
         from
             core.outcome_rows(
@@ -26,7 +26,7 @@ create or replace macro metrics.read_rate_v1(
     ),
 
     -- a message that nobody read has no seconds
-    counted as materialized (
+    counted as (
         select
             outcomes.conversation_type,
             outcomes.read_seconds as seconds,

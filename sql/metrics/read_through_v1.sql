@@ -12,12 +12,12 @@ create or replace macro metrics.read_through_v1(
     visible_to := null,
     include_bots := true
 ) as table
-    with ever_sent as not materialized (
+    with ever_sent as (
         select *
         from core.message_rows(since := timestamp '0001-01-01', until := null)
     ),
 
-    written as not materialized (
+    written as (
         select
             found.conversation_key,
             found.user_key,

@@ -10,12 +10,12 @@ create or replace macro metrics.reply_times_by_conversation_v1(
     top_n := 10,
     visible_to := null
 ) as table
-    with outcomes as not materialized (
+    with outcomes as (
         select found.*
         from
             core.outcome_rows(since := since, until := until, for_conversation := null, visible_to := visible_to)
                 as found
-        semi join core.conversations_of_five() as shown on found.conversation_key = shown.conversation_key
+        semi join core.conversations_of_five(visible_to) as shown on found.conversation_key = shown.conversation_key
     ),
 
     replied as (
@@ -30,7 +30,7 @@ create or replace macro metrics.reply_times_by_conversation_v1(
         from core.period_errors(since := since, until := until) as errors
     ),
 
-    ranked as materialized (
+    ranked as (
         select
             conversations.*,
             replied.reply_count

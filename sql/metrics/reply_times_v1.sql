@@ -19,7 +19,7 @@ create or replace macro metrics.reply_times_v1(
     for_conversation := null,
     visible_to := null
 ) as table
-    with outcomes as not materialized (
+    with outcomes as (
         select *
         from
             core.outcome_rows(
@@ -27,7 +27,7 @@ create or replace macro metrics.reply_times_v1(
             )
     ),
 
-    reply_pauses as materialized (
+    reply_pauses as (
         select
             outcomes.conversation_type,
             outcomes.reply_seconds as seconds,

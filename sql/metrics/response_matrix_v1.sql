@@ -14,16 +14,16 @@ create or replace macro metrics.response_matrix_v1(
     top_n := 100,
     visible_to := null
 ) as table
-    with conversation as materialized (
+    with conversation as (
         select shown.conversation_key
-        from core.conversations_of_five() as shown
+        from core.conversations_of_five(visible_to) as shown
         semi join
             core.conversations_in_scope(for_conversation := for_conversation, visible_to := visible_to) as scope
             on shown.conversation_key = scope.conversation_key
         where for_conversation is not null
     ),
 
-    said as materialized (
+    said as (
         select distinct
             messages.created_at,
             messages.sender_key

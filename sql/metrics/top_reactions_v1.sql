@@ -13,7 +13,7 @@ create or replace macro metrics.top_reactions_v1(
     visible_to := null,
     include_bots := true
 ) as table
-    with given as not materialized (
+    with given as (
         select
             conversation_key,
             user_key,

@@ -24,7 +24,7 @@ create or replace macro metrics.user_activity_v1(
             and coalesce(users.created_at < core.end_of(until), true)
     ),
 
-    sent_rows as not materialized (
+    sent_rows as (
         select *
         from core.message_rows(since := since, until := until)
     ),
@@ -40,7 +40,7 @@ create or replace macro metrics.user_activity_v1(
         where not found.is_system
     ),
 
-    received_rows as not materialized (
+    received_rows as (
         select *
         from core.read_rows(since := since, until := until)
     ),
@@ -53,7 +53,7 @@ create or replace macro metrics.user_activity_v1(
             ) as found
     ),
 
-    ever_sent_rows as not materialized (
+    ever_sent_rows as (
         select *
         from core.message_rows(since := timestamp '0001-01-01', until := until)
     ),
@@ -69,7 +69,7 @@ create or replace macro metrics.user_activity_v1(
         where not found.is_system
     ),
 
-    ever_received_rows as not materialized (
+    ever_received_rows as (
         select *
         from core.read_rows(since := timestamp '0001-01-01', until := until)
     ),

@@ -25,7 +25,7 @@ create or replace macro metrics.user_activity_v2(
             and coalesce(users.created_at < core.end_of(until), true)
     ),
 
-    sent_rows as not materialized (
+    sent_rows as (
         select *
         from core.message_rows_before(since := since, until := until)
     ),
@@ -42,12 +42,12 @@ create or replace macro metrics.user_activity_v2(
             ) as found
     ),
 
-    received_rows as not materialized (
+    received_rows as (
         select *
         from core.read_rows_before(since := since, until := until)
     ),
 
-    received_in_scope as materialized (
+    received_in_scope as (
         select found.*
         from
             core.rows_in_scope(

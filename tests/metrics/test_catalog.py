@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from olap import catalog, sqlfiles
 from olap.__main__ import catalog_text
 from olap.errors import CatalogError
-from olap.warehouse import Warehouse
+from olap.warehouse import STORAGE_VERSION, Warehouse
 from tests.metrics.filled import called
 from tests.metrics.random_worlds import PARAMETERS
 
@@ -170,6 +172,28 @@ def test_no_parameter_is_a_column(empty_warehouse: Warehouse) -> None:
     assert {name for _, name in parameters} >= {"since", "until", "visible_to"}
     assert {"user_id", "event_type", "day"} <= columns
     assert sorted(pair for pair in parameters if pair[1] in columns) == []
+
+
+def test_no_macro_has_a_hint_that_a_file_loses(tmp_path: Path) -> None:
+    """A file of our storage version forgets whether a CTE is materialized, so no macro says it: it
+    would be planned in one way here and in another one where it is read."""
+    path = tmp_path / "kept.duckdb"
+    with closing(duckdb.connect()) as connection:
+        connection.execute(f"attach '{path}' as kept (storage_version '{STORAGE_VERSION}')")
+        connection.execute(
+            "create macro kept.hinted() as table (with a as materialized (select 1) from a)"
+        )
+    with closing(duckdb.connect(str(path), read_only=True)) as connection:
+        ((kept,),) = connection.execute(
+            "select macro_definition from duckdb_functions() where function_name = 'hinted'"
+        ).fetchall()
+    assert "with a as (" in kept.lower()
+    texts = {
+        name: sqlfiles.text(name)
+        for folder in ("macros", "metrics", "views", "views/metrics")
+        for name in sqlfiles.names(folder)
+    }
+    assert [name for name, text in texts.items() if "materialized (" in text] == []
 
 
 def test_the_catalogue_lists_every_metric(empty_warehouse: Warehouse) -> None:

@@ -142,16 +142,16 @@ def test_cohorts_of_fewer_than_five_are_shown_to_viewers_together(
 ) -> None:
     """An administrator sees every cohort; a viewer those of five or more, and the others as one
     where they have five people together. Nobody is new on the first day with data."""
-    firsts = {1: 0} | dict.fromkeys(range(2, 7), 3) | {7: 5, 8: 5, 9: 6, 10: 6, 11: 7}
+    firsts = {1: 0} | dict.fromkeys(range(2, 7), 3) | dict.fromkeys(range(7, 11), 5) | {11: 7}
     asked = {"since": datetime(2026, 5, 1), "every": "daily"}
     with filled_with(empty_warehouse, people_world(firsts)) as filled:
         everything = [dict(row) for row in filled.ask("retention", **asked)]
         seen = [dict(row) for row in filled.ask("retention", **asked, visible_to=1)]
     sizes = {row["cohort"]: row["cohort_size"] for row in everything if row["cohort"]}
-    assert sizes == {datetime(2026, 5, day): n for day, n in ((4, 5), (6, 2), (7, 2), (8, 1))}
+    assert sizes == {datetime(2026, 5, day): n for day, n in ((4, 5), (6, 4), (8, 1))}
     assert {row["cohort"] for row in seen} == {datetime(2026, 5, 4), None}
     others = [row for row in seen if row["row_type"] == "others"]
-    # Eight days later only the cohorts of 6 and 7 May have a fifth day: four people.
+    # Of these only the cohort of 6 May has a fifth day that is over: four people.
     assert [(r["bucket_number"], r["cohort_size"], r["people"]) for r in others] == [
         (0, 5, 5), (1, 5, 5), (2, 5, 0), (3, 5, 0),
     ]  # fmt: skip
@@ -187,6 +187,24 @@ def test_an_account_is_judged_as_soon_as_it_is_old_enough(empty_warehouse: Wareh
         "judged_after_8_days": 3,
         "judged_after_14_days": 1,
     }
+
+
+def test_system_messages_make_nobody_active(empty_warehouse: Warehouse) -> None:
+    """Neither in whole quarter-hours nor in the one that `until` cuts, which comes from the facts."""
+    world = people_world({1: 0})
+    start, until = datetime(2026, 5, 1), datetime(2026, 5, 2, 12, 7)
+    announced = [
+        Message(90 + n, instant, ROOMS[0], 2, "system", 1, None)
+        for n, instant in enumerate((until - DAY, until - timedelta(minutes=1)))
+    ]
+    world = replace(
+        world,
+        users=[*world.users, replace(world.users[0], id=2)],
+        messages=[*world.messages, *announced],
+    )
+    with filled_with(empty_warehouse, world) as filled:
+        rows = filled.ask("active_timeline", since=start, until=until)
+    assert [(dict(row)["active_people"], dict(row)["writers"]) for row in rows] == [(1, 1), (1, 1)]
 
 
 def test_who_was_active_long_ago_returns(empty_warehouse: Warehouse) -> None:

@@ -146,14 +146,7 @@ def plan(connection: duckdb.DuckDBPyConnection, call: str, arguments: dict[str, 
     return re.sub(r'(Index": "|cte_)\d+', r"\1", found)
 
 
-# Where `every` is a constant, DuckDB decides by how early it knows the period whether the few rows
-# of a zone are read twice or kept; the tables of facts and rollups are read in the same way.
-READ_A_ZONE_TWICE = {"message_heatmap_v1", "people_heatmap_v1"}
-
-
-@pytest.mark.parametrize(
-    "metric", [m for m in metrics() if m.macro not in READ_A_ZONE_TWICE], ids=lambda m: m.macro
-)
+@pytest.mark.parametrize("metric", metrics(), ids=lambda m: m.macro)
 def test_a_period_of_any_type_is_planned_alike(metric: Metric, marked: Path) -> None:
     """By any name and with times of any type, a metric has the plan of its computation."""
     with closing(duckdb.connect(str(marked), read_only=True)) as connection:

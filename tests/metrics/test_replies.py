@@ -125,7 +125,7 @@ def test_bots_system_messages_and_deleted_messages_stop_no_clock(
 
 
 def test_several_people_in_one_microsecond(empty_warehouse: Warehouse) -> None:
-    """They do not reply to each other; whoever follows replies, also one of them, because somebody
+    """They do not reply to each other; the next message is a reply, also by one of them: somebody
     else wrote at that instant too. Messages of one person at one instant are one."""
     together = [(0, ANN), (0, BOB), (0, BOB)]
     assert replies(empty_warehouse, talk(*together)) == (0, None)

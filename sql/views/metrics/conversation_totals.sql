@@ -2,7 +2,7 @@
 -- grain: one row per conversation of the source
 -- The numbers are those of metrics.conversation_stats_v1, of all time.
 create or replace view metrics.conversation_totals as
-with sent as not materialized (
+with sent as (
     select *
     from core.message_rows(since := timestamp '0001-01-01', until := null)
 ),
