@@ -190,7 +190,7 @@ def test_an_account_is_judged_as_soon_as_it_is_old_enough(empty_warehouse: Wareh
 
 
 def test_system_messages_make_nobody_active(empty_warehouse: Warehouse) -> None:
-    """Neither in whole quarter-hours nor in the one that `until` cuts, which comes from the facts."""
+    """Neither in a whole quarter-hour nor in the one that `until` cuts, read from the facts."""
     world = people_world({1: 0})
     start, until = datetime(2026, 5, 1), datetime(2026, 5, 2, 12, 7)
     announced = [
