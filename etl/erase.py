@@ -3,8 +3,9 @@
 A random pseudonym replaces the id in every lake file and in the warehouse, and the name is removed;
 keys, and so all totals, stay. The warehouse is rewritten (a plain copy keeps deleted bytes), a new
 generation is published, and every older one is removed at once, with the lake files that only it
-referenced. From then on `olap.erasures` recognises the id if the source still sends it. Finally all
-of `DATA_DIR` is searched, decoded and byte by byte, and a receipt reports what was searched.
+referenced. From then on `olap.erasures` recognises the id if the source still sends it. What they
+kept in the API goes (`olap.kept`). Finally all of `DATA_DIR` and `STATE_DIR` is searched, decoded
+and byte by byte, and a receipt reports what was searched.
 
 Every step can be repeated: after a kill, the same command finishes the work. Copies that people
 made of `DATA_DIR`, and disk blocks that have not been overwritten yet, are out of reach. So are ids
@@ -18,7 +19,7 @@ that is a part of something else that stays is not searched for byte by byte.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -33,6 +34,7 @@ from olap.backfill_chunks import forget_chunk, read_chunks
 from olap.erasures import read_erasures
 from olap.errors import ErasureError
 from olap.ids import Id, parse_id
+from olap.kept import forget
 from olap.lake import mask_day, write_dimension
 from olap.layout import Layout, write_durably
 from olap.manifest import LakeFile, Manifest
@@ -60,7 +62,9 @@ class ErasureReceipt:
         chunks: ranges of an unfinished backfill that are read again.
         generation: the published one; all older ones were removed.
         generations_removed: how many.
-        files_searched, bytes_searched: everything below `DATA_DIR`.
+        things: views and dashboards of the person that were removed.
+        renamed: those of others that had the id or a name of the person in their names.
+        files_searched, bytes_searched: everything below `DATA_DIR` and `STATE_DIR`.
         values_searched: values of id and text columns, decoded, in Parquet and DuckDB files.
         plain_texts: how many texts are too short or too common for a search byte by byte, or a
             part of something that stays.
@@ -74,6 +78,8 @@ class ErasureReceipt:
     chunks: int
     generation: int
     generations_removed: int
+    things: int
+    renamed: int
     files_searched: int
     bytes_searched: int
     values_searched: int
@@ -100,13 +106,15 @@ def parse_user(settings: Settings, text: str) -> Id:
 
 
 def erase(settings: Settings, user_id: Id, clock: Callable[[], datetime]) -> ErasureReceipt:
-    """Remove the id and the names of a person from `DATA_DIR` and the cache.
+    """Remove the id and the names of a person from `DATA_DIR`, `STATE_DIR` and the cache.
 
     Raises:
         ErasureError: there are no data, or something of the person is left; it names the place.
+        StateError: what people keep cannot be read or written.
         SettingsError: `REDIS_URL` cannot be used.
     """
     layout = Layout(settings.data_dir)
+    state = settings.state_dir or layout.state
     require_usable(settings)
     with (
         layout.backfill_locked(),
@@ -133,14 +141,20 @@ def erase(settings: Settings, user_id: Id, clock: Callable[[], datetime]) -> Era
     cache = _forget_cached(settings, RedisKeys.of(settings.redis_prefix, manifest.source))
     names -= shared
     texts = {str(user_id), *names}
+    telling = set(filter(_is_telling, texts))
+    forgotten = forget(state, str(user_id), telling)
     found = _require_no_value(layout, user_id, names)
-    telling = {text for text in texts - found.parts if _is_telling(text)}
-    searched = _require_no_bytes(layout, {text.encode() for text in telling} | _raw(user_id))
+    found.parts |= {text for text in texts if any(text in kept for kept in forgotten.rest)}
+    telling -= found.parts
+    everything = sorted({*_files(layout.root), *_files(state)})
+    searched = _require_no_bytes(everything, {text.encode() for text in telling} | _raw(user_id))
     return ErasureReceipt(
         lake_files=files,
         chunks=chunks,
         generation=manifest.generation,
         generations_removed=older,
+        things=forgotten.things,
+        renamed=forgotten.renamed,
         files_searched=len(searched),
         bytes_searched=sum(searched),
         values_searched=found.values,
@@ -264,7 +278,7 @@ def _require_no_value(layout: Layout, user_id: Id, names: set[str]) -> _Values:
         ErasureError: a value is the id or a name, or a title has one of them as a word.
     """
     seen, texts = _Values(), {str(user_id), *names}
-    for path in _files(layout):
+    for path in _files(layout.root):
         with duckdb.connect() as connection:
             for where, relation in _relations(connection, path):
                 for column, kind in zip(relation.columns, relation.types, strict=True):
@@ -347,14 +361,14 @@ def _relations(
                 yield f"core.{table}.", opened.table(f"core.{table}")
 
 
-def _require_no_bytes(layout: Layout, wanted: set[bytes]) -> list[int]:
-    """Search every file byte by byte; return the sizes of the files.
+def _require_no_bytes(files: Iterable[Path], wanted: set[bytes]) -> list[int]:
+    """Search files byte by byte; return their sizes.
 
     Raises:
         ErasureError: a file contains one of these.
     """
     sizes = []
-    for path in _files(layout):
+    for path in files:
         content = path.read_bytes()
         sizes.append(len(content))
         if any(found in content for found in wanted):
@@ -371,8 +385,8 @@ def _is_telling(text: str) -> bool:
     return len(text.encode()) >= RAW_BYTES_MIN and not any(text in words for words in ours)
 
 
-def _files(layout: Layout) -> Iterator[Path]:
-    """Every regular file below `DATA_DIR`."""
-    for path in sorted(layout.root.rglob("*")):
+def _files(directory: Path) -> Iterator[Path]:
+    """Every regular file below a directory."""
+    for path in sorted(directory.rglob("*")):
         if path.is_file() and not path.is_symlink():
             yield path

@@ -253,12 +253,18 @@ def receipt_text(receipt: ErasureReceipt, layout: Layout) -> str:
         f"{receipt.generation} is published, {receipt.generations_removed:,} older ones are "
         "removed.",
         f"Cache: {receipt.cache}.",
-        f"Searched: {receipt.files_searched:,} files below {layout.root}, as "
+        f"Removed: {receipt.things:,} views and dashboards of the person's own.",
+        f"Searched: {receipt.files_searched:,} files below {layout.root} and STATE_DIR, as "
         f"{receipt.bytes_searched:,} bytes and {receipt.values_searched:,} decoded values. Neither "
         "the id nor a name was found.",
     ]
     if receipt.chunks:
         lines.insert(1, f"{receipt.chunks:,} ranges of an unfinished backfill will be read again.")
+    if receipt.renamed:
+        lines.append(
+            f"{receipt.renamed:,} views and dashboards of others had the id or a name in their "
+            "names, and have others now."
+        )
     if receipt.shared_names:
         lines.append(f"{receipt.shared_names} of the names are kept: another user has them too.")
     if receipt.plain_texts:

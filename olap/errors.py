@@ -23,6 +23,7 @@
     ├── GenerationUnreadableError  a published file cannot be opened or read
     │   └── GenerationDamagedError its bytes are damaged; it must not serve any more
     ├── StatementInterruptedError  a query was interrupted before it had a result
+    ├── StateError                 the file of what people keep is unusable
     └── SandboxError               the development servers cannot be started or filled
 
 The message says what happened and names the thing; the hint says what to do next. Any other
@@ -169,6 +170,10 @@ class GenerationDamagedError(GenerationUnreadableError):
 
 class StatementInterruptedError(AnalyticsError):
     """A query was interrupted before it had a result."""
+
+
+class StateError(AnalyticsError):
+    """The file of what people keep is damaged, or cannot be opened or written."""
 
 
 class SandboxError(AnalyticsError):

@@ -9,6 +9,7 @@ DATA_DIR/
 ├── backfill/                 the chunks of an unfinished backfill
 ├── backfill.lock             held by the process that runs a backfill
 ├── api/                      written by the API: the generation that its workers use
+├── state/                    written by the API: what people keep; elsewhere with STATE_DIR
 └── etl.lock                  held by the writer
 """
 
@@ -62,6 +63,11 @@ class Layout:
     @property
     def backfill(self) -> Path:
         return self.root / "backfill"
+
+    @property
+    def state(self) -> Path:
+        """`STATE_DIR`, unless it is set."""
+        return self.root / "state"
 
     @property
     def lock(self) -> Path:

@@ -193,6 +193,15 @@ def _origins(text: str) -> tuple[str, ...]:
     return origins
 
 
+def _page_origins(text: str) -> tuple[str, ...]:
+    origins = tuple(origin.strip() for origin in text.split(","))
+    host = r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]"  # nothing that could end a directive of a policy
+    for origin in origins:
+        if not re.fullmatch(rf"https?://({host})(:[0-9]{{1,5}})?", origin):
+            raise ValueError("must be origins such as https://chat.example, separated by commas")
+    return origins
+
+
 def _root_path(text: str) -> str:
     if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*/?", text):
         raise ValueError("must be a path such as /chat")
@@ -304,6 +313,11 @@ class Settings:
         Program.API, "API_DIR", Path, None, "`DATA_DIR/api`",
         "directory of the file that tells all workers which generation to use",
     )  # fmt: skip
+    state_dir: Path | None = _setting(
+        Program.API, "STATE_DIR", Path, None, "`DATA_DIR/state`",
+        "directory of what people keep, their views and dashboards; back it up. `erase` writes it "
+        "too",
+    )  # fmt: skip
     api_threads: int = _setting(
         Program.API, "API_THREADS", _whole(1, 256), 4, "`4`",
         "how many queries each worker runs at the same time",
@@ -332,6 +346,10 @@ class Settings:
     cors_origins: tuple[str, ...] = _setting(
         Program.API, "CORS_ORIGINS", _origins, (), "none",
         "origins of web pages that may call the API from a browser, separated by commas, or `*`",
+    )  # fmt: skip
+    frame_ancestors: tuple[str, ...] = _setting(
+        Program.API, "FRAME_ANCESTORS", _page_origins, (), "none",
+        "origins of web pages that may show the dashboard in a frame, separated by commas",
     )  # fmt: skip
     jwt_secret: Hidden | None = _setting(
         Program.API, "JWT_SECRET", Hidden, None, "none",
@@ -367,7 +385,7 @@ class Settings:
     anonymous_limit: int = _setting(
         Program.API, "ANONYMOUS_LIMIT_PER_MINUTE", _whole(1, 10**9), 300, "`300`",
         "requests per minute without a valid token from one address (of IPv6 from one /64), "
-        "`/health`, `/metrics` and `/docs` included",
+        "`/health`, `/metrics` and the pages included",
     )  # fmt: skip
     events_database_url: Secret | None = _setting(
         Program.API, "EVENTS_DATABASE_URL", Secret, None, "`DATABASE_URL`",

@@ -248,15 +248,19 @@ def test_only_the_api_has_a_port() -> None:
 
 def test_our_containers_can_write_nothing_but_their_data() -> None:
     """Ours are read-only and without capabilities; the API has the data read-only, and what it
-    writes in memory."""
+    writes in memory, except for what people keep, which both may write."""
     services = compose()["services"]
     for name in ("etl", "api", "valkey"):
         assert services[name]["read_only"] is True
         assert services[name]["cap_drop"] == ["ALL"]
         assert services[name]["security_opt"] == ["no-new-privileges:true"]
     data = "data:/var/lib/messenger-analytics"
-    assert services["etl"]["volumes"] == [data]
-    assert services["api"]["volumes"] == [f"{data}:ro"]
+    state = "state:/var/lib/messenger-analytics-state"
+    assert services["etl"]["volumes"] == [data, state]
+    assert services["api"]["volumes"] == [f"{data}:ro", state]
+    assert {services[name]["environment"]["STATE_DIR"] for name in ("etl", "api")} == {
+        state.partition(":")[2]
+    }
     in_memory = [mount.partition(":")[0] for mount in services["api"]["tmpfs"]]
     written = services["api"]["environment"]
     assert {written["API_DIR"], written["PROMETHEUS_MULTIPROC_DIR"], "/tmp"} == set(in_memory)
@@ -338,7 +342,8 @@ def test_units_are_hardened(path: Path) -> None:
     assert {name: found.get(name) for name in HARDENED} == HARDENED
     assert found["EnvironmentFile"].startswith("/etc/messenger-analytics/")
     is_api = "api" in path.name
-    assert found.get("ReadWritePaths") == (None if is_api else "/var/lib/messenger-analytics")
+    written = "/var/lib/messenger-analytics" + ("-state" if is_api else "")
+    assert found["ReadWritePaths"].removeprefix("-") == written
     assert found.get("DynamicUser") == ("yes" if is_api else None)
     assert found.get("User") == (None if is_api else "messenger-analytics")
 

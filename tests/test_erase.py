@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
+from uuid import uuid4
 
 import duckdb
 import pyarrow.parquet as pq
@@ -12,9 +14,11 @@ import pytest
 import redis
 
 from etl.erase import ErasureReceipt, erase
+from etl.report import receipt_text
 from olap.erasures import Erasures, read_erasures
 from olap.errors import ErasureError
 from olap.ids import Id
+from olap.kept import FILE, run, writing
 from olap.mapping import read_mapping
 from olap.redis_keys import RedisKeys
 from olap.settings import Secret
@@ -130,6 +134,48 @@ def test_the_person_does_not_come_back(pipeline: Pipeline, world: World) -> None
     assert [row[1] for row in users if is_pseudonym(row[0])] == [None]
 
 
+def keep(pipeline: Pipeline, *, subject: object, name: str, state: Path | None = None) -> None:
+    """Keep a view."""
+    with writing(state or pipeline.layout.state) as connection:
+        run(
+            connection, "kept/create", id=str(uuid4()), kind="view", role="member",
+            subject=str(subject), name=name, is_shared=False, changed_at="", body="{}",
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("is_elsewhere", [False, True])
+def test_what_the_person_kept_goes(
+    pipeline: Pipeline, world: World, tmp_path: Path, is_elsewhere: bool
+) -> None:
+    """Their views go, and their names out of the names of others' views, wherever STATE_DIR is; it
+    is searched like DATA_DIR."""
+    state = tmp_path / "elsewhere" if is_elsewhere else pipeline.layout.state
+    if is_elsewhere:
+        pipeline.settings = replace(pipeline.settings, state_dir=state)
+    person = pipeline.schema.id("user", PERSON)
+    keep(pipeline, subject=person, name="my month", state=state)
+    keep(pipeline, subject=2, name=f"with {NAME}", state=state)
+    keep(pipeline, subject=2, name="nothing of theirs", state=state)
+    receipt = erased(pipeline)
+    assert (receipt.things, receipt.renamed) == (1, 1)
+    assert "1 views and dashboards of the person's own" in receipt_text(receipt, pipeline.layout)
+    content = (state / FILE).read_bytes()
+    assert not any(text in content for text in (str(person).encode(), NAME.encode(), b"my month"))
+    assert "with …".encode() in content and b"nothing of theirs" in content
+    assert traces(pipeline) == []
+
+
+@pytest.mark.our_schema("about texts that are a part of others")
+def test_a_name_within_a_name_that_somebody_keeps_is_no_trace(
+    pipeline: Pipeline, world: World
+) -> None:
+    """A view in whose name the person's is a part of a word stays, and the receipt says that their
+    name was not searched for byte by byte, as it says of the name `deleted`."""
+    keep(pipeline, subject="boss", name=f"{NAME}s' club")
+    receipt = erased(pipeline)
+    assert (receipt.renamed, receipt.plain_texts) == (0, 2)
+
+
 def test_it_can_be_done_again(pipeline: Pipeline, world: World) -> None:
     """A second run, as after a kill, finds nothing to change and gives its receipt."""
     first = erased(pipeline)
@@ -181,9 +227,15 @@ def test_the_list_of_erased_people_is_private(pipeline: Pipeline, world: World) 
     assert str(PERSON) not in path.read_text()
 
 
-def test_something_left_is_said(pipeline: Pipeline, world: World) -> None:
+@pytest.mark.parametrize("is_in_state", [False, True])
+def test_something_left_is_said(
+    pipeline: Pipeline, world: World, tmp_path: Path, is_in_state: bool
+) -> None:
     """Where a file of somebody's still contains the name, the command fails and names the file."""
-    (pipeline.layout.root / "notes.txt").write_text(f"ask {NAME}")
+    directory = tmp_path / "state" if is_in_state else pipeline.layout.root
+    directory.mkdir(exist_ok=True)
+    pipeline.settings = replace(pipeline.settings, state_dir=tmp_path / "state")
+    (directory / "notes.txt").write_text(f"ask {NAME}")
     with pytest.raises(ErasureError, match=r"notes\.txt still contains"):
         erased(pipeline)
 

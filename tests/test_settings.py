@@ -49,6 +49,7 @@ DEFAULTS: dict[str, Any] = {
     "cache_ttl_seconds": 300,
     "cache_memory_mb": 64,
     "api_dir": None,
+    "state_dir": None,
     "api_connections": 1000,
     "api_threads": 4,
     "root_path": "",
@@ -56,6 +57,7 @@ DEFAULTS: dict[str, Any] = {
     "query_timeout_seconds": 10,
     "scope_max_age_seconds": 3600,
     "cors_origins": (),
+    "frame_ancestors": (),
     "rate_limit": 600,
     "compute_limit": 300,
     "anonymous_limit": 300,
@@ -101,6 +103,7 @@ READ = [
     ("CACHE_TTL_SECONDS", "60", "cache_ttl_seconds", 60),
     ("CACHE_MEMORY_MB", "8", "cache_memory_mb", 8),
     ("API_DIR", "/run/analytics", "api_dir", Path("/run/analytics")),
+    ("STATE_DIR", "/srv/state", "state_dir", Path("/srv/state")),
     ("API_CONNECTIONS", "50", "api_connections", 50),
     ("API_THREADS", "2", "api_threads", 2),
     ("ROOT_PATH", "/chat/", "root_path", "/chat"),
@@ -108,6 +111,12 @@ READ = [
     ("QUERY_TIMEOUT_SECONDS", "3", "query_timeout_seconds", 3),
     ("SCOPE_MAX_AGE_SECONDS", "600", "scope_max_age_seconds", 600),
     ("CORS_ORIGINS", "https://a.example, *", "cors_origins", ("https://a.example", "*")),
+    (
+        "FRAME_ANCESTORS",
+        "https://chat.example:8443, http://[::1]",
+        "frame_ancestors",
+        ("https://chat.example:8443", "http://[::1]"),
+    ),
     ("RATE_LIMIT_PER_MINUTE", "1", "rate_limit", 1),
     ("COMPUTE_LIMIT_PER_MINUTE", "2", "compute_limit", 2),
     ("ANONYMOUS_LIMIT_PER_MINUTE", "3", "anonymous_limit", 3),
@@ -155,6 +164,8 @@ REFUSED = [
     ("QUERY_TIMEOUT_SECONDS", "0", "must be between 1 and 3600"),
     ("SCOPE_MAX_AGE_SECONDS", "0", "must be between 1 and 31536000"),
     ("CORS_ORIGINS", "https://a.example/path", "must be origins such as https://chat.example"),
+    ("FRAME_ANCESTORS", "*", "must be origins such as https://chat.example"),
+    ("FRAME_ANCESTORS", "https://a.example;script-src", "must be origins such as"),
     ("RATE_LIMIT_PER_MINUTE", "0", "must be between 1 and 1000000000"),
     ("COMPUTE_LIMIT_PER_MINUTE", "0", "must be between 1 and 1000000000"),
     ("REDIS_PORT", "0", "must be between 1 and 65535"),
@@ -215,6 +226,7 @@ def test_every_validated_variable_has_an_invalid_value_here() -> None:
     assert {row[0] for row in READ} == documented
     free = {"DATABASE_URL", "DATA_DIR", "API_DIR", "REDIS_URL", "REDIS_HOST", "SANDBOX_DIR"}
     free |= {
+        "STATE_DIR",
         "EVENTS_DATABASE_URL",
         "EVENTS_REDIS_URL",
         "JWT_SECRET",

@@ -1,0 +1,3 @@
+-- Remove what the subject $subject keeps, in whatever role.
+delete from things
+where subject = $subject;

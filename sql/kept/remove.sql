@@ -1,0 +1,3 @@
+-- Remove the thing $id.
+delete from things
+where id = $id;
