@@ -91,6 +91,9 @@ class Verifier:
 
     The cache is bounded in bytes, holds no refused token, and is emptied when the keys change. Not
     thread-safe.
+
+    Attributes:
+        keys_version: how often the keys have changed.
     """
 
     def __init__(
@@ -109,6 +112,7 @@ class Verifier:
         self._clock = clock
         self._verified: Bounded[str, Principal] = Bounded(_CACHED_BYTES_MAX, _weight)
         self._next_key_check = 0.0
+        self.keys_version = 0
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Verifier:
@@ -133,9 +137,7 @@ class Verifier:
         """
         now = self._clock()
         if now >= self._next_key_check:
-            self._next_key_check = now + _KEY_CHECK_SECONDS
-            if self._keys.refresh():
-                self._verified.clear()
+            self.check_keys()
         if authorization is None:
             raise NotAuthorizedException(
                 "Send a token in the header `Authorization: Bearer <token>`.",
@@ -148,6 +150,13 @@ class Verifier:
         principal = self._verify(authorization)
         self._verified.put(authorization, principal)
         return principal
+
+    def check_keys(self) -> None:
+        """Read the keys again if their file has changed."""
+        self._next_key_check = self._clock() + _KEY_CHECK_SECONDS
+        if self._keys.refresh():
+            self._verified.clear()
+            self.keys_version += 1
 
     def _verify(self, authorization: str) -> Principal:
         scheme, _, token = authorization.partition(" ")

@@ -13,7 +13,11 @@ request is closed in favour of the next one, so those that came before a flood o
 is none, a client that does not take its answer is cut off, and if there is none either, the newest
 one gets 503.
 
-`api.listener` accepts connections, and `api.protocol` is one connection.
+A stream (`api.live`) has a request as long as it is open. A client that vanishes without a word
+would keep it for an hour; the system is told to end a connection that confirms nothing.
+
+`api.listener` accepts connections, `api.protocol` is one connection, and `api.socket_protocol` is
+one that has become a WebSocket.
 """
 
 from __future__ import annotations
@@ -21,18 +25,41 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import Protocol
 
 from olap.log import get_logger
-
-if TYPE_CHECKING:
-    from api.protocol import HttpProtocol
 
 log = get_logger(__name__)
 
 CLIENT_SECONDS = 10.0
 BYTES_PER_SECOND_MIN = 500
 _SPARED_SECONDS = 0.05
+# How long a client of a stream may confirm nothing of what was sent.
+_VANISHED_SECONDS = 60
+
+
+class Connection(Protocol):
+    """What is known of a connection."""
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it has a request that does not end by itself."""
+
+    def is_idle(self) -> bool:
+        """Whether it has no request, and nothing has arrived that was not read yet."""
+
+    def is_unread(self) -> bool:
+        """Whether the next request, or a part of it, has arrived and was not read yet."""
+
+    def has_untaken_bytes(self) -> bool:
+        """Whether the client has not taken all of what was written."""
+
+    def drop(self) -> None:
+        """End it in favour of another connection."""
+
+    def end_wait(self, now: float) -> bool:
+        """End it after ten seconds, or wait on; whether a request or an answer was cut off."""
 
 
 class Connections:
@@ -41,13 +68,13 @@ class Connections:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         # Since when, in seconds of the loop's clock; the newest is the last.
-        self._open: dict[HttpProtocol, float] = {}
+        self._open: dict[Connection, float] = {}
         # The same for those that have sent nothing: they are sockets and no more.
         self._silent: dict[socket.socket, float] = {}
         self._counts = {"refused": 0, "dropped": 0, "too_slow": 0, "accept_failed": 0}
         self._error = ""
         # The same for the present wait.
-        self._waiting: dict[HttpProtocol, float] = {}
+        self._waiting: dict[Connection, float] = {}
 
     @property
     def is_full(self) -> bool:
@@ -69,23 +96,29 @@ class Connections:
         asyncio.get_running_loop().remove_reader(accepted)
         del self._silent[accepted]
 
-    def add(self, connection: HttpProtocol, now: float) -> None:
+    def add(self, connection: Connection, now: float) -> None:
         """Count a connection, which waits for its first request."""
         self._open[connection] = now
         self._waiting[connection] = now
 
-    def remove(self, connection: HttpProtocol) -> None:
+    def remove(self, connection: Connection) -> None:
         """Forget a connection that has ended."""
         self._open.pop(connection, None)
         self._waiting.pop(connection, None)
 
-    def wait_for_client(self, connection: HttpProtocol, now: float) -> None:
+    def wait_for_client(self, connection: Connection, now: float) -> None:
         """The client has ten seconds from now."""
         self._waiting.pop(connection, None)  # so that it becomes the last
         if connection in self._open:
             self._waiting[connection] = now
 
-    def stop_waiting(self, connection: HttpProtocol) -> None:
+    def replace(self, connection: Connection, successor: Connection) -> None:
+        """The connection speaks another protocol from now on."""
+        since = self._open[connection]
+        self.remove(connection)
+        self._open[successor] = since
+
+    def stop_waiting(self, connection: Connection) -> None:
         """The client owes nothing."""
         self._waiting.pop(connection, None)
 
@@ -119,13 +152,13 @@ class Connections:
                 return accepted
         return None
 
-    def _newest_idle(self, latest: float) -> HttpProtocol | None:
+    def _newest_idle(self, latest: float) -> Connection | None:
         for connection, since in reversed(self._open.items()):
             if since <= latest and connection.is_idle():
                 return connection
         return None
 
-    def _drop(self, connection: HttpProtocol) -> bool:
+    def _drop(self, connection: Connection) -> bool:
         self.remove(connection)
         self._counts["dropped"] += 1
         connection.drop()
@@ -139,6 +172,12 @@ class Connections:
         """Close every connection that has sent nothing."""
         for accepted in list(self._silent):
             self._close_silent(accepted)
+
+    def cut_off_streams(self) -> None:
+        """End the streams whose clients do not take what was written."""
+        for connection in list(self._open):
+            if connection.is_stream and connection.has_untaken_bytes():
+                self._drop(connection)
 
     def note_refused(self) -> None:
         """Count a client that got 503."""
@@ -173,6 +212,15 @@ class Connections:
             log.warning("connections.limited", **self._counts, open=self._count, error=self._error)
             self._counts = dict.fromkeys(self._counts, 0)
             self._error = ""
+
+
+def notice_vanished(accepted: socket.socket) -> None:
+    """End a connection whose client confirms nothing; elsewhere than on Linux it takes longer."""
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        with suppress(OSError):  # it is no TCP, or has just ended
+            accepted.setsockopt(
+                socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(_VANISHED_SECONDS * 1000)
+            )
 
 
 def has_arrived(accepted: socket.socket) -> bool:

@@ -17,14 +17,23 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from api.connections import BYTES_PER_SECOND_MIN, CLIENT_SECONDS, Connections, has_arrived
+from api.connections import (
+    BYTES_PER_SECOND_MIN,
+    CLIENT_SECONDS,
+    Connections,
+    has_arrived,
+    notice_vanished,
+)
 from api.headers import of_every_answer
 from api.problems import Problem, body_of, headers_of
+from api.socket_protocol import SocketProtocol
 
 # A token takes up to 8 kB of it, and the cookies of other pages of the same host the most.
 HEAD_BYTES_MAX = 32_768
 
 _LINES = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9a-z-]+: [^\x00-\x08\x0a-\x1f\x7f]*\r\n)*")
+# 16 random bytes in base64.
+_SOCKET_KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 _PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 
@@ -48,7 +57,11 @@ _MALFORMED = last_response(Problem(HTTPStatus.BAD_REQUEST, "This is not a valid 
 
 
 class HttpProtocol(H11Protocol):
-    """A connection; it tells `Connections` when it waits for its client."""
+    """A connection; it tells `Connections` when it waits for its client.
+
+    Attributes:
+        is_stream: whether it has a request that does not end by itself.
+    """
 
     def __init__(
         self,
@@ -57,12 +70,20 @@ class HttpProtocol(H11Protocol):
         config: Config,
         server_state: ServerState,
         app_state: dict[str, Any],
+        socket_paths: frozenset[bytes] = frozenset(),
     ) -> None:
+        """A connection that is not made yet.
+
+        Args:
+            socket_paths: where it may become a WebSocket.
+        """
         super().__init__(config, server_state, app_state)
         self._application = self.app
         self.app = self._answer
         self._connections = connections
         self._socket = accepted
+        self._socket_paths = socket_paths
+        self.is_stream = False
         self._is_dropped = False
         self._has_head_begun = False
         self._body_since: float | None = None
@@ -103,6 +124,7 @@ class HttpProtocol(H11Protocol):
         self.server_state.total_requests += 1
         self._has_head_begun = False
         self._body_since = None
+        self.is_stream = False
         if not self.transport.is_closing():
             self.flow.resume_reading()
             if self.conn.our_state is h11.DONE and self.conn.their_state is h11.DONE:
@@ -174,6 +196,7 @@ class HttpProtocol(H11Protocol):
                 if self._has_written(head, message):
                     return
                 await send(head)
+                self._begin_stream()
             await send(message)
 
         await self._application(scope, receive, send_whole)
@@ -209,6 +232,39 @@ class HttpProtocol(H11Protocol):
         self.cycle.message_event.set()
         self.cycle.on_response()
         return True
+
+    def _begin_stream(self) -> None:
+        """All answers are in one piece, except those that do not end by themselves."""
+        self.is_stream = True
+        notice_vanished(self._socket)
+
+    def _should_upgrade(self) -> bool:
+        """Called by uvicorn: whether this request becomes a WebSocket.
+
+        What is no whole handshake of a WebSocket at its path is a request like others.
+        """
+        given = dict(self.headers)
+        return (
+            self.scope["method"] == "GET"
+            and self.scope["raw_path"] in self._socket_paths
+            and not self.scope["query_string"]
+            and self.scope["http_version"] == "1.1"
+            and given.get(b"upgrade", b"").lower() == b"websocket"
+            and b"upgrade" in _words(given.get(b"connection", b""))
+            and given.get(b"sec-websocket-version") == b"13"
+            and _SOCKET_KEY.fullmatch(given.get(b"sec-websocket-key", b"")) is not None
+        )
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Called by uvicorn: become a WebSocket."""
+
+        def successor(**arguments: Any) -> SocketProtocol:
+            made = SocketProtocol(self._connections, **arguments)
+            self._connections.replace(self, made)
+            return made
+
+        self.ws_protocol_class = successor  # type: ignore[assignment]
+        super().handle_websocket_upgrade(event)
 
     @property
     def _is_ending(self) -> bool:
@@ -248,6 +304,11 @@ class HttpProtocol(H11Protocol):
             self.transport.write(_TOO_SLOW)
         self.transport.close()
         return is_awaited
+
+
+def _words(value: bytes) -> set[bytes]:
+    """The elements of a header, in lower case."""
+    return {one.strip().lower() for one in value.split(b",")}
 
 
 def head_of(status: int, headers: list[tuple[bytes, bytes]], length: int) -> bytes | None:

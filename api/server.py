@@ -13,6 +13,9 @@ pipe, and the system closes it with the process; a thread of the worker waits fo
 every system, and also for a worker whose supervisor ended while the worker was starting. Through a
 second pipe each worker sends a beat every second from its event loop; one that is silent for a
 minute is killed, and a worker that has ended is replaced.
+
+A stop waits for answers that are not complete, and a stream never is. So the signal lets all of
+them go (`api.live`), before uvicorn waits for anything.
 """
 
 from __future__ import annotations
@@ -31,12 +34,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from types import FrameType
 
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
+from uvicorn.importer import import_from_string
 
 from api.connections import Connections
 from api.listener import Listener
+from api.live.service import Live
+from api.live.socket import FRAME_BYTES_MAX
 from api.protocol import HEAD_BYTES_MAX, HttpProtocol
 from olap.errors import SettingsError
 from olap.log import get_logger
@@ -47,6 +54,8 @@ CONNECTIONS = 1000
 # What a worker has open besides its connections: DuckDB's files, Redis, PostgreSQL, the log.
 OTHER_FILES = 96
 _GRACE_SECONDS = 15
+# What the client of a stream has at a stop to take what it was told.
+_STREAM_GRACE_SECONDS = 1.0
 _KILL_SECONDS = _GRACE_SECONDS + 5.0
 _BEAT_SECONDS = 1.0
 _SILENT_SECONDS = 60.0
@@ -129,14 +138,34 @@ class Server(uvicorn.Server):
     """uvicorn's server with bounded connections."""
 
     def __init__(
-        self, config: uvicorn.Config, connections: Connections, beat: Callable[[], None]
+        self,
+        config: uvicorn.Config,
+        connections: Connections,
+        live: Live,
+        beat: Callable[[], None],
     ) -> None:
         super().__init__(config)
         self._connections = connections
+        self._live = live
         self._beat = beat
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Called at a signal, between any two lines: stop, and let the streams go."""
+        super().handle_exit(sig, frame)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._live.close)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Called by uvicorn: wait for the answers that are not complete, and end."""
+        asyncio.get_running_loop().call_later(
+            _STREAM_GRACE_SECONDS, self._connections.cut_off_streams
+        )
+        await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application, then accept connections."""
+        self._loop = asyncio.get_running_loop()
         await self.lifespan.startup()
         if self.lifespan.should_exit:
             sys.exit(STARTUP_FAILURE)
@@ -153,7 +182,12 @@ class Server(uvicorn.Server):
     def _listener(self, listening: socket.socket) -> Listener:
         def make_protocol(accepted: socket.socket) -> HttpProtocol:
             return HttpProtocol(
-                self._connections, accepted, self.config, self.server_state, self.lifespan.state
+                self._connections,
+                accepted,
+                self.config,
+                self.server_state,
+                self.lifespan.state,
+                self._live.socket_paths,
             )
 
         return Listener(listening, self.config.backlog, self._connections, make_protocol)
@@ -167,12 +201,14 @@ def _run(
     # was stopped look like one that failed.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
+    app = import_from_string(options.factory)()
     config = uvicorn.Config(
-        options.factory,
-        factory=True,
+        app,
         loop="asyncio",
         http=HttpProtocol,
-        ws="none",
+        ws="none",  # `HttpProtocol` knows by itself what becomes a WebSocket
+        ws_max_size=FRAME_BYTES_MAX,
+        ws_per_message_deflate=False,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -181,7 +217,7 @@ def _run(
     )
     config.load()
     connections = Connections(possible_connections(options.connections))
-    server = Server(config, connections, beat)
+    server = Server(config, connections, app.state.live, beat)
     server.run([listening])
     return server.started
 

@@ -44,6 +44,11 @@ _UNNAMED_SECONDS = 0.5
 _GROUP = 500
 
 
+def open_seal(secret: bytes) -> Seal:
+    """The seal of the events in the stream."""
+    return Seal(secret, "recent events")
+
+
 class Feed:
     """The stream, and the newest of the events that have not been added to it yet."""
 
@@ -55,7 +60,7 @@ class Feed:
         """
         self._redis = open_redis(url, seconds=_TIMEOUT_SECONDS)
         self._deployment = deployment
-        self._seal = None if secret is None else Seal(secret, "recent events")
+        self._seal = None if secret is None else open_seal(secret)
         self._new: deque[bytes] = deque(maxlen=2 * _GROUP)
         self._has_new = asyncio.Event()
         self._is_away = False
