@@ -12,7 +12,7 @@ export DATA_DIR ?= data/chitchat
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup etl backfill serve demo shell status verify check check-source catalog rebuild publish test test-fast test-clients torture lint format bench image-steps lock clean synapse
+.PHONY: help setup etl backfill serve demo shell status verify check check-source catalog rebuild publish test test-fast test-page test-clients torture lint lint-page format bench image-steps lock clean synapse
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -25,6 +25,17 @@ $(VENV)/ready: requirements.lock pyproject.toml
 	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The tools of the page, where npm is: Biome, the type checker and axe-core.
+TOOLS := build/page-tools
+NPM := $(shell command -v npm)
+
+$(TOOLS)/ready: tests/page/tools/package-lock.json
+	@echo "Installing into $(TOOLS) ..."
+	@mkdir -p $(TOOLS)
+	@cp tests/page/tools/package.json tests/page/tools/package-lock.json tests/page/tools/.npmrc $(TOOLS)
+	@cd $(TOOLS) && npm ci --silent
 	@touch $@
 
 etl: setup  ## run one cycle on DATABASE_URL, or on the sandbox (DATA=chitchat FULL=1 YES=1)
@@ -74,6 +85,12 @@ test: setup  ## run the whole test suite against real PostgreSQL and Valkey
 test-fast: setup  ## run the tests without servers that stop, kills, damage, real chats, bench
 	$(RUN) -m pytest -n $(WORKERS_OF_TESTS) -m "not slow" --hypothesis-profile=fast
 
+test-page: setup $(if $(NPM),$(TOOLS)/ready)  ## test the page in a browser; installs Debian's Chromium
+	@test -n "$$CHROMIUM" || command -v chromium > /dev/null || { \
+	  test "$$(id -u)" = 0 || { echo "There is no Chromium: install it, or run this as root."; exit 1; }; \
+	  apt-get update && apt-get install --yes --no-install-recommends chromium; }
+	$(RUN) -m pytest -n $(WORKERS_OF_TESTS) tests/page
+
 test-clients: setup  ## connect other tools, and generated clients of the API; installs them (minutes)
 	$(RUN) -m pytest tests/clients
 
@@ -86,10 +103,18 @@ lint: setup  ## check style, types and SQL
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 	$(RUN) -m sqlfluff lint --quiet sql
+	$(if $(NPM),@$(MAKE) --no-print-directory lint-page,@echo "There is no npm: the page is not linted.")
 
-format: setup  ## format the code
+BIOME = $(TOOLS)/node_modules/.bin/biome check --config-path=tests/page/tools/biome.json
+
+lint-page: $(TOOLS)/ready  ## check style and types of the page; needs npm
+	$(BIOME) --error-on-warnings api/pages
+	$(TOOLS)/node_modules/.bin/tsc --project tests/page/tools/tsconfig.json
+
+format: setup $(if $(NPM),$(TOOLS)/ready)  ## format the code
 	$(RUN) -m ruff format .
 	$(RUN) -m ruff check --fix .
+	$(if $(NPM),$(BIOME) --write api/pages)
 
 bench: setup  ## measure speed beside the references, in build/ (ONLY=cycles MESSAGES=50000000)
 	$(RUN) -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(MESSAGES),--messages $(MESSAGES))

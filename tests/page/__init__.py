@@ -1,0 +1,1 @@
+"""Tests of the page: its modules without a browser, and the page in Chromium."""
