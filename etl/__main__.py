@@ -138,14 +138,16 @@ def demo(settings: Settings, options: argparse.Namespace) -> int:
             show(f"Reading it into {settings.data_dir} ...")
             _cycle(settings, url, is_full=False)
         log = options.log_file.path
-        with live.live_traffic(url, stop), live.demo_api(settings, url, log) as api:
+        with (
+            live.demo_api(settings, url, log) as api,
+            live.live_traffic(url, stop, api.post_events),
+        ):
             show(
-                f"\nOpen {api.url}/docs\n\n"
+                f"\nOpen {api.link}\n\n"
                 "To call the API, in another terminal:\n"
                 f"  . {api.shell_file}\n"
                 '  curl -H "$ADMIN" "$API/dashboard?days=7"\n'
-                '  curl -H "$MEMBER" "$API/timeline?format=csv"\n'
-                '  echo "$TOKEN"  # for the forms of that page\n\n'
+                '  curl -H "$MEMBER" "$API/timeline?format=csv"\n\n'
                 f"Users are active, and a cycle runs every {every} s. Ctrl-C stops everything."
             )
             _show_log(options)

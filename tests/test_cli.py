@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO
 
 import duckdb
+import httpx
 import pytest
 
 from etl import __main__ as command_line
@@ -29,6 +30,7 @@ from olap.settings import Secret
 from tests.world import World, at
 
 ROOT = Path(__file__).parents[1]
+PREFIX = "/api/v1/messenger/analytics"
 UNREACHABLE = "postgresql://nobody@127.0.0.1:1/x"
 
 Run = Callable[..., "Finished"]
@@ -398,21 +400,31 @@ def test_data_of_a_real_database_are_not_marked_as_the_sandboxs(run: Run, home: 
 
 @pytest.mark.slow
 def test_the_demo_works_as_printed_and_leaves_nothing(home: Path) -> None:
-    """The printed commands work in a shell. Killed, the demo takes the API with it, and the next
-    demo works. Ctrl-C stops every process and removes the tokens."""
+    """The printed link opens the page, the printed commands work in a shell, and the traffic posts
+    events. Killed, the demo takes the API with it, and the next demo works. Ctrl-C stops every
+    process and removes the tokens."""
     env = environment(home)
     with started("demo", env=env) as process:
         printed = read_until(process.stdout, "demo.log")
         commands = [line.strip() for line in printed if line.startswith("  ")]
-        assert len(commands) == 4
+        assert len(commands) == 3
+        link = next(line for line in printed if line.startswith("Open ")).split()[1]
+        url, _, bearer = link.partition("/#token=")
+        page = httpx.get(f"{url}/")
+        assert page.headers["content-type"] == "text/html; charset=utf-8"
+        given = {"Authorization": f"Bearer {bearer}"}
+        answer = httpx.get(f"{url}{PREFIX}/generation", headers=given)
+        assert answer.status_code == 200
         post = 'curl -H "$ADMIN" -H "Content-Type: application/json" "$API/events"'
         commands.append(post + """ -d '{"event_type": "file.uploaded"}'""")
         codes = shell("\n".join(commands).replace("curl", "curl -sw '\\n%{http_code}\\n'"))
         assert [line for line in codes if line in ("200", "202")] == ["200", "200", "202"]
         read_until(process.stdout, "generation 3")
-        port = next(line for line in printed if line.startswith("Open http://")).split(":")[2]
+        recent = httpx.get(f"{url}{PREFIX}/events/recent?limit=100", headers=given).json()
+        assert len({event["event_type"] for event in recent["events"]}) > 1  # of the live traffic
+        port = url.rpartition(":")[2]
         process.kill()
-    await_true(lambda: not listens(int(port.removesuffix("/docs"))))
+    await_true(lambda: not listens(int(port)))
     with started("demo", env=env) as process:
         read_until(process.stdout, "generation")
         process.send_signal(signal.SIGINT)
@@ -431,7 +443,7 @@ def test_the_demo_ends_with_its_parent(database: str, monkeypatch: pytest.Monkey
     stop, parents = threading.Event(), iter((1, 1, 2))
     monkeypatch.setattr(os, "getppid", lambda: next(parents, 2))
     monkeypatch.setattr("etl.sandbox.live._TICK_SECONDS", 0)
-    with demo.live_traffic(Secret(database), stop):
+    with demo.live_traffic(Secret(database), stop, lambda _: None):
         assert stop.wait(60)
 
 
@@ -440,7 +452,7 @@ def test_a_demo_without_its_database_says_so() -> None:
     stop = threading.Event()
     with (
         pytest.raises(SandboxError, match="live traffic failed"),
-        demo.live_traffic(Secret(UNREACHABLE), stop),
+        demo.live_traffic(Secret(UNREACHABLE), stop, lambda _: None),
     ):
         assert stop.wait(60)
 

@@ -8,9 +8,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import psycopg
 import pytest
 
+from api.events.event import Event as ApiEvent
+from etl.sandbox.action_context import Event
 from etl.sandbox.live import ACTIONS, LiveTraffic
 from etl.sandbox.load import TABLES
 from etl.sandbox.postgres import create_database, drop_database
@@ -191,6 +194,24 @@ def test_the_same_seed_gives_the_same_traffic(
     for table in TABLES:
         assert rows(twin, table) == rows(messenger, table), table
     assert rows(other, "messages") != rows(messenger, "messages")
+
+
+def test_posted_events_are_those_that_would_have_been_written(
+    messenger: str, new_messenger: Callable[[], str]
+) -> None:
+    """With `post` the same events are handed over, in the form of the API, and not written."""
+    written_on, posted = new_messenger(), list[Event]()
+    tick_on(written_on, ticks=15)
+    before = rows(messenger, "analytics_events")
+    traffic = LiveTraffic(messenger, rate=5, post=posted.extend)
+    for number in range(1, 16):
+        traffic.tick(UNTIL + number * SECOND)
+    assert rows(messenger, "analytics_events") == before
+    written = column(written_on, f"select id from analytics_events where created_at >= {QUOTED}")
+    assert sorted(one["id"] for one in posted) == sorted(map(str, written))
+    assert len(posted) > 0
+    assert msgspec.json.decode(msgspec.json.encode(posted), type=list[ApiEvent])
+    assert rows(messenger, "messages") == rows(written_on, "messages")
 
 
 def test_an_empty_messenger_starts_with_registrations(database: str) -> None:

@@ -16,6 +16,9 @@ from uuid import UUID
 import psycopg
 from psycopg.types.json import Jsonb
 
+# An event as `POST /events` accepts it.
+Event = dict[str, Any]
+
 _ORDINARY_IDS = 2**31  # larger ids come from an older system
 
 
@@ -36,6 +39,7 @@ class ActionContext:
         connection: in autocommit mode.
         now: the end of this second; every time that is written is before it.
         texts: contents of messages.
+        posted: receives events in place of the table, as the API accepts them; None = the table.
         recent: the newest messages at the start of the second.
         moment: the time of the current action.
     """
@@ -44,6 +48,7 @@ class ActionContext:
     random: Random
     now: datetime
     texts: Sequence[str]
+    posted: list[Event] | None = None
     recent: list[Message] = field(init=False)
     moment: datetime = field(init=False)
 
@@ -71,12 +76,24 @@ class ActionContext:
     def write_event(
         self, event: str, user: int | None, conversation: UUID | None = None, **metadata: object
     ) -> None:
-        """Write an analytics event of this moment."""
+        """Write an analytics event of this moment, or have it posted."""
+        id_ = self.new_id()
+        if self.posted is not None:
+            self.posted.append(
+                {
+                    "id": str(id_),
+                    "event_type": event,
+                    "user_id": user,
+                    "conversation_id": None if conversation is None else str(conversation),
+                    "metadata": metadata,
+                }
+            )
+            return
         self.change(
             "insert into analytics_events"
             " (id, event_type, user_id, conversation_id, metadata, created_at)"
             " values (%s, %s, %s, %s, %s, %s)",
-            *(self.new_id(), event, user, conversation, Jsonb(metadata), self.moment),
+            *(id_, event, user, conversation, Jsonb(metadata), self.moment),
         )
 
     def new_id(self) -> UUID:

@@ -1,11 +1,14 @@
 """The demo beside its cycles: live traffic on the sandbox's messenger, and the API.
 
+The traffic posts its events to the API, as a messenger does.
+
 The API is a process of its own, with the sandbox's Valkey as its cache and a secret that the
 sandbox generates once and keeps, so tokens remain valid over restarts of the demo.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import socket
@@ -13,13 +16,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 
+from etl.sandbox.action_context import Event
 from etl.sandbox.live import LiveTraffic, utc_now
 from etl.sandbox.valkey import valkey_server
 from olap.errors import SandboxError
@@ -29,6 +34,7 @@ _PORT = 8000
 _START_SECONDS = 60.0
 _STOP_SECONDS = 20.0
 _POLL_SECONDS = 0.05
+_POST_SECONDS = 5.0
 _PREFIX = "/api/v1/messenger/analytics"
 
 # The API in a process that stops when its standard input closes, so it ends with the demo even
@@ -56,19 +62,40 @@ limit 1
 
 @dataclass(frozen=True, slots=True)
 class DemoApi:
-    """The running API: its URL, and a file of shell variables to call it with.
+    """The running API: a link to its page, and a file of shell variables to call it with.
 
     The file sets API (the URL of the endpoints), ADMIN and MEMBER (a request header each, with a
     token of that role), TOKEN (the administrator's token) and USER_ID (the member's user).
+
+    Attributes:
+        link: opens the page, signed in as an administrator.
+        events_url, events_token: where the messenger posts events, and with which token.
     """
 
-    url: str
+    link: str
     shell_file: Path
+    events_url: str
+    events_token: str
+
+    def post_events(self, events: list[Event]) -> None:
+        """Post events as the messenger's server does, so that the page shows them as they happen.
+
+        While the API does not answer they are lost, as those of a messenger that does not retry.
+        """
+        request = urllib.request.Request(
+            self.events_url,
+            json.dumps(events).encode(),
+            {"Authorization": f"Bearer {self.events_token}", "Content-Type": "application/json"},
+        )
+        with suppress(OSError), urllib.request.urlopen(request, timeout=_POST_SECONDS):
+            pass
 
 
 @contextmanager
-def live_traffic(database: Secret, stop: threading.Event) -> Iterator[None]:
-    """Live traffic on `database` during the block.
+def live_traffic(
+    database: Secret, stop: threading.Event, post: Callable[[list[Event]], None]
+) -> Iterator[None]:
+    """Live traffic on `database` during the block; its events are posted.
 
     It sets `stop` when it fails, and when the parent process has ended (a killed `make`).
 
@@ -83,7 +110,7 @@ def live_traffic(database: Secret, stop: threading.Event) -> Iterator[None]:
             stop.set()
 
     def run() -> None:
-        traffic = LiveTraffic(database.reveal(), seed=int(utc_now().timestamp()))
+        traffic = LiveTraffic(database.reveal(), seed=int(utc_now().timestamp()), post=post)
         try:
             traffic.run(stop, stop_with_parent)
         except psycopg.Error as error:
@@ -136,7 +163,7 @@ def demo_api(settings: Settings, database: Secret, log: Path) -> Iterator[DemoAp
                 start_new_session=True,  # Ctrl-C is for the demo, which stops the API
             )
         try:
-            admin, member = _tokens(variables, user)
+            admin, member, service = _tokens(variables, user)
             _write_private(
                 shell_file,
                 f"API='{url}{_PREFIX}'\n"
@@ -150,7 +177,7 @@ def demo_api(settings: Settings, database: Secret, log: Path) -> Iterator[DemoAp
                     "The API does not start:\n" + log.read_bytes()[start:].decode(errors="replace"),
                     hint="Correct this, and start the demo again.",
                 )
-            yield DemoApi(url, shell_file)
+            yield DemoApi(f"{url}/#token={admin}", shell_file, f"{url}{_PREFIX}/events", service)
         finally:
             _stop(process)
             shell_file.unlink(missing_ok=True)
@@ -179,7 +206,7 @@ def _most_active_member(database: Secret) -> str:
 
 
 def _tokens(variables: Mapping[str, str], user: str) -> list[str]:
-    """A token of an administrator and one of a member, generated at the same time."""
+    """Tokens of an administrator, a member and the messenger, generated at the same time."""
     commands = [
         subprocess.Popen(
             [sys.executable, "-P", "-m", "api", "token", "--role", role, "--sub", subject],
@@ -188,7 +215,7 @@ def _tokens(variables: Mapping[str, str], user: str) -> list[str]:
             stderr=subprocess.PIPE,
             text=True,
         )
-        for role, subject in (("admin", "admin"), ("member", user))
+        for role, subject in (("admin", "admin"), ("member", user), ("service", "messenger"))
     ]
     outputs = [command.communicate() for command in commands]
     for command, (_, errors) in zip(commands, outputs, strict=True):

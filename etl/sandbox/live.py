@@ -16,7 +16,7 @@ from random import Random
 import psycopg
 
 from etl.sandbox import actions
-from etl.sandbox.action_context import ActionContext
+from etl.sandbox.action_context import ActionContext, Event
 from etl.sandbox.texts import message_texts
 
 # How often each action is tried per message sent.
@@ -63,6 +63,8 @@ class LiveTraffic:
         seed: another seed does other things.
         clock: the time of each tick of `run`.
         rate: messages per tick; the other actions are in proportion to it.
+        post: receives the events of each tick, as a messenger posts them to the API; without it
+            they are written into the table.
     """
 
     def __init__(
@@ -72,11 +74,13 @@ class LiveTraffic:
         seed: int = 7,
         clock: Callable[[], datetime] = utc_now,
         rate: float = 20.0,
+        post: Callable[[list[Event]], None] | None = None,
     ) -> None:
         self._url = url
         self._seed = seed
         self._clock = clock
         self._rate = rate
+        self._post = post
         self._ticks = 0
         self._texts = message_texts(seed).pool.to_list()
 
@@ -88,13 +92,16 @@ class LiveTraffic:
         random = Random(f"{self._seed}/{self._ticks}/{now.astimezone(UTC).isoformat()}")
         self._ticks += 1
         done = Counter[str]()
+        posted: list[Event] | None = None if self._post is None else []
         with psycopg.connect(self._url, autocommit=True) as connection:
-            context = ActionContext(connection, random, now, self._texts)
+            context = ActionContext(connection, random, now, self._texts, posted)
             for action in self._plan(random):
                 context.advance()
                 with connection.transaction():
                     if action(context):
                         done[action.__name__] += 1
+        if self._post is not None and posted:
+            self._post(posted)
         return done
 
     def run(
