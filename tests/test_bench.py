@@ -46,6 +46,7 @@ from tests.bench.server_copy import ServerCopy
 from tests.bench.source import UNTIL, without_old_receipts_and_events
 from tests.bench.source_selects import selects, settings, startup_options
 from tests.bench.workload import Workload, dashboard
+from tests.page.fix_browser import chromium_path
 
 pytestmark = pytest.mark.slow
 
@@ -222,6 +223,28 @@ def test_the_memory_is_sampled_over_changes_of_generation(smoke: Smoke) -> None:
     soak = smoke.part("soak")["soak"]
     assert soak["changes"] == 4
     assert len(soak["resident_bytes"]) == 100 and min(soak["resident_bytes"]) > 10**7
+
+
+def test_streams_are_told_and_stopped(smoke: Smoke) -> None:
+    """The JSON contains when each of 500 streams was told of each generation, the rates with and
+    without them, and what they cost while nothing happens."""
+    live = smoke.part("live")["live"]
+    assert [len(ms) for ms in live["told_ms"]] == [500]
+    assert min(live["told_ms"][0]) > 0
+    for name in ("per_second", "per_second_without", "processor_us", "processor_us_without"):
+        assert len(live[name]) == 1 and live[name][0] > 0
+    assert 0 <= live["idle_share"] < 1
+
+
+@pytest.mark.skipif(chromium_path() is None, reason="there is no Chromium")
+def test_the_page_is_opened_in_a_browser(smoke: Smoke) -> None:
+    """The JSON contains when the first chart and all of each view were seen, and what it asked."""
+    views = smoke.part("page")["page"]["views"]
+    assert len(views) == 1
+    assert 0 < views[0]["first_chart"] <= views[0]["complete"]
+    assert views[0]["work"] > 0
+    assert views[0]["change"] > 0
+    assert 5 <= views[0]["requests"] <= 12
 
 
 def test_a_generated_lake_equals_one_from_a_server(smoke: Smoke) -> None:

@@ -14,6 +14,7 @@ and the commands that gave them. One module per question:
 * `peer_times`: how long do PostgreSQL and chDB take for the same answers?
 * `api_times`: how fast is one worker of the API: from memory beside a bare Litestar handler,
   uncached, and for 64 clients while generations are published?
+* `live_times`: what do 500 open streams cost a worker, and how soon are they told?
 * `proofs`: how long does a full verify take, beside a count and an md5 sum in PostgreSQL?
 * `goals`: what was promised, and at which size; a goal is judged only at the size it names.
 

@@ -16,9 +16,11 @@ from tests.bench.backfills import measure_backfills
 from tests.bench.changes import measure_cycles
 from tests.bench.generated_lake import generated_lake
 from tests.bench.hostile import measure_hostile
+from tests.bench.live_times import measure_live
 from tests.bench.loads import Loads, measure_loads
 from tests.bench.machine import describe_machine
 from tests.bench.metric_times import measure_metrics
+from tests.bench.page_views import measure_page
 from tests.bench.parts import Part, PartName
 from tests.bench.peer_times import measure_peers
 from tests.bench.peers import PeerMode, Peers
@@ -130,11 +132,18 @@ def measure(
                 )
                 yield replace(part, api=api)
                 continue
-            if name in (PartName.HOSTILE, PartName.SOAK):
+            if name in (PartName.HOSTILE, PartName.SOAK, PartName.LIVE, PartName.PAGE):
                 part = replace(described(name), shape=f"over {plan.days:,} days")
                 lake = generated_lake(plan, home / f"lake_{messages}", say)
                 here = home / f"{name}_{messages}"
-                if name is PartName.SOAK:
+                if name is PartName.LIVE:
+                    live = measure_live(
+                        lake, here, say, rounds=rounds, changes=cycles, seconds=seconds
+                    )
+                    yield replace(part, live=live)
+                elif name is PartName.PAGE:
+                    yield replace(part, page=measure_page(lake, here, say, times=times))
+                elif name is PartName.SOAK:
                     yield replace(part, soak=measure_soak(lake, here, say, changes=changes))
                 else:
                     hostile = measure_hostile(lake, here, say, seconds=seconds)

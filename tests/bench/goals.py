@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from tests.bench.api_figures import ApiTimes, percentile
+from tests.bench.live_times import LiveTimes
 from tests.bench.loads import Loads
 from tests.bench.metric_calls import (
     COHORTS,
@@ -135,6 +136,20 @@ def _of_api(
 def _around_a_switch(api: ApiTimes, *, is_warmed: bool) -> dict[str, float | None]:
     found = [t for t in api.switches.times if t.is_around_switch and t.is_warmed == is_warmed]
     return {f"{api.switches.clients} clients": found[0].p99_ms if found else None}
+
+
+_OF_LIVE: tuple[tuple[str, float, str, bool, Callable[[LiveTimes], float]], ...] = (
+    ("idle streams, of a core", 0.05, "", False, lambda live: live.idle_share),
+    ("cached dashboard beside streams", 0.95, "times", True, lambda live: live.rate_beside),
+    (
+        "from the pointer to the last client of a stream, worst",
+        1000,
+        "ms",
+        False,
+        lambda live: max(max(ms) for ms in live.told_ms),
+    ),
+    ("stop with streams", 3, "s", False, lambda live: live.stop_seconds),
+)
 
 
 def _in_gb(count: int | None) -> float | None:
@@ -302,6 +317,38 @@ GOALS = (
         figures=lambda part: {
             case.about: max(case.ms) for case in part.hostile if case.connections
         },
+    ),
+    *(
+        Goal(
+            about=about,
+            part=PartName.LIVE,
+            at_messages=100_000,
+            limit=limit,
+            unit=unit,
+            is_minimum=is_minimum,
+            figures=lambda part, figure=figure: {  # type: ignore[misc]
+                "500 streams": figure(part.live) if part.live else None
+            },
+        )
+        for about, limit, unit, is_minimum, figure in _OF_LIVE
+    ),
+    *(
+        Goal(
+            about=f"the page, {about}",
+            part=PartName.PAGE,
+            at_messages=5_000_000,
+            limit=limit,
+            unit="ms",
+            is_minimum=False,
+            figures=lambda part, name=name: {  # type: ignore[misc]
+                "median": part.page.middle(name) if part.page else None
+            },
+        )
+        for about, name, limit in (
+            ("first chart", "first_chart", 300),
+            ("complete", "complete", 800),
+            ("script and layout", "work", 150),
+        )
     ),
     Goal(
         about="growth of a worker over 2,000 changes of generation",

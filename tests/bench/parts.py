@@ -9,9 +9,11 @@ from enum import StrEnum
 from tests.bench.api_figures import ApiTimes
 from tests.bench.etl_run import EtlRun
 from tests.bench.hostile import HostileCase
+from tests.bench.live_times import LiveTimes
 from tests.bench.loads import Loads
 from tests.bench.machine import Machine
 from tests.bench.metric_times import MetricTimes
+from tests.bench.page_views import PageViews
 from tests.bench.peer_times import PeerTime
 from tests.bench.proofs import Proofs
 from tests.bench.soak import Soak
@@ -29,6 +31,8 @@ class PartName(StrEnum):
     API = "api"
     HOSTILE = "hostile"
     SOAK = "soak"
+    LIVE = "live"
+    PAGE = "page"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,3 +60,5 @@ class Part:
     api: ApiTimes | None = None
     hostile: tuple[HostileCase, ...] = ()
     soak: Soak | None = None
+    live: LiveTimes | None = None
+    page: PageViews | None = None

@@ -22,8 +22,10 @@ from tests.bench.changes import CHANGES
 from tests.bench.etl_run import EtlRun
 from tests.bench.goals import NOT_MEASURED, Verdict, judge
 from tests.bench.hostile import HostileCase
+from tests.bench.live_times import LiveTimes
 from tests.bench.loads import Loads
 from tests.bench.metric_times import MetricTimes
+from tests.bench.page_views import rows_of
 from tests.bench.parts import Part, PartName
 from tests.bench.peer_times import PeerTime
 from tests.bench.proofs import Proofs
@@ -173,6 +175,10 @@ def _part_texts(part: Part) -> list[str]:
         texts.append(_hostile_text(part.hostile))
     if part.soak:
         texts.append(_soak_text(part.soak))
+    if part.live:
+        texts.append(_live_text(part.live))
+    if part.page:
+        texts.append(_table(rows_of(part.page)))
     return texts
 
 
@@ -363,6 +369,30 @@ def _soak_text(soak: Soak) -> str:
         for number, size in enumerate(tenths)
     ]
     return f"{_table(rows)}\ngrowth from the second fifth to the last: {_mb(soak.growth_bytes)} MB"
+
+
+def _live_text(live: LiveTimes) -> str:
+    last = [max(ms) for ms in live.told_ms]
+    rows = [
+        (f"{live.streams} streams on one worker", "without", "with"),
+        ("share of a core while idle", f"{live.idle_share_without:.2%}", f"{live.idle_share:.2%}"),
+        (
+            "cached dashboards a second",
+            f"{median(live.per_second_without):,.0f}",
+            f"{median(live.per_second):,.0f}",
+        ),
+        (
+            "processor time of one, µs",
+            f"{median(live.processor_us_without):,.0f}",
+            f"{median(live.processor_us):,.0f}",
+        ),
+    ]
+    beside = f"{live.rate_beside - 1:+.1%} dashboards, {live.processor_beside - 1:+.1%} time of one"
+    told = f"{median(last):,.0f} ms (worst {max(last):,.0f} of {len(last)} changes)"
+    return (
+        f"{_table(rows)}\nwith streams {beside}; from the pointer to the last client {told}; "
+        f"stopped in {live.stop_seconds:.1f} s"
+    )
 
 
 def _mb(size: float) -> str:

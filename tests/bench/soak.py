@@ -88,7 +88,7 @@ def measure_soak(lake: Path, home: Path, say: Say, *, changes: int) -> Soak:
         for before, after in pairwise(due):
             for number in range(before + 1, after + 1):
                 generation = manifest.generation + number
-                _change(Layout(data_dir), manifest, generation)
+                publish_again(Layout(data_dir), manifest, generation)
                 _ask(client, generation)
             samples.append(_resident_bytes(api))
             if len(samples) % 10 == 0:
@@ -96,7 +96,7 @@ def measure_soak(lake: Path, home: Path, say: Say, *, changes: int) -> Soak:
     return Soak(changes=changes, resident_bytes=tuple(samples))
 
 
-def _change(layout: Layout, manifest: Manifest, generation: int) -> None:
+def publish_again(layout: Layout, manifest: Manifest, generation: int) -> None:
     """Publish the content of `manifest` again, as another generation."""
     source, target = layout.generation(manifest.generation), layout.generation(generation)
     target.parent.mkdir(exist_ok=True)
