@@ -15,7 +15,8 @@ Its rules:
 
 `api` imports `olap` and never `etl`. Read in this order: `app`, `endpoints`, `routes`, `query`,
 `service`, `generations`, `cache`, `seal`, `redis_cache`, `negotiation`, `fast_path`; then `edge`,
-`headers`, `paths`, `auth`, `keys`, `guards`, `limits`, `background`, `deployment` and `events`;
-then `server`, `listener`, `connections` and `protocol`, which run it. `client` is for other
-programs, and the server does not import it. `README.md` is for operators and client programmers.
+`headers`, `paths`, `auth`, `keys`, `guards`, `limits`, `background`, `deployment`, `events` and
+`live` and `kept`; then `server`, `listener`, `connections`, `protocol` and `socket_protocol`, which
+run it. `client` is for other programs, and the server does not import it. `README.md` is for
+operators and client programmers.
 """

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from litestar import Litestar, Request, Response, Router
+from litestar.datastructures import State as AppState
 from litestar.di import Provide
 from litestar.exceptions import HTTPException, TooManyRequestsException
 
-from api import batch, openapi, pages, problems, routes, spill, telemetry, warmup
+from api import batch, openapi, problems, routes, spill, telemetry, warmup
 from api.auth import AuthenticationMiddleware, Verifier
 from api.background import Supervisor
 from api.cache import Cache, Memory
@@ -28,7 +29,13 @@ from api.fast_path import FastPath, FastPathMiddleware
 from api.generations import Generations
 from api.headers import CrossOrigin
 from api.health import Health, HealthController, MetricsController, refresh_gauges
+from api.kept import document
+from api.kept.routes import Kept, kept_router
 from api.limits import LimitMiddleware, Limits
+from api.live import socket, stream
+from api.live.recent import RecentEvents
+from api.live.service import Live
+from api.pages import serving
 from api.paths import Segments
 from api.problems import ClientGoneError
 from api.redis_cache import RedisCache, State
@@ -116,11 +123,30 @@ def create_app(settings: Settings) -> Litestar:
         limits,
         scope_max_age_seconds=settings.scope_max_age_seconds,
     )
+    kept = Kept(settings.state_dir or layout.state, service)
     fast_path = FastPath()
     executor.on_damage = generations.report_damage
-    generations.on_switch = cache.memory.keep_only
     generations.warm_up = warmup.warm_up_of(service, fast_path)
     events = None if mapping.events_sink is None else Events(settings, deployment)
+    socket_path = f"{PREFIX}{socket.PATH}".encode()
+    live = Live(
+        generations,
+        service,
+        verifier,
+        limits,
+        open_events=None
+        if events is None or secret is None
+        else lambda: RecentEvents(settings.redis_url, deployment, secret),
+        connections_max=settings.api_connections,
+        origins=frozenset(settings.cors_origins),
+        socket_paths=frozenset({socket_path, settings.root_path.encode() + socket_path}),
+    )
+
+    def on_switch(prefixes: tuple[str, ...]) -> None:
+        cache.memory.keep_only(prefixes)
+        live.tell_generation()
+
+    generations.on_switch = on_switch
 
     @asynccontextmanager
     async def running(_: Litestar) -> AsyncIterator[None]:
@@ -133,11 +159,13 @@ def create_app(settings: Settings) -> Litestar:
                     async with (
                         supervisor.running("generations", generations.watch),
                         supervisor.running("gauges", gauges),
+                        live.running(supervisor),
                     ):
                         yield
                 finally:
                     await generations.stop()
                     await asyncio.to_thread(executor.close)
+                    await asyncio.to_thread(kept.close)
                     await redis_cache.close()
                     reader.close()
 
@@ -156,21 +184,27 @@ def create_app(settings: Settings) -> Litestar:
                 PREFIX,
                 route_handlers=[
                     *routes.handlers(service, fast_path, ids),
+                    kept_router(kept),
                     events_router(events) if events else no_events_router(mapping.name),
+                    stream.stream,
+                    socket.no_socket,
+                    socket.live_socket,
                 ],
             ),
             HealthController,
             MetricsController,
-            *pages.FILES,
+            *serving.handlers(settings.root_path),
         ],
         middleware=[
             AuthenticationMiddleware(verifier, limits.charge_anonymous),
             LimitMiddleware(limits),
             FastPathMiddleware(fast_path, service),
         ],
-        dependencies={"health": _constant(health)},
+        dependencies={"health": _constant(health), "live": _constant(live)},
+        state=AppState({"live": live}),  # for `api.server`
         openapi_config=openapi.config(
-            {} if events is None else {"Event": event_schema(ids)}, settings.root_path
+            document.thing_schemas() | ({} if events is None else {"Event": event_schema(ids)}),
+            settings.root_path,
         ),
         plugins=[problems.plugin(), openapi.IdSchemas(ids)],
         exception_handlers={
@@ -188,7 +222,11 @@ def create_app(settings: Settings) -> Litestar:
         routes=[route.path for route in app.routes],
     )
     app.asgi_handler = Edge(
-        segments, RequestRecord(), _cross_origin(settings), batch_path=f"{PREFIX}{batch.PATH}"
+        segments,
+        RequestRecord(),
+        _cross_origin(settings),
+        frame_ancestors=settings.frame_ancestors,
+        batch_path=f"{PREFIX}{batch.PATH}",
     )
     return app
 
@@ -221,7 +259,7 @@ def _cross_origin(settings: Settings) -> CrossOrigin | None:
         return None
     return CrossOrigin(
         settings.cors_origins,
-        methods=["GET", "HEAD", "POST"],
-        headers=["Authorization", "Content-Type", "If-None-Match", "X-Request-ID"],
+        methods=["GET", "HEAD", "POST", "PUT", "DELETE"],
+        headers=["Authorization", "Content-Type", "If-Match", "If-None-Match", "X-Request-ID"],
         exposed=openapi.EXPOSED_HEADERS,
     )

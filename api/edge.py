@@ -7,13 +7,15 @@ is one wrapper instead of several, because each costs a cached answer a microsec
 * `HEAD` is `GET` without the body, for every route: inside, there is no `HEAD`.
 * Every answer has the headers of `api.headers`, those for pages of other origins, and a request id.
 * A client that hangs up is the client's doing: it is logged as 499, and never as an error.
-* Every request is counted and logged, once.
+* Every request is counted and logged, once: an answer in many pieces when the first is sent, so
+  that the time for which a stream is open is not taken for the time of an answer.
 """
 
 from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from http import HTTPStatus
 from itertools import count
 from secrets import token_hex
@@ -47,19 +49,27 @@ class Edge:
         record: RequestRecord,
         cross_origin: CrossOrigin | None,
         *,
+        frame_ancestors: Sequence[str] = (),
         batch_path: str,
     ) -> None:
-        """Wrap an application; `batch_path` is where it answers many questions at once."""
+        """Wrap an application.
+
+        Args:
+            frame_ancestors: the origins whose pages may show the API's in a frame.
+            batch_path: where it answers many questions at once.
+        """
         self._app = app
         self._batch_path = batch_path
         self._record = record
         self._cross_origin = cross_origin
-        self._headers = of_every_answer(has_cors=cross_origin is not None)
+        self._headers = of_every_answer(
+            has_cors=cross_origin is not None, frame_ancestors=frame_ancestors
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, complete the answer, then count and log both."""
         if scope["type"] != ScopeType.HTTP:
-            await self._app(scope, receive, send)
+            await self._open_socket(scope, receive, send)
             return
         begun = time.perf_counter()
         method: str = scope["method"]
@@ -73,9 +83,12 @@ class Edge:
         if origin is not None and self._cross_origin is not None:
             headers += self._cross_origin.of_answer(origin)
         status, has_begun, is_gone = 500, False, False
+        is_recorded = is_complete = False
 
         async def send_completed(message: Message) -> None:
-            nonlocal status, has_begun, is_gone
+            nonlocal status, has_begun, is_gone, is_recorded, is_complete
+            if is_complete:
+                return
             if message["type"] == "http.response.start":
                 status, has_begun = message["status"], True
                 given = message["headers"]
@@ -83,11 +96,15 @@ class Edge:
                     given = [_with_head(pair) for pair in given]
                 message["headers"] = [*given, *headers]
             elif is_head and message["type"] == "http.response.body":
-                message["body"] = b""
+                message["body"], message["more_body"] = b"", False
+                is_complete = True  # also of a stream, which has no end of its own
             try:
                 await send(message)
             except OSError:  # so a server says that the client has gone
                 is_gone = True
+            if message.get("more_body", False) and not (is_recorded or is_gone):
+                is_recorded = True
+                self._record(inner, method, status, time.perf_counter() - begun)
 
         async def receive_unless_gone() -> Any:
             nonlocal is_gone
@@ -110,7 +127,31 @@ class Edge:
         finally:
             if is_gone:
                 status = ClientGoneError.status_code
-            self._record(inner, method, status, time.perf_counter() - begun)
+            if not is_recorded:
+                self._record(inner, method, status, time.perf_counter() - begun)
+
+    async def _open_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a WebSocket on; its handshake is counted and logged as a request."""
+        begun = time.perf_counter()
+        request_id, _ = _read(scope)
+        structlog.contextvars.bind_contextvars(request_id=request_id.decode())
+        header = (b"x-request-id", request_id)
+
+        async def send_completed(message: Any) -> None:
+            kind = message["type"]
+            if kind == "websocket.accept":
+                message["headers"] = [*message.get("headers", ()), header]
+                status = HTTPStatus.SWITCHING_PROTOCOLS.value
+            elif kind == "websocket.http.response.start":
+                message["headers"] = [*message["headers"], *self._headers, header]
+                status = message["status"]
+            else:
+                await send(message)
+                return
+            await send(message)
+            self._record(scope, "GET", status, time.perf_counter() - begun)
+
+        await self._app(scope, receive, send_completed)
 
     def _limit_of(self, scope: Scope) -> int:
         """The bytes that the query string of a request may have."""

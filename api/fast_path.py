@@ -21,7 +21,7 @@ from litestar.types import ASGIApp, HTTPResponseStartEvent, Receive, Scope, Send
 from api.auth import PUBLIC, Principal
 from api.bounded import Bounded
 from api.cache import SOURCE, Entry, Source
-from api.negotiation import Coding, read_headers
+from api.negotiation import Coding, is_known, read_headers
 from api.schemas import Format
 from api.service import AnalyticsService, Asked
 
@@ -119,7 +119,7 @@ async def send_entry(
     scope["state"][SOURCE] = source
     found = entry.representation(coding)
     status, headers, body = entry.status, found.headers, found.body
-    if status == HTTPStatus.OK and known and _is_known(found.tag, known):
+    if status == HTTPStatus.OK and known and is_known(found.tag, known):
         status, headers, body = HTTPStatus.NOT_MODIFIED.value, found.headers_unchanged, b""
     if source is not Source.HIT:
         headers = [pair for pair in headers if pair[0] != b"x-cache"]
@@ -131,9 +131,3 @@ async def send_entry(
     }
     await send(start)
     await send({"type": "http.response.body", "body": body, "more_body": False})
-
-
-def _is_known(tag: bytes, known: bytes) -> bool:
-    """Whether `If-None-Match` names this representation; a weak tag matches as well."""
-    tags = {one.strip().removeprefix(b"W/") for one in known.split(b",")}
-    return tag in tags or b"*" in tags

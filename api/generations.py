@@ -33,7 +33,7 @@ import msgspec
 from msgspec.structs import asdict
 
 from api.deployment import Deployment
-from api.problems import Problem, unavailable
+from api.problems import Problem, Reason, unavailable
 from olap.catalog import data_from, missing_tables
 from olap.days import DayRange, DaySet, day_set
 from olap.errors import AnalyticsError
@@ -215,8 +215,13 @@ class Generations:
             if self.peek() is None:
                 await self._follow_together()
         if self._current is None:
-            reason = "is published yet" if self.refused is None else "can be used"
-            raise unavailable(f"No generation {reason}.", retry_after=10)
+            if self.refused is not None:
+                raise unavailable("No generation can be used.", retry_after=10)
+            raise unavailable(
+                "No generation is published yet: run a cycle, with `messenger-analytics run`.",
+                reason=Reason.NOTHING_PUBLISHED,
+                retry_after=10,
+            )
         return self._current
 
     async def pinned(self, number: int) -> Generation:

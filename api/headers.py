@@ -6,22 +6,23 @@ no answer lacks them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 Header = tuple[bytes, bytes]
 Headers = list[Header]
 
-# One policy for the answers and for the page that shows them: nothing inline, nothing from
-# elsewhere, and no frame around it.
+# One policy for the answers and for the pages that show them: nothing inline, nothing from
+# elsewhere, and no text becomes HTML or a script. `blob:` is a picture that a page saves.
 _CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'; frame-ancestors "
 )
 _PROTECTION: Headers = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
-    (b"content-security-policy", _CONTENT_SECURITY_POLICY.encode()),
 ]
 _PREFLIGHT_SECONDS = 600
 
@@ -34,13 +35,19 @@ def vary(*, has_cors: bool) -> Header:
     return b"vary", ", ".join(names).encode()
 
 
-def of_every_answer(*, has_cors: bool) -> Headers:
+def of_every_answer(*, has_cors: bool, frame_ancestors: Sequence[str] = ()) -> Headers:
     """The headers that an answer has whatever it is.
 
     Args:
         has_cors: whether pages of other origins may call the API, so that answers depend on theirs.
+        frame_ancestors: the origins whose pages may show ours in a frame.
     """
-    return [vary(has_cors=has_cors), *_PROTECTION]
+    policy = _CONTENT_SECURITY_POLICY + (" ".join(frame_ancestors) or "'none'")
+    return [
+        vary(has_cors=has_cors),
+        *_PROTECTION,
+        (b"content-security-policy", policy.encode()),
+    ]
 
 
 class CrossOrigin:

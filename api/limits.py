@@ -32,6 +32,7 @@ from itertools import islice
 from math import ceil, floor
 from typing import NamedTuple
 
+from litestar.enums import ScopeType
 from litestar.exceptions import TooManyRequestsException
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from redis.asyncio import Redis
@@ -317,6 +318,9 @@ class LimitMiddleware:
         """The application that charges a request before this one answers it."""
 
         async def charged(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == ScopeType.WEBSOCKET:  # its token is in its first frame
+                await app(scope, receive, send)
+                return
             principal = scope.get("user")
             if principal is None:
                 self._limits.charge_anonymous(scope)

@@ -88,6 +88,12 @@ def coding_of(accept_encoding: bytes) -> Coding:
     return coding if best > 0 and best >= weights.get("identity", 0.0) else Coding.IDENTITY
 
 
+def is_known(tag: bytes, known: bytes) -> bool:
+    """Whether `If-None-Match` names the representation of this tag; a weak one matches as well."""
+    tags = {one.strip().removeprefix(b"W/") for one in known.split(b",")}
+    return tag in tags or b"*" in tags
+
+
 def _first(pair: tuple[float, Coding]) -> float:
     return pair[0]
 

@@ -36,7 +36,7 @@ from litestar.typing import FieldDefinition
 
 from api.auth import PUBLIC
 from api.openapi_document import Document
-from api.pages import DocsPlugin
+from api.pages.openapi_page import DocsPlugin
 from api.problems import MEDIA_TYPE as PROBLEM_JSON
 from api.problems import ProblemDocument, not_found_response
 from api.query import Endpoint
@@ -292,6 +292,7 @@ def config(bodies: dict[str, Schema], root_path: str) -> OpenAPIConfig:
         tags=[
             Tag("analytics", "Numbers about messages, people and conversations."),
             Tag("events", "What happened in the messenger."),
+            Tag("kept", "Views and dashboards that people keep."),
             Tag("operation", "For operators."),
         ],
         render_plugins=[DocsPlugin(), JsonRenderPlugin(path="/openapi.json")],

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import unquote, unquote_to_bytes
 
-from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 
@@ -36,17 +35,16 @@ class Segments:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Set the path, and pass the request on."""
-        if scope["type"] == ScopeType.HTTP:
-            if b"%" in (raw := scope.get("raw_path") or b""):
-                # A test's client puts the query behind the path.
-                scope["path"] = path_of(raw.partition(b"?")[0])
-            if self._root:
-                self._set_root(scope)
+        if b"%" in (raw := scope.get("raw_path") or b""):
+            # A test's client puts the query behind the path.
+            scope["path"] = path_of(raw.partition(b"?")[0])
+        if self._root:
+            self._set_root(scope)
         await self._app(scope, receive, send)
 
     def _set_root(self, scope: Scope) -> None:
         path = scope["path"]
-        below = path.removeprefix(self._root)
+        below = path.removeprefix(self._root) or "/"
         if not (below.startswith("/") and _first_segment(below) in self._first_segments):
             below = path  # the proxy has removed it
         scope["root_path"], scope["path"] = self._root, self._root + below

@@ -8,6 +8,7 @@ may not see and for what does not exist.
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
 
@@ -33,8 +34,15 @@ _NAME_LENGTH_MAX = 100
 
 _MISSING = re.compile("Missing required query parameter '([a-z_]+)'")
 
-# Parameters that have another name in a URL than in the code.
-_URL_NAMES = {"form": "format"}
+# Parameters that have another name in a request than in the code.
+_URL_NAMES = {"form": "format", "if_match": "If-Match", "if_none_match": "If-None-Match"}
+
+
+class Reason(StrEnum):
+    """Why no generation answers, where it is more than a moment: a page says what to do."""
+
+    NOTHING_PUBLISHED = "nothing_published"
+    TOO_OLD = "too_old"
 
 
 class Problem(ProblemDetailsException):
@@ -44,6 +52,7 @@ class Problem(ProblemDetailsException):
         status: the HTTP status.
         detail: what happened and what to do, in one sentence.
         parameter: the parameter that is the cause.
+        reason: tells it apart from others of the same status, for programs.
         retry_after: seconds after which the request may succeed.
     """
 
@@ -53,6 +62,7 @@ class Problem(ProblemDetailsException):
         detail: str,
         *,
         parameter: str | None = None,
+        reason: Reason | None = None,
         retry_after: int | None = None,
         headers: dict[str, str] | None = None,
     ) -> None:
@@ -63,9 +73,18 @@ class Problem(ProblemDetailsException):
             detail=cut(detail, _DETAIL_LENGTH_MAX),
             status_code=status.value,
             title=status.phrase,
-            extra=None if parameter is None else {"parameter": cut(parameter, _NAME_LENGTH_MAX)},
+            extra=_extra(parameter, reason),
             headers=headers,
         )
+
+
+def _extra(parameter: str | None, reason: Reason | None) -> dict[str, Any] | None:
+    extra: dict[str, Any] = {}
+    if parameter is not None:
+        extra["parameter"] = cut(parameter, _NAME_LENGTH_MAX)
+    if reason is not None:
+        extra["reason"] = reason
+    return extra or None
 
 
 class ClientGoneError(HTTPException):
@@ -85,12 +104,14 @@ class ProblemDocument(msgspec.Struct, kw_only=True, omit_defaults=True):
         title: the status in words.
         detail: what happened and what to do.
         parameter: the parameter that is the cause, if it is one.
+        reason: tells a 503 that is more than a moment apart from others.
     """
 
     status: int
     title: str
     detail: str
     parameter: str | None = None
+    reason: Reason | None = None
 
 
 def bad_parameter(name: str, fault: str) -> Problem:
@@ -114,9 +135,9 @@ def not_found_response() -> Response[bytes]:
     )
 
 
-def unavailable(detail: str, *, retry_after: int) -> Problem:
+def unavailable(detail: str, *, retry_after: int, reason: Reason | None = None) -> Problem:
     """503: the request is valid and may succeed later."""
-    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, retry_after=retry_after)
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, reason=reason, retry_after=retry_after)
 
 
 def body_of(problem: Problem) -> bytes:

@@ -25,7 +25,7 @@ from api.csv_form import to_csv
 from api.executor import Executor
 from api.generations import Generation, Generations
 from api.limits import Limits
-from api.problems import MEDIA_TYPE, Problem, body_of, unavailable
+from api.problems import MEDIA_TYPE, Problem, Reason, body_of, unavailable
 from api.query import BoundQuery, Query
 from api.schemas import Format, IdForm, to_json, with_text_ids
 from olap import sqlfiles
@@ -185,7 +185,9 @@ class AnalyticsService:
         if viewer is not None:
             if self._is_too_old(current):
                 raise unavailable(
-                    "The data are too old to tell what members may see.", retry_after=60
+                    "The data are too old to tell what members may see.",
+                    reason=Reason.TOO_OLD,
+                    retry_after=60,
                 )
             if fate := await self._fate(viewer, current):
                 raise Problem(HTTPStatus.FORBIDDEN, _FATES[fate])

@@ -61,6 +61,12 @@ TASK_FAILING = Gauge(
 TASK_FAILURES = Counter(
     "analytics_task_failures", "Rounds of a background task that failed", ["task"]
 )
+STREAMS = Gauge(
+    "analytics_streams",
+    "Clients that are told what is new, by their connection: stream, socket",
+    ["kind"],
+    multiprocess_mode="livesum",
+)
 
 # `rate(analytics_events_total[1m])` is the rate of events.
 EVENTS = Counter("analytics_events", "Events answered with 202, by what stored them", ["store"])

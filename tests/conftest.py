@@ -27,6 +27,8 @@ pytest_plugins = [
     "tests.metrics.fix_metrics",
     "tests.api.fix_api",
     "tests.api.fix_published",
+    "tests.page.fix_browser",
+    "tests.page.fix_community",
 ]
 
 MEMORY = Path("/dev/shm")

@@ -141,10 +141,15 @@ def test_it_works_from_the_first_cycle_to_an_answer(installed: Installed, databa
                     ready = client.get(f"{url}/health/ready").status_code == 200
                 except httpx.TransportError:
                     continue
-            answer = client.get(
-                f"{url}{PREFIX}/messages?days=365", headers={"Authorization": f"Bearer {token}"}
-            )
+            bearer = {"Authorization": f"Bearer {token}"}
+            answer = client.get(f"{url}{PREFIX}/messages?days=365", headers=bearer)
+            templates = client.get(f"{url}{PREFIX}/kept/templates", headers=bearer).json()["things"]
+            page = client.get(f"{url}/")
+            loaded = re.findall(r'(?:href|src)="(page/[^"]+)"', page.text)
+            statuses = [client.get(f"{url}/{path}").status_code for path in loaded]
         assert (answer.status_code, answer.json()["generation"]) == (200, 1)
+        assert templates[0]["id"] == "overview"
+        assert page.status_code == 200 and statuses == [200] * 3
     finally:
         process.terminate()
         assert process.wait(60) == 0

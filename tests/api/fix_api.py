@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import httpx
+import msgspec
 import pytest
 import redis
 from litestar import Litestar
@@ -43,8 +44,22 @@ class Caller:
     def get(self, path: str, headers: dict[str, str] | None = None, **query: Any) -> httpx.Response:
         """GET below the prefix; parameters that are None are omitted."""
         given = {name.rstrip("_"): value for name, value in query.items() if value is not None}
+        return self._send("GET", path, headers, params=given or None)
+
+    def put(self, path: str, body: Any, headers: dict[str, str] | None = None) -> httpx.Response:
+        """PUT JSON, or the bytes that are given."""
+        content = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        return self._send("PUT", path, headers, content=content)
+
+    def delete(self, path: str, headers: dict[str, str] | None = None) -> httpx.Response:
+        """DELETE below the prefix."""
+        return self._send("DELETE", path, headers)
+
+    def _send(
+        self, method: str, path: str, headers: dict[str, str] | None, **more: Any
+    ) -> httpx.Response:
         own = {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
-        return self.client.get(PREFIX + path, params=given or None, headers=own | (headers or {}))
+        return self.client.request(method, PREFIX + path, headers=own | (headers or {}), **more)
 
 
 @dataclass(slots=True)
@@ -171,7 +186,10 @@ def small_server(
     url = create_database(postgres_url, name, template=template_database)
     log = tmp_path_factory.mktemp("server") / "log"
     try:
-        with server(small_site.layout.root, log, EVENTS_DATABASE_URL=url) as running:
+        state = str(tmp_path_factory.mktemp("state"))
+        with server(
+            small_site.layout.root, log, EVENTS_DATABASE_URL=url, STATE_DIR=state
+        ) as running:
             yield running
     finally:
         drop_database(postgres_url, name)

@@ -35,12 +35,12 @@ class Server:
         """Its URL."""
         return f"http://127.0.0.1:{self.port}"
 
-    def wait_ready(self) -> None:
-        """Wait until a generation serves."""
+    def wait_ready(self, path: str = "/health/ready") -> None:
+        """Wait until a generation serves, or until another public path answers 200."""
         deadline = time.monotonic() + _START_SECONDS
         while True:
             try:
-                if httpx.get(f"{self.url}/health/ready", timeout=60).status_code == 200:
+                if httpx.get(f"{self.url}{path}", timeout=60).status_code == 200:
                     return
             except httpx.TransportError:
                 pass
@@ -63,14 +63,23 @@ def free_port() -> int:
 
 @contextmanager
 def server(
-    data_dir: Path, log: Path, *arguments: str, program: str = "api", **variables: str
+    data_dir: Path,
+    log: Path,
+    *arguments: str,
+    program: str = "api",
+    wait_for: str = "/health/ready",
+    **variables: str,
 ) -> Iterator[Server]:
     """An API on a DATA_DIR, with these arguments and environment variables.
 
     Args:
+        arguments: without `--port` it listens on a free one.
         program: another module to run instead; it receives `--port`.
+        wait_for: the path that answers 200 when it has started.
     """
-    port = free_port()
+    if "--port" not in arguments:
+        arguments = ("--port", str(free_port()), *arguments)
+    port = int(arguments[arguments.index("--port") + 1])
     environment = {
         "JWT_SECRET": SECRET,
         "DATA_DIR": str(data_dir),
@@ -85,7 +94,7 @@ def server(
     }
     with log.open("ab") as lines:
         process = subprocess.Popen(
-            [sys.executable, "-m", program, "--port", str(port), *arguments],
+            [sys.executable, "-m", program, *arguments],
             cwd=ROOT,
             env={**os.environ, **environment},
             stdout=lines,
@@ -93,7 +102,7 @@ def server(
         )
     running = Server(process, port, log)
     try:
-        running.wait_ready()
+        running.wait_ready(wait_for)
         yield running
     finally:
         if process.poll() is None:

@@ -22,6 +22,7 @@ REQUESTS = (
     "/engagement?generation=1",
     "/engagement?generation=2",
     "/events/counts?format=csv",
+    "/kept",
 )
 DELETE = f"update users set deleted_at = now() where id = {ALICE}"
 REMOVE = f"delete from users where id = {ALICE}"

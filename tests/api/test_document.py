@@ -12,12 +12,15 @@ from litestar.testing import TestClient
 
 from api.app import PREFIX, create_app
 from api.endpoints import ENDPOINTS
+from api.kept.cards import CARDS
+from api.kept.things import STATE, NewThing
 from tests.api.fix_api import Api, api_settings
 from tests.fix_pipeline import Pipeline
 
 OPERATIONS = {
     *(one.name for one in ENDPOINTS),
-    *("batch", "post_events", "recent_events", "live", "ready"),
+    *("batch", "stream", "post_events", "recent_events", "live", "ready"),
+    *("kept_things", "kept_templates", "kept_thing", "put_thing", "delete_thing"),
 }
 
 
@@ -63,6 +66,25 @@ def test_an_event_is_a_component(document: Any) -> None:
         "event_type", "id", "user_id", "conversation_id", "metadata"
     }  # fmt: skip
     assert event["additionalProperties"] is False
+
+
+def test_a_thing_is_a_component(document: Any) -> None:
+    """The body of `PUT /kept/{id}` is a view or a dashboard, and has exactly the fields, the
+    parameters and the cards that are accepted; both of its answers have the version as `ETag`."""
+    schemas = document["components"]["schemas"]
+    put = document["paths"][f"{PREFIX}/kept/{{thing_id}}"]["put"]
+    content = put["requestBody"]["content"]["application/json"]
+    assert content == {"schema": {"$ref": "#/components/schemas/NewThing"}}
+    view, dashboard = schemas["NewView"], schemas["NewDashboard"]
+    assert set(dashboard["properties"]) == set(NewThing.__struct_fields__)
+    assert set(dashboard["properties"]) - set(view["properties"]) == {"cards"}
+    assert set(schemas["NewState"]["properties"]) == set(STATE)
+    card = schemas["NewCard"]["properties"]
+    assert set(card["card"]["enum"]) == set(CARDS) and card["width"]["enum"] == [1, 2, 3]
+    assert set(schemas["NewParameters"]["properties"]) == set().union(*CARDS.values())
+    for name in ("NewView", "NewDashboard", "NewState", "NewCard", "NewParameters"):
+        assert schemas[name]["additionalProperties"] is False
+    assert all("ETag" in put["responses"][status]["headers"] for status in ("200", "201"))
 
 
 def test_parameters_are_plain(document: Any) -> None:

@@ -211,6 +211,8 @@ def test_the_api_starts_before_anything_is_published(
     api = new_api(published.pipeline)
     refused = api.admin().get("/dashboard")
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "10")
+    assert refused.json()["reason"] == "nothing_published"
+    assert "messenger-analytics run" in refused.json()["detail"]
     assert api.client.get("/health/live").status_code == 200
     assert api.client.get("/health/ready").status_code == 503
     published.publish(BASE)
@@ -278,6 +280,7 @@ def test_members_get_503_when_the_data_are_old(
     api = new_api(published.pipeline, scope_max_age_seconds=1)
     refused = api.member(ALICE).get("/dashboard")
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "60")
+    assert refused.json()["reason"] == "too_old"
     assert api.admin().get("/dashboard").status_code == 200
 
 

@@ -24,6 +24,7 @@ from api.events.feed import Feed
 from api.events.writer import Writer
 from api.generations import Generations
 from api.limits import Limits
+from api.live.service import Live
 from olap.redis_keys import UNNAMED_WAITING, RedisKeys
 from olap.settings import Secret
 from tests.api.fix_api import Api, api_settings
@@ -35,7 +36,16 @@ pytestmark = pytest.mark.slow
 
 EVENT = {"event_type": "message.sent", "user_id": 7}
 KEYS = RedisKeys("hostile")
-TASKS = {"limits", "feed", "event queue", "event writer", "generations", "gauges"}
+TASKS = {
+    "limits",
+    "feed",
+    "event queue",
+    "event writer",
+    "generations",
+    "gauges",
+    "live",
+    "live feed",
+}
 
 
 @pytest.fixture
@@ -58,6 +68,7 @@ def api(
     monkeypatch.setattr("api.events.writer._MAINTAIN_SECONDS", 0.01)
     monkeypatch.setattr("api.events.feed._AWAY_SECONDS", 0.01)
     monkeypatch.setattr("api.app._GAUGES_SECONDS", 0.01)
+    monkeypatch.setattr("api.live.service._LOOK_SECONDS", 0.01)
     monkeypatch.setattr(background, "_FIRST_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(background, "_LONGEST_PAUSE_SECONDS", 0.01)
     settings = replace(
@@ -185,6 +196,7 @@ ROUNDS: dict[str, tuple[Any, str]] = {
     "event queue": (Writer, "maintain_once"),
     "event writer": (Writer, "_next_group"),
     "generations": (Generations, "check"),
+    "live": (Live, "tell_generation"),
 }
 
 

@@ -8,7 +8,8 @@ that only this member has used.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,10 @@ from httpx import Response
 from litestar.testing import TestClient
 
 from api.app import create_app
-from api.auth import Role
+from api.auth import Principal, Role
+from api.kept.store import Store
+from api.kept.things import Kind, NewThing
+from api.live import telling
 from api.query import Query
 from olap.settings import Secret
 from tests.api.fix_api import NO_REDIS, Api, Caller, api_settings, wait_for_key
@@ -28,14 +32,26 @@ from tests.api.small_messenger import (
     GARDEN,
     LONER,
     MARKS,
+    NOW,
     TEAM,
     UNKNOWN_CONVERSATION,
     UNKNOWN_USER,
 )
 from tests.fix_pipeline import Pipeline
+from tests.world import uuid
 
+# What people keep: a thing of each member, of administrators with the same subjects, and a shared
+# one; each name is a mark.
+KEPT = {
+    uuid(1): (ALICE, Role.MEMBER, "alice and bob", False),
+    uuid(2): (DORA, Role.MEMBER, "dora and emil", False),
+    uuid(3): (ALICE, Role.ADMIN, "alice, Secret Garden", False),
+    uuid(4): (DORA, Role.ADMIN, "dora, Engineering", False),
+    uuid(5): ("boss", Role.ADMIN, "for everybody", True),
+}
 # Every endpoint, without filters, with one's own ids and with the other's, as JSON and as CSV.
 REQUESTS = [
+    "/stream",
     "/dashboard",
     "/dashboard?days=30",
     "/messages",
@@ -94,7 +110,18 @@ REQUESTS = [
     "/top-senders?days=1&compare=previous&format=csv",
     f"/user/{DORA}?days=1&compare=previous",
     "/messages?days=1&compare=year&tz=Europe/Berlin&whole_days=true",
+    "/kept",
+    "/kept/templates",
+    *(f"/kept/{id_}" for id_ in KEPT),
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ended_streams() -> Iterator[None]:
+    """End every stream when it has told what there is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(telling, "OPEN_SECONDS", 0.0)
+        yield
 
 
 def shown(answer: Response) -> tuple[int, bytes, str | None]:
@@ -125,11 +152,22 @@ def leaks_of_both(api: Api, expected: dict[int, dict[str, Any]]) -> dict[int, li
 
 
 @pytest.fixture(scope="module")
-def expected(small_site: Pipeline) -> dict[int, dict[str, Any]]:
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A STATE_DIR with things of everybody."""
+    directory = tmp_path_factory.mktemp("state")
+    store = Store(directory)
+    for id_, (subject, role, name, is_shared) in KEPT.items():
+        thing = NewThing(kind=Kind.VIEW, name=name, is_shared=is_shared)
+        store.create(Principal(str(subject), role), id_, thing, NOW)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def expected(small_site: Pipeline, state: Path) -> dict[int, dict[str, Any]]:
     """The answers to each member from an application that nobody else uses."""
     found = {}
     for user in (ALICE, DORA):
-        settings = api_settings(small_site)
+        settings = api_settings(small_site, state_dir=state)
         with TestClient(create_app(settings)) as client:
             caller = Api(client, settings).member(user)
             found[user] = {request: shown(caller.get(request)) for request in REQUESTS}
@@ -141,6 +179,7 @@ def test_no_answer_contains_a_byte_of_the_other_group(
     new_api: Callable[..., Api],
     small_site: Pipeline,
     valkey_url: str,
+    state: Path,
     expected: dict[int, dict[str, Any]],
     with_redis: bool,
 ) -> None:
@@ -148,11 +187,16 @@ def test_no_answer_contains_a_byte_of_the_other_group(
     they get alone, also from a second worker that has everything from Redis."""
     url = Secret(valkey_url) if with_redis else NO_REDIS
     for _ in range(2 if with_redis else 1):
-        assert leaks_of_both(new_api(small_site, redis_url=url), expected) == {ALICE: [], DORA: []}
+        api = new_api(small_site, redis_url=url, state_dir=state)
+        assert leaks_of_both(api, expected) == {ALICE: [], DORA: []}
     # The comparison is not empty: both members get answers, and different ones.
     statuses = {request: expected[ALICE][request][0] for request in REQUESTS}
     assert sum(status == 200 for status in statuses.values()) > 15
     assert expected[ALICE]["/dashboard"] != expected[DORA]["/dashboard"]
+    # Each sees their own thing and the shared one.
+    for user, own in ((ALICE, b"alice and bob"), (DORA, b"dora and emil")):
+        content = expected[user]["/kept"][1]
+        assert own in content and b"for everybody" in content and content.count(b'"id"') == 2
 
 
 @pytest.mark.parametrize("with_redis", [True, False])
@@ -160,6 +204,7 @@ def test_the_comparison_detects_a_key_without_the_scope(
     new_api: Callable[..., Api],
     small_site: Pipeline,
     valkey_url: str,
+    state: Path,
     expected: dict[int, dict[str, Any]],
     with_redis: bool,
     monkeypatch: pytest.MonkeyPatch,
@@ -174,7 +219,7 @@ def test_the_comparison_detects_a_key_without_the_scope(
 
     monkeypatch.setattr(Query, "__post_init__", without_scope)
     url = Secret(valkey_url) if with_redis else NO_REDIS
-    found = leaks_of_both(new_api(small_site, redis_url=url), expected)
+    found = leaks_of_both(new_api(small_site, redis_url=url, state_dir=state), expected)
     assert "/dashboard" in found[ALICE] and "/dashboard" in found[DORA]
 
 

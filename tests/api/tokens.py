@@ -9,12 +9,12 @@ from olap.settings import Hidden, Settings
 from tests.tokens import SECRET
 
 
-def token(role: Role, subject: object) -> str:
-    """A token that expires in an hour."""
+def token(role: Role, subject: object, lifetime: timedelta = timedelta(hours=1)) -> str:
+    """A token; a negative lifetime is one that has expired."""
     return make_token(
         Settings(jwt_secret=Hidden(SECRET)),
         subject=str(subject),
         role=role,
-        lifetime=timedelta(hours=1),
+        lifetime=lifetime,
         now=datetime.now(UTC),
     )

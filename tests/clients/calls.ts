@@ -7,7 +7,17 @@ async function main(): Promise<void> {
   const [baseUrl, auth, user_id, conversation_id] = process.argv.slice(2) as [string, string, string, string];
   client.setConfig({ baseUrl, auth });
   const event = { event_type: 'user.online', user_id: Number(user_id) } as const;
+  const thing = { path: { thing_id: crypto.randomUUID() } };
   const answers = {
+    putThing: await api.putThing({
+      ...thing,
+      headers: { 'If-None-Match': '*' },
+      body: { kind: 'view', name: 'This week', state: { days: '7' } },
+    }),
+    keptThings: await api.keptThings(),
+    keptThing: await api.keptThing(thing),
+    keptTemplates: await api.keptTemplates(),
+    deleteThing: await api.deleteThing({ ...thing, headers: { 'If-Match': '"1"' } }),
     activeUsers: await api.activeUsers({ query: { hours: 48 } }),
     batch: await api.batch({ query: { ask: ['/messages?days=7', '/user/none'] } }),
     catalog: await api.catalog(),
@@ -44,7 +54,8 @@ async function main(): Promise<void> {
     ready: await api.ready(),
   };
   // Each of these is a compile error if the document says something else, or an operation is missing.
-  const _: Record<keyof typeof api, unknown> = answers;
+  // The answer of the stream does not end.
+  const _: Record<Exclude<keyof typeof api, 'stream'>, unknown> = answers;
   const total: number | undefined = answers.messages.data?.total_messages;
   const earlier: number | undefined = answers.messages.data?.compared?.total_messages;
   const accepted: number | undefined = answers.postEvents.data?.accepted;
@@ -52,10 +63,11 @@ async function main(): Promise<void> {
   const sender: string | number | undefined = answers.topSenders.data?.top_senders[0]?.user_id;
   const second: number | undefined = answers.batch.data?.answers[1]?.status;
   const statement: string | undefined = answers.catalog.data?.metrics[0]?.statement;
+  const kept: string | undefined = answers.keptThing.data?.name;
   const statuses = Object.fromEntries(
     Object.entries(answers).map(([name, answer]) => [name, answer.response?.status]),
   );
-  console.log(JSON.stringify({ statuses, total, earlier, accepted, detail, sender, second, statement }));
+  console.log(JSON.stringify({ statuses, total, earlier, accepted, detail, sender, second, statement, kept }));
 }
 
 void main();

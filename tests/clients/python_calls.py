@@ -8,7 +8,7 @@ It runs in the environment of the generator, with the generated package on the p
 import json
 import sys
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from messenger_analytics_client import AuthenticatedClient
 from messenger_analytics_client.api.analytics import (
@@ -44,6 +44,13 @@ from messenger_analytics_client.api.analytics import (
     user,
 )
 from messenger_analytics_client.api.events import post_events, recent_events
+from messenger_analytics_client.api.kept import (
+    delete_thing,
+    kept_templates,
+    kept_thing,
+    kept_things,
+    put_thing,
+)
 from messenger_analytics_client.api.operation import live, ready
 from messenger_analytics_client.models import (
     Comparison,
@@ -52,13 +59,23 @@ from messenger_analytics_client.models import (
     Every,
     EveryDays,
     IdForm,
+    NewState,
+    NewView,
+    NewViewKind,
     Ranking,
 )
 
 url, token, person, room = sys.argv[1:]
 client = AuthenticatedClient(url, token)
 event = Event(event_type=EventEventType.USER_ONLINE, user_id=int(person))
+view = NewView(kind=NewViewKind.VIEW, name="This week", state=NewState(days="7"))
+thing_id = uuid4()
 answers: dict[str, Any] = {
+    "put_thing": put_thing.sync_detailed(thing_id, client=client, body=view, if_none_match="*"),
+    "kept_things": kept_things.sync_detailed(client=client),
+    "kept_thing": kept_thing.sync_detailed(thing_id, client=client),
+    "kept_templates": kept_templates.sync_detailed(client=client),
+    "delete_thing": delete_thing.sync_detailed(thing_id, client=client, if_match='"1"'),
     "active_users": active_users.sync_detailed(client=client, hours=48),
     "batch": batch.sync_detailed(client=client, ask=["/messages?days=7", "/user/none"]),
     "catalog": catalog.sync_detailed(client=client),
@@ -99,7 +116,11 @@ answers: dict[str, Any] = {
 print(
     json.dumps(
         {
-            name: [int(answer.status_code), type(answer.parsed).__name__, answer.parsed.to_dict()]
+            name: [
+                int(answer.status_code),
+                type(answer.parsed).__name__,
+                None if answer.parsed is None else answer.parsed.to_dict(),
+            ]
             for name, answer in answers.items()
         }
     )

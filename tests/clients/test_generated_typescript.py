@@ -42,8 +42,9 @@ def test_a_generated_client_calls_every_operation(
     assert {name for name, status in statuses.items() if status == 404} == {
         "unread", "read_through"
     }  # fmt: skip
-    assert set(statuses.values()) == {200, 202, 404}
+    assert set(statuses.values()) == {200, 201, 202, 204, 404}
     assert (found["total"], found["earlier"], found["accepted"]) == (5, 4, 2)
+    assert found["kept"] == "This week"
     assert found["second"] == 400 and found["statement"].startswith("from metrics.")
     assert found["detail"].endswith(".") and found["sender"] == str(messenger.DORA)
 
