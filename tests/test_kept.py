@@ -227,7 +227,7 @@ def test_a_person_is_forgotten(directory: Path) -> None:
 
 
 def test_a_thing_that_was_renamed_has_a_new_version(directory: Path) -> None:
-    """Whoever edits it notices; a second run changes nothing."""
+    """The version changes, so an open editor notices; a second run changes nothing."""
     keep(directory, "1", name=NAME)
     assert [forget(directory, PERSON, {NAME}).renamed for _ in range(2)] == [1, 0]
     with reading(directory) as connection:

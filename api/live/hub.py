@@ -24,7 +24,7 @@ STREAMS_OF_ACCOUNT_MAX = 6
 STREAMS_MAX = 2000
 _AGAIN_SECONDS = 30
 _RESTART_SECONDS = 3
-# Seconds of the feed that a client may fall behind before it is told of a gap.
+# Seconds of the feed that a client may fall behind before the feed reports a gap.
 _FEED_MESSAGES = 60
 
 _encode = msgspec.json.Encoder().encode

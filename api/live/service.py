@@ -54,7 +54,7 @@ class Live:
         self._limits = limits
         self._open_events = open_events
         self._origins = origins
-        # The others are for requests, without which a page that is told of news shows nothing.
+        # The others are for requests: a page that hears of a generation then asks for it.
         self._hub = Hub(min(STREAMS_MAX, connections_max * 3 // 4))
         self._told: Generation | None = None
         self._keys_version = verifier.keys_version

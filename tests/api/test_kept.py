@@ -409,7 +409,7 @@ def test_one_id_is_made_once(tmp_path: Path) -> None:
     assert results == {201: 1, 412: 7}
 
 
-# Adds 1 to the number that is the name of a thing, 100 times, whoever else does the same.
+# Adds 1 to the number that is the name of a thing, 100 times, while others do the same.
 COUNTER = """
 import sys
 from datetime import UTC, datetime

@@ -1,6 +1,6 @@
-"""What 500 open streams cost one worker, and how soon they are told of a generation.
+"""What 500 open streams cost one worker, and how soon they hear of a generation.
 
-Another process holds the streams, of subjects with six each, and notes when each is told of the
+Another process holds the streams, of subjects with six each, and notes when each hears of the
 next generation. The time is counted from the moment at which the pointer was moved. The rate of a
 cached dashboard is measured in turn without and with the streams.
 """

@@ -1,4 +1,4 @@
-"""The cards: exactly these rows and sentences, whatever the messenger keeps and whoever looks."""
+"""The cards: exactly these rows and sentences, for every role and every set of tables."""
 
 from __future__ import annotations
 

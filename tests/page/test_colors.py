@@ -88,7 +88,7 @@ def test_a_series_stands_out_from_its_card(theme: str, token: str) -> None:
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_series_differ_in_lightness(theme: str) -> None:
-    """Whoever sees no hues, and a printer without colors, still tells them apart."""
+    """They differ in lightness, so they can be told apart without hues and in gray print."""
     together = [*combinations(SERIES, 2), *((one, "series-lost") for one in SERIES[:3])]
     near = [
         (a, b)

@@ -42,7 +42,7 @@ def asked(screen: Screen) -> str:
 
 
 def focused(page: Page) -> dict[str, Any]:
-    """The element with the focus: its name for whoever does not see it, and its outline."""
+    """The element with the focus: its name for people who do not see it, and its outline."""
     found: dict[str, Any] = page.evaluate(
         """() => {
           const element = document.activeElement;

@@ -129,7 +129,7 @@ def test_a_hidden_tab_waits(site: Site, screen: Screen) -> None:
 def test_a_change_of_the_view_while_a_generation_comes(
     new_site: Callable[..., Site], new_screen: Any
 ) -> None:
-    """Whoever chooses while the next generation is loaded gets both: that view, of that one."""
+    """A view that is chosen while the next generation loads is shown, and is of that generation."""
     site, screen = new_site(), new_screen()
     screen.open(site.url, admin_token())
     routes: list[Any] = []

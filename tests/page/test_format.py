@@ -152,7 +152,7 @@ def test_changes_in_words(
 
 
 def test_points_are_the_difference_of_what_is_shown(browser: BrowserModules) -> None:
-    """Whoever subtracts the two rates on the page finds the change beside them."""
+    """The change of a rate is the difference of the two rates as the page rounds them."""
     function = """() => {
       const { percent, change } = formats("en", "UTC");
       const tenths = (text) => Math.round(10 * parseFloat(text));

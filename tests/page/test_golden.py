@@ -1,6 +1,6 @@
 """Charts as stored files: any change of a picture is seen in a review.
 
-`GOLDEN=write` in the environment writes them anew.
+`GOLDEN=write` in the environment rewrites them.
 """
 
 from __future__ import annotations

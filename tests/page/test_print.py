@@ -94,7 +94,7 @@ def test_a_report_says_what_it_is_of(overview: Screen) -> None:
 
 
 def test_a_members_report_says_whose_it_is(community_server: Server, screen: Screen) -> None:
-    """Whoever gets it on paper knows that it is not the whole site, and in what zone it is."""
+    """The paper says that it is not the whole site, and which time zone it uses."""
     screen.open(
         community_server.url,
         member_token(),
@@ -152,7 +152,7 @@ def test_nothing_that_one_could_press_is_printed(overview: Screen) -> None:
 def test_paper_is_white(
     community_server: Server, new_screen: Callable[..., Screen], query: str
 ) -> None:
-    """Also for whoever looks at the page in dark colors, by the system's choice or by their own."""
+    """Also if the page is dark, by the system's setting or by the page's own."""
     screen = new_screen(theme="dark")
     screen.open(community_server.url, admin_token(), query)
     screen.page.emulate_media(media="print")

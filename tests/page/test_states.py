@@ -86,7 +86,7 @@ def notice(screen: Screen) -> Locator:
 
 
 def said(screen: Screen) -> str:
-    """What was said last, for whoever does not see the page."""
+    """What the page last announced to a screen reader."""
     return screen.page.get_by_role("status").first.inner_text()
 
 

@@ -1,6 +1,6 @@
 /**
- * Keys: 1, 7, 3 and 9 choose the period, c compares, ? explains. They can be turned off, for
- * whoever speaks to the computer.
+ * Keys: 1, 7, 3 and 9 choose the period, c compares, ? explains. They can be turned off, because
+ * speech input types single letters (WCAG 2.1.4).
  *
  * @import { Actions, Model, State } from "./types.js"
  */

@@ -2,9 +2,9 @@
  * Which parameters of the API a state means.
  *
  * *Last 7 days* are today so far and the six local days before it, so every bar but the last is a
- * whole day. *Last 24 hours* are hours. Which day today is, is told by the data and the zone, not by
- * the clock of whoever looks: a page of data from before midnight shows the day before. What it is
- * compared with, the API computes (`compare`).
+ * whole day. *Last 24 hours* are hours. The data and the zone decide which day is today, not the clock
+ * of the browser: a page of data from before midnight shows the day before. The API computes the
+ * earlier period (`compare`).
  *
  * @import { Interval, Parameters, State } from "./types.js"
  */

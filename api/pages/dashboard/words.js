@@ -1,5 +1,5 @@
 /**
- * The view in words: for the title, for `role=status`, and for whoever asks what is shown.
+ * The view in words: for the title, for `role=status`, and for the report on paper.
  *
  * @import { Formats, Model, Shown, State } from "./types.js"
  */

@@ -237,7 +237,7 @@ export function buckets(labels, box, width, height) {
 }
 
 /**
- * The element that holds a chart: one picture with a sentence, for whoever cannot see it.
+ * The element that holds a chart: one picture with a sentence, for people who cannot see it.
  * @param {object} given
  * @param {number} given.width
  * @param {number} given.height
