@@ -144,7 +144,7 @@ def create_app(settings: Settings) -> Litestar:
 
     def on_switch(prefixes: tuple[str, ...]) -> None:
         cache.memory.keep_only(prefixes)
-        live.tell_generation()
+        live.announce_generation()
 
     generations.on_switch = on_switch
 

@@ -54,7 +54,7 @@ CONNECTIONS = 1000
 # What a worker has open besides its connections: DuckDB's files, Redis, PostgreSQL, the log.
 OTHER_FILES = 96
 _GRACE_SECONDS = 15
-# What the client of a stream has at a stop to take what it was told.
+# How long the client of a stream has, at a stop, to read what was sent.
 _STREAM_GRACE_SECONDS = 1.0
 _KILL_SECONDS = _GRACE_SECONDS + 5.0
 _BEAT_SECONDS = 1.0

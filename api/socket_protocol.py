@@ -41,7 +41,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         super().__init__(config, server_state, app_state)
         self._counted = counted
         self._untaken_bytes = 0
-        self._has_been_told = False
+        self._has_sent = False
         self.logger = _LOGGER
         self.conn.logger = _LOGGER
 
@@ -51,7 +51,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self._counted.remove(self)
 
     def pause_writing(self) -> None:
-        """Called by asyncio: the client does not take what it is told as fast as it is written."""
+        """Called by asyncio: the client does not read as fast as the server writes."""
         super().pause_writing()
         self._settle(self.loop.time())
 
@@ -68,8 +68,8 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self.transport.abort()
 
     def is_idle(self) -> bool:
-        """Whether it has been told nothing: its token has not come, or is not valid."""
-        return not self._has_been_told
+        """Whether nothing was sent to it: its token has not come, or is not valid."""
+        return not self._has_sent
 
     def is_unread(self) -> bool:
         """A WebSocket has no next request."""
@@ -94,7 +94,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     async def send(self, message: Any) -> None:
         """Called by the application."""
-        self._has_been_told |= message["type"] == "websocket.send"
+        self._has_sent |= message["type"] == "websocket.send"
         await super().send(message)
 
     def _settle(self, now: float) -> None:

@@ -1,8 +1,8 @@
 """Counts of events by type, in seconds and in the minutes of the last hour.
 
-The time of an event is when the API received it. A second is told when it is over; what is added to
-it later is told as a further part of it. A minute is the sum of its seconds that were told, so that
-a client that has the minutes and adds the seconds that follow counts each event once.
+The time of an event is when the API received it. A second is sent when it is over; what is added to
+it later is sent as a further part of it. A minute is the sum of its seconds that were sent, so a
+client that has the minutes and adds the seconds that follow counts each event once.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Activity:
         self._seconds: dict[int, Counter[str]] = {}
         self._minutes: dict[int, Counter[str]] = {}
         self._gap_at: int | None = None
-        self._is_gap_untold = False
+        self._is_gap_unsent = False
 
     def add(self, second: int, kind: str, now: int) -> None:
         """Count an event of this type, unless it is older than an hour."""
@@ -34,24 +34,24 @@ class Activity:
     def note_gap(self, second: int) -> None:
         """Events of this time were not seen."""
         self._gap_at = second
-        self._is_gap_untold = True
+        self._is_gap_unsent = True
 
     def over(self, now: int) -> list[dict[str, Any]]:
-        """The seconds that are over and were not told yet, in order; they count in the minutes."""
-        told = []
+        """The seconds that are over and were not sent yet, in order; they count in the minutes."""
+        found = []
         for second in sorted(second for second in self._seconds if second < now):
             counts = self._seconds.pop(second)
             minute = second - second % _MINUTE_SECONDS
             self._minutes.setdefault(minute, Counter()).update(counts)
-            told.append(
+            found.append(
                 {
                     "second": instant(second),
                     "counts": dict(sorted(counts.items())),
-                    "has_gap": self._is_gap_untold,
+                    "has_gap": self._is_gap_unsent,
                 }
             )
-            self._is_gap_untold = False
-        return told
+            self._is_gap_unsent = False
+        return found
 
     def last_hour(self, now: int) -> dict[str, Any]:
         """The minutes of the last hour that have events, oldest first."""

@@ -1,8 +1,8 @@
 """The hub: the newest of each topic, and those who wait for something newer.
 
 A topic keeps a fixed number of messages, mostly one, and how many there have been. A listener knows
-how many of each topic it has been told, and asks for the rest; it is only woken, and nothing is
-ever put aside for it.
+how many of each topic it has received, and asks for the rest. It is only woken; nothing is queued
+for it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class End(StrEnum):
-    """Why a client is told no more."""
+    """Why a connection ends."""
 
     GONE = "the client has gone"
     UNWANTED = "the client has sent what is not expected"
@@ -78,7 +78,7 @@ class Topic:
         self.version += 1
 
     def replace(self, message: Message) -> None:
-        """Put a message in place of the newest one, for those who have not been told that."""
+        """Replace the newest message, for listeners that have not received it."""
         if self._newest:
             self._newest[-1] = message
 
@@ -96,7 +96,7 @@ class Listener:
     """A client that waits for something new.
 
     Attributes:
-        end: why it is told no more; None while it is.
+        end: why its connection ends; None while it is open.
     """
 
     def __init__(self, hub: Hub, account: str, *, has_feed: bool) -> None:
@@ -108,7 +108,7 @@ class Listener:
         self._woken = asyncio.Event()
 
     def news(self) -> list[Message]:
-        """What it has not been told, oldest first; from now on it counts as told."""
+        """What it has not received, oldest first; from now on it counts as received."""
         hub = self._hub
         found = hub.generation.after(self._generations)
         self._generations = hub.generation.version
@@ -127,12 +127,12 @@ class Listener:
         self._woken.set()
 
     def finish(self, end: End) -> None:
-        """Tell it no more, for the first reason that is given."""
+        """End its connection, for the first reason that is given."""
         self.end = self.end or end
         self._woken.set()
 
     async def wait(self, seconds: float) -> None:
-        """Wait until there may be something new, it is told no more, or the time is over."""
+        """Wait until there may be something new, its connection ends, or the time is over."""
         try:
             async with asyncio.timeout(seconds):
                 await self._woken.wait()
@@ -146,7 +146,7 @@ class Hub:
 
     Attributes:
         generation: which one serves.
-        activity: the events of the last hour, for administrators; it replaces all that was told.
+        activity: the events of the last hour, for administrators; it replaces all seconds before.
         feed: the events of the seconds after.
         is_watched: set while an administrator listens.
     """
@@ -197,26 +197,26 @@ class Hub:
             if not self._watching:
                 self.is_watched.clear()
 
-    def tell(self) -> None:
+    def wake_all(self) -> None:
         """Wake all listeners: there is something new."""
         for listener in self._listeners:
             listener.wake()
 
-    def tell_watching(self) -> None:
+    def wake_administrators(self) -> None:
         """Wake the administrators."""
         for listener in self._listeners:
             if listener.has_feed:
                 listener.wake()
 
-    def let_go(self, end: End) -> None:
-        """Tell nobody who listens now any more."""
+    def end_all(self, end: End) -> None:
+        """End the connections of all who listen now."""
         for listener in self._listeners:
             listener.finish(end)
 
     def close(self) -> None:
-        """Let everybody go, and accept nobody."""
+        """End all connections, and accept no more."""
         self._is_closed = True
-        self.let_go(End.STOPPING)
+        self.end_all(End.STOPPING)
 
     def _require_room(self, account: str) -> None:
         if self._is_closed:

@@ -1,4 +1,4 @@
-"""Connects the hub with what it tells, and with who may hear it."""
+"""Connects the hub with what it sends, and with who may receive it."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ class Live:
         self._origins = origins
         # The others are for requests: a page that hears of a generation then asks for it.
         self._hub = Hub(min(STREAMS_MAX, connections_max * 3 // 4))
-        self._told: Generation | None = None
+        self._announced: Generation | None = None
         self._keys_version = verifier.keys_version
         self.socket_paths = socket_paths
         self.charge_anonymous = limits.charge_anonymous
 
     @asynccontextmanager
     async def running(self, supervisor: Supervisor) -> AsyncIterator[None]:
-        """Within the block clients are told what is new; at its end they are let go."""
+        """Send clients what is new within the block; end their connections after it."""
         async with AsyncExitStack() as stack:
             stack.callback(self.close)
             await stack.enter_async_context(supervisor.running("live", self.look))
@@ -78,25 +78,25 @@ class Live:
         self._verifier.check_keys()
         if self._verifier.keys_version != self._keys_version:
             self._keys_version = self._verifier.keys_version
-            self._hub.let_go(End.REVOKED)
+            self._hub.end_all(End.REVOKED)
         try:
             await self._generations.current()
         except Problem:  # there is none yet
             return
-        self.tell_generation()
+        self.announce_generation()
 
-    def tell_generation(self) -> None:
-        """Tell everybody which generation serves, if it is another one than was told."""
+    def announce_generation(self) -> None:
+        """Send all clients the generation that serves, if it has changed."""
         serving = self._generations.serving
-        if serving is None or serving is self._told:
+        if serving is None or serving is self._announced:
             return
-        self._told = serving
+        self._announced = serving
         content = {"generation": serving.number, "data_through": serving.data_through}
         self._hub.generation.put(Message.of("generation", content))
-        self._hub.tell()
+        self._hub.wake_all()
 
     def close(self) -> None:
-        """Let everybody go, and accept nobody: the server stops."""
+        """End all connections, and accept no more: the server stops."""
         self._hub.close()
 
     def listening(self, principal: Principal) -> AbstractContextManager[Listener]:
@@ -114,7 +114,7 @@ class Live:
             Problem: it is not so; it says why.
         """
         await self._service.generation_for(principal.viewer, None)
-        self.tell_generation()
+        self.announce_generation()
 
     def verified(self, authorization: str | None) -> Principal:
         """The principal of a header `Authorization`.

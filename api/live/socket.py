@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, NoReturn
 
@@ -25,9 +24,9 @@ from litestar.types import Send
 
 from api import problems
 from api.auth import PUBLIC, Role, require_role
-from api.live.hub import End, Listener, Message
+from api.live.delivery import deliver_until_end, ending_with
+from api.live.hub import End, Message
 from api.live.service import Live
-from api.live.telling import tell_until_end
 from api.problems import Problem
 
 PATH = "/live"
@@ -67,7 +66,7 @@ async def no_socket() -> NoReturn:
 
 @websocket(PATH, opt={PUBLIC: True})
 async def live_socket(socket: WebSocket[Any, Any, Any], live: NamedDependency[Live]) -> None:
-    """Tell what is new until the client goes."""
+    """Send what is new until the client disconnects."""
     scope, send = socket.scope, socket.send
     if not live.may_open(scope):
         await _refuse_handshake(send, "CORS_ORIGINS does not name the origin of this page.")
@@ -79,7 +78,7 @@ async def live_socket(socket: WebSocket[Any, Any, Any], live: NamedDependency[Li
         if token is None:  # it has gone
             live.charge_anonymous(scope)
             return
-        await _tell(socket, live, token)
+        await _deliver(socket, live, token)
     except TimeoutError:
         late = Problem(HTTPStatus.REQUEST_TIMEOUT, 'Send {"token":"…"} within ten seconds.')
         await _refuse(send, live, scope, late)
@@ -87,7 +86,7 @@ async def live_socket(socket: WebSocket[Any, Any, Any], live: NamedDependency[Li
         await _refuse(send, live, scope, error)
 
 
-async def _tell(socket: WebSocket[Any, Any, Any], live: Live, token: str) -> None:
+async def _deliver(socket: WebSocket[Any, Any, Any], live: Live, token: str) -> None:
     send = socket.send
     authorization = f"Bearer {token}"
     principal = live.verified(authorization)
@@ -96,7 +95,7 @@ async def _tell(socket: WebSocket[Any, Any, Any], live: Live, token: str) -> Non
     await live.require_generation(principal)
     principal = live.verified(authorization)
 
-    async def tell(news: Sequence[Message]) -> None:
+    async def send_news(news: Sequence[Message]) -> None:
         for message in news:
             await send({"type": "websocket.send", "text": message.frame, "bytes": None})
 
@@ -104,13 +103,10 @@ async def _tell(socket: WebSocket[Any, Any, Any], live: Live, token: str) -> Non
         """Nothing: the server pings, and ends what does not answer."""
 
     with live.listening(principal) as listener:
-        leaving = asyncio.create_task(_finish_with(socket, listener), name="socket's client")
-        try:
-            end = await tell_until_end(listener, principal, kind="socket", tell=tell, beat=beat)
-        finally:
-            leaving.cancel()
-            with suppress(asyncio.CancelledError):
-                await leaving
+        async with ending_with(lambda: _end_of_client(socket), listener):
+            end = await deliver_until_end(
+                listener, principal, kind="socket", send=send_news, beat=beat
+            )
     if end is not End.GONE:
         await _close(send, _CODES[end], end)
 
@@ -131,10 +127,10 @@ def _token_of(message: Any) -> str | None:
         ) from None
 
 
-async def _finish_with(socket: WebSocket[Any, Any, Any], listener: Listener) -> None:
-    """Wait until the client has gone, or has sent another frame."""
+async def _end_of_client(socket: WebSocket[Any, Any, Any]) -> End:
+    """Wait until the client has disconnected, or has sent another frame."""
     message = await socket.receive()
-    listener.finish(End.GONE if message["type"] == "websocket.disconnect" else End.UNWANTED)
+    return End.GONE if message["type"] == "websocket.disconnect" else End.UNWANTED
 
 
 async def _refuse(send: Send, live: Live, scope: Any, error: HTTPException) -> None:

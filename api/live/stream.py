@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any, Literal
 
 import msgspec
@@ -15,9 +13,9 @@ from litestar.types import ASGIApp, HTTPResponseStartEvent, Receive, Scope, Send
 
 from api.auth import Principal, Role, authorization_of
 from api.guards import only_for
-from api.live.hub import End, Listener, Message
+from api.live.delivery import deliver_until_end, ending_with
+from api.live.hub import End, Message
 from api.live.service import Live
-from api.live.telling import tell_until_end
 from api.openapi import problems_of
 
 MEDIA_TYPE = "text/event-stream"
@@ -39,7 +37,7 @@ serves, at once and then whenever it changes: `{"generation":7,"data_through":"�
 Administrators of a messenger that sends its events here get two more. `activity`, at once: the
 events of the last 60 minutes by type, `{"minutes":[{"minute":"…Z","counts":{"message.sent":4}}],
 "has_gap":false}`. `feed`: the events of a second after that, `{"second":"…Z","counts":{…},
-"has_gap":false}`; a second may be told in several parts, which add up. With `has_gap` some events
+"has_gap":false}`; a second may come in several parts, which add up. With `has_gap` some events
 were not seen. Nothing is computed from them.
 
 A comment comes every 15 seconds. The stream ends with the token and after an hour; then open the
@@ -75,7 +73,7 @@ class StreamEvent(msgspec.Struct):
 async def stream(
     request: Request[Principal, Any, Any], live: NamedDependency[Live]
 ) -> Response[Any]:
-    """Tell what is new until the client goes."""
+    """Send what is new until the client disconnects."""
     await live.require_generation(request.user)
     return _Stream(live)
 
@@ -98,7 +96,7 @@ class _Stream(Response[None]):
         async def write(content: bytes) -> None:
             await send({"type": "http.response.body", "body": content, "more_body": True})
 
-        async def tell(news: Sequence[Message]) -> None:
+        async def send_news(news: Sequence[Message]) -> None:
             await write(b"".join([message.event for message in news]))
 
         async def beat() -> None:
@@ -112,19 +110,16 @@ class _Stream(Response[None]):
             }
             await send(start)
             await write(_BEGIN)
-            leaving = asyncio.create_task(_finish_with(receive, listener), name="stream's client")
-            try:
-                end = await tell_until_end(listener, principal, kind="stream", tell=tell, beat=beat)
-            finally:
-                leaving.cancel()
-                with suppress(asyncio.CancelledError):
-                    await leaving
+            async with ending_with(lambda: _end_of_client(receive), listener):
+                end = await deliver_until_end(
+                    listener, principal, kind="stream", send=send_news, beat=beat
+                )
             if end is not End.GONE:
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _finish_with(receive: Receive, listener: Listener) -> None:
-    """Wait until the client has gone."""
+async def _end_of_client(receive: Receive) -> End:
+    """Wait until the client has disconnected."""
     while (await receive())["type"] != "http.disconnect":
         pass
-    listener.finish(End.GONE)
+    return End.GONE

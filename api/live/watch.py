@@ -1,4 +1,4 @@
-"""Watches the recent events while an administrator listens, and tells the hub what there is."""
+"""Watches the recent events while an administrator listens, and puts what happened into the hub."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Watch:
             # What was posted meanwhile may not have been added to the stream.
             self._activity.note_gap(int(time.time()))
             log.info("live.feed_is_back")
-        self._tell(is_new=is_new)
+        self._publish(is_new=is_new)
 
     async def _read(self, events: RecentEvents) -> bool:
         """Count what is new; whether the stream was read from its beginning."""
@@ -78,16 +78,16 @@ class Watch:
                 break
         return is_new
 
-    def _tell(self, *, is_new: bool) -> None:
+    def _publish(self, *, is_new: bool) -> None:
         now = int(time.time())
-        told = [Message.of("feed", one) for one in self._activity.over(now)]
-        if not (is_new or told):
+        seconds = [Message.of("feed", one) for one in self._activity.over(now)]
+        if not (is_new or seconds):
             return
         hour = Message.of("activity", self._activity.last_hour(now))
         if is_new:
             self._hub.activity.put(hour)
         else:
             self._hub.activity.replace(hour)
-            for message in told:
+            for message in seconds:
                 self._hub.feed.put(message)
-        self._hub.tell_watching()
+        self._hub.wake_administrators()

@@ -15,7 +15,7 @@ from litestar import Litestar
 
 from api import connections, protocol, socket_protocol, warmup
 from api.__main__ import app as whole_app
-from api.live import socket, stream, telling
+from api.live import delivery, socket, stream
 from api.server import serve
 from tests.api.held_app import app as held_app
 
@@ -23,8 +23,8 @@ from tests.api.held_app import app as held_app
 def app() -> Litestar:
     """The application; each worker calls this."""
     for name, modules in (
-        ("BEAT_SECONDS", (telling,)),
-        ("OPEN_SECONDS", (telling,)),
+        ("BEAT_SECONDS", (delivery,)),
+        ("OPEN_SECONDS", (delivery,)),
         ("TOKEN_SECONDS", (socket,)),
         ("CLIENT_SECONDS", (connections, protocol, socket_protocol)),
     ):

@@ -196,7 +196,7 @@ ROUNDS: dict[str, tuple[Any, str]] = {
     "event queue": (Writer, "maintain_once"),
     "event writer": (Writer, "_next_group"),
     "generations": (Generations, "check"),
-    "live": (Live, "tell_generation"),
+    "live": (Live, "announce_generation"),
 }
 
 

@@ -21,7 +21,7 @@ from api.app import create_app
 from api.auth import Principal, Role
 from api.kept.store import Store
 from api.kept.things import Kind, NewThing
-from api.live import telling
+from api.live import delivery
 from api.query import Query
 from olap.settings import Secret
 from tests.api.fix_api import NO_REDIS, Api, Caller, api_settings, wait_for_key
@@ -120,7 +120,7 @@ REQUESTS = [
 def ended_streams() -> Iterator[None]:
     """End every stream when it has told what there is."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(telling, "OPEN_SECONDS", 0.0)
+        patch.setattr(delivery, "OPEN_SECONDS", 0.0)
         yield
 
 

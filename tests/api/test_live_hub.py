@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from api.auth import Principal, Role
-from api.live import telling
+from api.live import delivery
 from api.live.activity import Activity
+from api.live.delivery import deliver_until_end
 from api.live.hub import STREAMS_MAX, End, Hub, Listener, Message, Topic
-from api.live.telling import tell_until_end
 from api.problems import Problem
 
 NOW = 1_800_000_000
@@ -75,7 +75,7 @@ def test_a_member_is_told_no_events() -> None:
         assert not hub.is_watched.is_set()
         hub.activity.put(message(1))
         hub.feed.put(message(2))
-        hub.tell_watching()
+        hub.wake_administrators()
         assert listener.news() == []
         assert not listener._woken.is_set()
     with hub.listening("admin:1", has_feed=True):
@@ -141,7 +141,7 @@ async def told_slowly(hub: Hub, listener: Listener, times: int) -> tuple[int, li
     beats = 0
     is_reading = asyncio.Event()
 
-    async def tell(news: Sequence[Message]) -> None:
+    async def send(news: Sequence[Message]) -> None:
         await is_reading.wait()
         takes.append(len(news))
 
@@ -150,15 +150,15 @@ async def told_slowly(hub: Hub, listener: Listener, times: int) -> tuple[int, li
         beats += 1
 
     hub.feed.put(message(0))
-    telling_it = asyncio.create_task(
-        tell_until_end(listener, BOSS, kind="stream", tell=tell, beat=beat)
+    delivering = asyncio.create_task(
+        deliver_until_end(listener, BOSS, kind="stream", send=send, beat=beat)
     )
     await asyncio.sleep(0)
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()
     for number in range(times):
         hub.feed.put(Message.of("feed", "x" * 1000 + str(number)))
-        hub.tell()
+        hub.wake_all()
         await asyncio.sleep(0)
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -166,7 +166,7 @@ async def told_slowly(hub: Hub, listener: Listener, times: int) -> tuple[int, li
     while len(takes) < 2:
         await asyncio.sleep(0)
     listener.finish(End.GONE)
-    assert await telling_it is End.GONE
+    assert await delivering is End.GONE
     return after - before, takes, beats
 
 
@@ -192,14 +192,14 @@ def test_the_first_of_two_ends(
     lifetime: float, longest: float, end: End, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A client is told what there is, and no more after its token's end or the longest time."""
-    monkeypatch.setattr(telling, "OPEN_SECONDS", longest)
-    monkeypatch.setattr("api.live.telling.time.time", lambda: float(NOW))
+    monkeypatch.setattr(delivery, "OPEN_SECONDS", longest)
+    monkeypatch.setattr("api.live.delivery.time.time", lambda: float(NOW))
 
     async def run() -> tuple[End, list[str]]:
         hub, found = Hub(STREAMS_MAX), []
         hub.generation.put(message(1))
 
-        async def tell(news: Sequence[Message]) -> None:
+        async def send(news: Sequence[Message]) -> None:
             found.extend(numbers(news))
 
         async def beat() -> None:
@@ -207,7 +207,9 @@ def test_the_first_of_two_ends(
 
         with hub.listening("a", has_feed=False) as listener:
             principal = Principal("boss", Role.ADMIN, NOW + lifetime)
-            ended = await tell_until_end(listener, principal, kind="stream", tell=tell, beat=beat)
+            ended = await deliver_until_end(
+                listener, principal, kind="stream", send=send, beat=beat
+            )
         return ended, found
 
     assert asyncio.run(run()) == (end, ["1"])

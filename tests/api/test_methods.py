@@ -13,7 +13,7 @@ from litestar.testing import TestClient
 
 from api.app import PREFIX, create_app
 from api.auth import PUBLIC, Role
-from api.live import telling
+from api.live import delivery
 from api.pages import serving
 from tests.api import small_messenger as messenger
 from tests.api.fix_api import Api, api_settings
@@ -42,7 +42,7 @@ EVENTS, RECENT = f"{PREFIX}/events", f"{PREFIX}/events/recent"
 def ended_streams() -> Iterator[None]:
     """End every stream when it has told what there is."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(telling, "OPEN_SECONDS", 0.0)
+        patch.setattr(delivery, "OPEN_SECONDS", 0.0)
         yield
 
 

@@ -1,10 +1,11 @@
-"""Telling a client what is new until it ends: the same for a stream and for a WebSocket."""
+"""Sends a client what is new until its connection ends; the same for streams and WebSockets."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 
 from api import telemetry
 from api.auth import Principal
@@ -17,20 +18,42 @@ BEAT_SECONDS = 15.0
 OPEN_SECONDS = 3600.0
 
 
-async def tell_until_end(
+@asynccontextmanager
+async def ending_with(
+    client: Callable[[], Awaitable[End]], listener: Listener
+) -> AsyncIterator[None]:
+    """Within the block the connection also ends when the client ends it.
+
+    Args:
+        client: waits until the client does, and returns how.
+    """
+
+    async def finish() -> None:
+        listener.finish(await client())
+
+    waiting = asyncio.create_task(finish(), name="client of a stream")
+    try:
+        yield
+    finally:
+        waiting.cancel()
+        with suppress(asyncio.CancelledError):
+            await waiting
+
+
+async def deliver_until_end(
     listener: Listener,
     principal: Principal,
     *,
     kind: str,
-    tell: Callable[[Sequence[Message]], Awaitable[None]],
+    send: Callable[[Sequence[Message]], Awaitable[None]],
     beat: Callable[[], Awaitable[None]],
 ) -> End:
-    """Tell a client all that is new; returns why that ended, which is logged.
+    """Send a client all that is new; returns why that ended, which is also logged.
 
     Args:
         kind: of the connection, for the log and the metrics.
-        tell: sends messages; while the client does not take them, it waits.
-        beat: sends something without a meaning, after a while without a message.
+        send: sends messages; it waits while the client does not read them.
+        beat: sends something without a meaning, so that proxies keep the connection.
     """
     loop = asyncio.get_running_loop()
     begun = loop.time()
@@ -41,7 +64,7 @@ async def tell_until_end(
     with telemetry.STREAMS.labels(kind).track_inprogress():
         while listener.end is None:
             if news := listener.news():
-                await tell(news)
+                await send(news)
                 continue
             now = loop.time()
             if now >= last:
