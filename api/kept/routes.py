@@ -138,7 +138,7 @@ _MEANINGS: Final = {
 async def kept_things(
     request: Request[Principal, Any, Any], kept: NamedDependency[Kept]
 ) -> Response[Things]:
-    """Show what one keeps and what is shared."""
+    """List the caller's things and those that are shared."""
     things = await kept.run(request.user, kept.store.visible)
     return Response(Things(things=things), headers=_NO_STORE)
 

@@ -1,5 +1,5 @@
 /**
- * What stands in the place of the numbers while there are none.
+ * What the page shows while it has no numbers.
  *
  * @import { Actions, Model, Tile, Card, Trouble, Tree } from "./types.js"
  */

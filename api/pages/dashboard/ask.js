@@ -10,7 +10,7 @@ import { addressOf } from "./address.js";
 
 export const PREFIX = "api/v1/messenger/analytics";
 const ASKS_MAX = 32;
-// Of the query of a batch, as the API limits it, less what stands beside the asks.
+// The API limits the query of a batch to 8,000 bytes; the rest is for what is beside the asks.
 const QUERY_CHARACTERS_MAX = 7800;
 
 /** The API has refused a request, or was not reached. */

@@ -26,7 +26,7 @@ export class Chart extends Component {
     this.box = null;
     this.state = { width: 0, row: null };
     this.observer = new ResizeObserver(() => this.measure());
-    // The page is laid out for the paper after these events, and no observer is told.
+    // The browser lays out the paper after these events, and notifies no observer.
     this.toPaper = () => this.setState({ width: PAPER_WIDTH, row: null });
     this.fromPaper = () => this.measure();
   }
@@ -119,7 +119,7 @@ function rowAt({ left, step, count, rows }, x, y) {
  * The value to which a key leads.
  *
  * @param {Plot} plot
- * @param {number | null} row where one is
+ * @param {number | null} row the current one, if any
  * @param {string} key
  * @returns {number | null | undefined} null = nowhere, undefined = the key means nothing here
  */

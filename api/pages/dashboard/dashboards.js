@@ -50,11 +50,11 @@ function openThing({ kept, state }) {
 /** The draft, if what is open is edited. @param {Pick<Model, "draft" | "state">} of @returns {Draft | null} */
 const draftHere = ({ draft, state }) => (draft?.id === state.dashboard ? draft : null);
 
-/** Whether a thing is one's own or shared, and no template. @param {Thing | Template} thing @returns {thing is Thing} */
+/** Whether a thing is kept, by the viewer or by others, and no template. @param {Thing | Template} thing @returns {thing is Thing} */
 const isKept = (thing) => "version" in thing;
 
 /**
- * What stands above the cards: the editor, or whose dashboard it is and what one can do with it.
+ * What is above the cards: the editor, or the owner of the dashboard and the buttons for it.
  *
  * @param {Model} model
  * @param {View} view

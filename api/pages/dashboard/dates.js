@@ -1,5 +1,5 @@
 /**
- * The button of a period of one's own: it says the period, and opens the form.
+ * The button of a custom period: it names the period, and opens the form.
  *
  * @import { Actions, Model, View } from "./types.js"
  */

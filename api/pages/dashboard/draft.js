@@ -7,7 +7,7 @@
 import { DEFAULTS } from "./state.js";
 
 const NAME_LENGTH_MAX = 100;
-/** What is open beside a page, or is a matter of the reader, is no part of what one keeps. */
+/** What is open beside the page, and the reader's theme, are not saved. */
 const NOT_KEPT = new Set(["user_id", "conversation_id", "theme", "dashboard"]);
 
 /**
@@ -161,7 +161,7 @@ export const bodyOf = ({ name, is_shared, cards }, state) => ({
 });
 
 /**
- * The part of a state that one keeps.
+ * The part of a state that is saved.
  *
  * @param {State} state
  * @returns {Record<string, string>}

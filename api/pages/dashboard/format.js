@@ -1,7 +1,7 @@
 /**
  * Numbers, times and changes as people read them, in a language and a zone.
  *
- * Nothing here reads a clock or asks the browser who looks. Null is what nobody knows, written as a
+ * Nothing here reads a clock or the browser's settings. Null is unknown, written as a
  * dash, and never a zero.
  *
  * @import { Change, Formats, Interval } from "./types.js"
@@ -80,7 +80,7 @@ export function formats(language, zone) {
   }
 
   /**
-   * A length of time in the unit that one would say it in, by its symbol, which every language has.
+   * A length of time in its usual unit, by a symbol that every language has.
    * @param {Value} seconds
    */
   function duration(seconds) {
@@ -123,7 +123,7 @@ export function formats(language, zone) {
 
   /**
    * How a number differs from an earlier one. A rate differs in points, of the rounded rates that
-   * are shown, because one subtracts what one sees; other numbers in percent of the earlier one.
+   * are shown, because readers subtract what they see; other numbers in percent of the earlier one.
    * @param {Value} now
    * @param {Value} before
    * @param {{ good?: 1 | -1 | 0, inPoints?: boolean }} [meaning] `good`: which direction is

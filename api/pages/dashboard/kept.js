@@ -8,7 +8,7 @@ import { get, Refused } from "./ask.js";
 import { bodyOf } from "./draft.js";
 
 /**
- * All that one sees.
+ * All things that the viewer sees.
  *
  * @param {string} token
  * @param {AbortSignal} signal
@@ -23,7 +23,7 @@ export async function askKept(token, signal) {
   return { things: own.things, templates: shipped.things, fault: "" };
 }
 
-/** Ask again what one sees, for the menu. @param {Actions} actions */
+/** List the things again, for the menu. @param {Actions} actions */
 export async function listKept(actions) {
   await attempt(actions, async (token, signal) => {
     actions.edit({ kept: await askKept(token, signal) });
@@ -125,7 +125,7 @@ function replace(actions, thing, id = thing?.id) {
   actions.edit({ kept: { ...kept, things, fault: "" } });
 }
 
-/** As the API has them: one's own first, then by name. @param {Thing} a @param {Thing} b */
+/** In the order of the API: the viewer's own first, then by name. @param {Thing} a @param {Thing} b */
 const inOrder = (a, b) =>
   Number(b.is_own) - Number(a.is_own) || (a.name < b.name ? -1 : Number(a.name > b.name));
 

@@ -27,7 +27,7 @@ export function changeOf(key, state) {
 }
 
 /**
- * Listen to the keys, except where one writes, and with modifiers.
+ * Listen to the keys, except in text fields and with modifiers.
  *
  * @param {() => Model} model
  * @param {Actions} actions

@@ -27,10 +27,10 @@ const SHOW_MS = 3000;
 
 /**
  * @param {ReturnType<typeof import("./model.js").createStore>} store
- * @param {(generation: number) => void} told is called when a generation serves
+ * @param {(generation: number) => void} announce is called when a generation serves
  * @param {(reason: string) => void} leave signs out
  */
-export function createLive(store, told, leave) {
+export function createLive(store, announce, leave) {
   /** Who listens; "" = nobody. */
   let listener = "";
   let stop = new AbortController();
@@ -44,7 +44,7 @@ export function createLive(store, told, leave) {
     if (news.name === "generation") {
       const { generation } = news.data;
       const delay = newest === null ? 0 : SPREAD_MS * Math.random();
-      if (generation !== newest) setTimeout(() => listener !== "" && told(generation), delay);
+      if (generation !== newest) setTimeout(() => listener !== "" && announce(generation), delay);
       newest = generation;
     }
     known = afterNews(known, news);

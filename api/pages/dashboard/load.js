@@ -43,7 +43,7 @@ export async function load(model, actions, signal, show, { is_newest }) {
   const missing = [...keysOf(items, view)].filter((key) => !isKept(known.get(key)));
   const first = before === null ? keysOf(firstOf(items), view) : new Set();
   const [early, late] = split(missing, first);
-  // One after the other: together they would compute against each other, and the head came late.
+  // One after the other: together they compete for the processors, and the head comes late.
   const answers = new Map([...known, ...(await ask(early))]);
   if (early.length > 0 && late.length > 0) show({ ...wanted, answers });
   const all = new Map([...answers, ...(await ask(late))]);

@@ -30,8 +30,8 @@ export function createLoader(store, actions, leave) {
   let failures = 0;
   /** Whether what is shown may not be of the generation that serves. */
   let isBehind = true;
-  /** The generation that the stream has told of, until it is shown. @type {number | null} */
-  let told = null;
+  /** The generation that the stream has announced, until it is shown. @type {number | null} */
+  let announced = null;
   let glow = 0;
   /** The token at whose end the API was asked whether it is the end. */
   let ended = "";
@@ -105,12 +105,12 @@ export function createLoader(store, actions, leave) {
     else store.set({ trouble, now: at.now });
   }
 
-  /** Show the generation that was told of, unless it is shown, or nobody looks. */
+  /** Show the generation that was announced, unless it is shown or the tab is hidden. */
   function catchUp() {
     const { shown, is_loading } = store.get();
-    if (told === null || shown === null || is_loading || document.hidden) return;
-    const isNew = told !== shown.generation.generation;
-    told = null;
+    if (announced === null || shown === null || is_loading || document.hidden) return;
+    const isNew = announced !== shown.generation.generation;
+    announced = null;
     if (isNew) refresh({ is_newest: true });
   }
 
@@ -123,8 +123,8 @@ export function createLoader(store, actions, leave) {
       refresh({ is_newest: trouble !== null && !trouble.is_partial });
     },
     /** Another generation serves. @param {number} generation */
-    told(generation) {
-      told = generation;
+    announce(generation) {
+      announced = generation;
       catchUp();
     },
     /** The time has gone on, or the tab is looked at again. */
@@ -146,7 +146,7 @@ export function createLoader(store, actions, leave) {
       running.abort();
       failures = 0;
       isBehind = true;
-      told = null;
+      announced = null;
     },
   };
 }

@@ -128,7 +128,7 @@ const actions = {
   },
 };
 const loader = createLoader(store, actions, leave);
-const live = createLive(store, loader.told, leave);
+const live = createLive(store, loader.announce, leave);
 
 /** @param {Model} model */
 function draw(model) {
@@ -186,7 +186,7 @@ addEventListener("online", () => {
 });
 document.addEventListener("visibilitychange", tick);
 listenToKeys(store.get, actions);
-// What stands in the address and cannot be shown is not what is shown.
+// The page may show another state than the address has: one that cannot be shown falls back.
 history.replaceState(null, "", location.pathname + write(store.get().state));
 // The API computes while the browser draws.
 loader.refresh();

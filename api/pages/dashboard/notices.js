@@ -1,7 +1,7 @@
 /**
  * What the page says about itself: why something is not there, and what happens next.
  *
- * The words of a notice do not change while it stands, so a screen reader says them once; what
+ * The words of a notice do not change while it is shown, so a screen reader says them once; what
  * counts down is beside them, and is not read out.
  *
  * @import { Actions, Model, Trouble, View } from "./types.js"

@@ -1,5 +1,5 @@
 /**
- * A period of one's own: from a date to a date, both included.
+ * The form of a custom period: from a date to a date, both included.
  *
  * @import { Actions, View } from "./types.js"
  */
@@ -43,7 +43,7 @@ export function faultOf(start, end) {
 }
 
 /**
- * A component, because what one types must survive that the page is drawn.
+ * A component, because typed text must survive a drawing of the page.
  *
  * @typedef {object} Props
  * @property {string} start

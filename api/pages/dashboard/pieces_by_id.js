@@ -17,7 +17,7 @@ export const pieceOf = (id) => BY_ID.get(id) ?? null;
 export const titleOfPiece = (id) => pieceOf(id)?.title ?? id;
 
 /**
- * What a piece lets one choose; nothing without a choice, as a tile.
+ * The choices of a piece; a tile has none.
  *
  * @param {Card | Tile | null} piece
  * @param {View} view

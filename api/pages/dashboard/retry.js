@@ -38,7 +38,7 @@ export function afterAnswers(answers, failures, at) {
   const late = [...answers].filter(({ status }) => status === 429 || status === 503);
   if (late.length === 0) return null;
   const { status, body } = late.find((one) => one.status === 429) ?? late[0];
-  // Without the growing pause an answer that always takes too long would be asked for ever.
+  // Without the growing pause an answer that always takes too long would be asked again without an end.
   const pauses = [pauseAfter(failures, at.random), ...late.map((one) => one.retry_after ?? 0)];
   const seconds = Math.max(...pauses);
   return troubleOf(status, body?.detail ?? "", "", true, seconds, at.now);

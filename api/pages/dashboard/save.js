@@ -2,7 +2,7 @@
  * Saves what a card shows: its table as CSV, its chart as SVG or PNG.
  *
  * A file leaves the page, so it says what it is of: the generation is in its name, and title, legend
- * and source are in the picture. An SVG has its colors in it, those of the theme that one sees.
+ * and source are in the picture. An SVG has its colors in it, those of the current theme.
  *
  * @import { VNode } from "preact"
  * @import { Table } from "./types.js"

@@ -102,7 +102,7 @@ export function sessionOf(token) {
 }
 
 /**
- * Why one cannot sign in with this; "" = nothing is wrong with it, as far as the page can tell.
+ * Why this token cannot be used to sign in; "" = the page sees nothing wrong with it.
  *
  * @param {Session | null} session
  */

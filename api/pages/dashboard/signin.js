@@ -12,7 +12,7 @@ const POPOVER = "sign-in-again";
 /**
  * The form in the place of the numbers.
  *
- * @param {string} reason why one has to; "" = nothing is wrong
+ * @param {string} reason why signing in is needed; "" = nothing is wrong
  * @param {Actions} actions
  */
 export const signIn = (reason, actions) =>

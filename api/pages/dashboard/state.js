@@ -2,7 +2,7 @@
  * What the page shows, as the query of its URL: so a link shows the same view, and back and forward
  * work. Names and values are those of the API's parameters where it has them.
  *
- * A state is always usable: a value that cannot be is the default, whatever stands in the URL. What
+ * A state is always usable: a value that cannot be is the default, whatever the URL has. What
  * is default is left out, and `read(write(state))` is the state.
  *
  * @import { State } from "./types.js"

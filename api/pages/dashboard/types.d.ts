@@ -116,7 +116,7 @@ export interface View {
   change: (patch: Partial<State>) => void;
 }
 
-/** What the stream has told. */
+/** What the stream has sent. */
 export interface Live {
   is_connected: boolean;
   /** Events by minute and type, oldest first; null = there is no feed for this viewer. */
@@ -348,7 +348,7 @@ export type Later = typeof import("./later.js");
 /** The whole of what the page is a function of. */
 export interface Model {
   session: Session | null;
-  /** Why one has to sign in; "" = nothing is wrong. */
+  /** Why signing in is needed; "" = nothing is wrong. */
   signed_out_reason: string;
   state: State;
   shown: Shown | null;
@@ -390,9 +390,9 @@ export interface Actions {
   toggleTable: (key: string) => void;
   wantCatalog: () => void;
   wantLater: () => Promise<void>;
-  /** Ask what one keeps, again if it is there. */
+  /** List the viewer's things, also if they are listed already. */
   wantKept: () => Promise<void>;
-  /** Change what one keeps or edits. isAsked: whether the page may need more answers for it. */
+  /** Change the things that are kept or edited. isAsked: whether the page may need more answers for it. */
   edit: (patch: Partial<Pick<Model, "kept" | "draft">>, isAsked?: boolean) => void;
   /** The model as it is now. */
   model: () => Model;

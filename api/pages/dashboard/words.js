@@ -29,7 +29,7 @@ export function periodInWords({ days, start, end }, { dates }) {
 export const comparedInWords = ({ compare }) => COMPARED[/** @type {"year"} */ (compare)] ?? "";
 
 /**
- * What has changed on the page, said once; "" = nothing that one must hear.
+ * What has changed on the page, announced once; "" = nothing.
  *
  * @param {Shown | null} before
  * @param {Shown} shown
@@ -51,7 +51,7 @@ export function newsOf(before, shown, format) {
 }
 
 /**
- * The title of the document: by it one finds a view in the history of the browser.
+ * The title of the document, which names the view in the browser's history.
  *
  * @param {Model} model
  */

@@ -5,7 +5,7 @@
 import { Component, h } from "./vendor/preact.js";
 
 /**
- * A component, because what one types must survive that the page is drawn.
+ * A component, because typed text must survive a drawing of the page.
  *
  * @typedef {object} Props
  * @property {string} zone that is shown

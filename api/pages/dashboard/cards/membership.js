@@ -1,5 +1,5 @@
 /**
- * Who comes and who goes: accounts of the site, or memberships of one's own conversations.
+ * Who comes and who goes: accounts of the site, or memberships of the member's own conversations.
  *
  * @import { Card } from "../types.js"
  */

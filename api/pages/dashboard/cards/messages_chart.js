@@ -17,7 +17,7 @@ import { columnsOf, tableOverTime } from "./tables.js";
  *
  * @param {{ timeline: Bucket[], compared?: { timeline: Bucket[] } | null }} body
  * @param {View} view
- * @param {string} empty stands in place of zeros
+ * @param {string} empty the text where all counts are zero
  * @returns {Content}
  */
 export function messagesContent({ timeline, compared }, view, empty) {

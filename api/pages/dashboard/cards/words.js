@@ -1,4 +1,4 @@
-/** What people and conversations are called, and what stands in place of numbers that are all zero. */
+/** The names of people and conversations, and the texts where all numbers are zero. */
 
 export const NOBODY_WROTE = "Nobody wrote in this period.";
 
