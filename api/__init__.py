@@ -13,10 +13,10 @@ Its rules:
   PostgreSQL it serves the last generation and reports its age.
 * Every error is a problem document (RFC 9457) that says what to do.
 
-`api` imports `olap` and never `etl`. Read in this order: `app`, `endpoints`, `routes`, `query`,
-`service`, `generations`, `cache`, `seal`, `redis_cache`, `negotiation`, `fast_path`; then `edge`,
-`headers`, `paths`, `auth`, `keys`, `guards`, `limits`, `background`, `deployment`, `events` and
-`live` and `kept`; then `server`, `listener`, `connections`, `protocol` and `socket_protocol`, which
-run it. `client` is for other programs, and the server does not import it. `README.md` is for
-operators and client programmers.
+`api` imports `olap` and never `etl`. Read in this order: `app`, `endpoints`, `routes`,
+`parameter_classes`, `query`, `service`, `generations`, `cache`, `seal`, `redis_cache`,
+`negotiation`, `fast_path`; then `edge`, `headers`, `paths`, `auth`, `keys`, `guards`, `limits`,
+`background`, `deployment`, `events`, `live`, `kept` and `pages`; then `server`, `listener`,
+`connections`, `protocol` and `socket_protocol`, which run it. `client` is for other programs,
+and the server does not import it. `README.md` is for operators and client programmers.
 """

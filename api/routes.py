@@ -15,7 +15,8 @@ from api.endpoints import ENDPOINTS
 from api.fast_path import EntryResponse, FastPath
 from api.guards import only_for
 from api.negotiation import read_headers
-from api.query import Endpoint, Parameters, Query
+from api.parameter_classes import Parameters
+from api.query import Endpoint, Query
 from api.service import AnalyticsService
 from olap.ids import IdTypes
 

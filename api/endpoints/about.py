@@ -9,8 +9,9 @@ from datetime import date, datetime
 import msgspec
 
 from api.endpoints.declaration import endpoint
+from api.parameter_classes import Parameters
 from api.parameters import CatalogTable, CatalogTables
-from api.query import Ask, BoundQuery, Endpoint, Parameters
+from api.query import Ask, BoundQuery, Endpoint
 from olap import timezones
 from olap.catalog import metrics
 from olap.days import DayRange

@@ -8,9 +8,10 @@ from datetime import datetime
 import msgspec
 
 from api.endpoints.declaration import endpoint
+from api.parameter_classes import Last30Days, Parameters
 from api.parameters import ConversationPath, Limit50, Ranking, SortBy, TypeFilter
 from api.problems import not_found
-from api.query import Ask, BoundQuery, Last30Days, Parameters
+from api.query import Ask, BoundQuery
 from api.schemas import ConversationId, Count, Decimals, LivelyConversation, plain, structs
 
 

@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 import msgspec
 
 from api.endpoints.declaration import endpoint
+from api.parameter_classes import Last7Days
 from api.parameters import DashboardTable, Table
 from api.periods import Window
-from api.query import Ask, BoundQuery, Last7Days
+from api.query import Ask, BoundQuery
 from api.schemas import (
     ActiveUsersNow,
     Bucket,

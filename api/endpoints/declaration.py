@@ -12,9 +12,10 @@ from typing import Annotated, Any, get_args, get_type_hints
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from api.parameter_classes import PeriodParameters
 from api.periods import Window
 from api.problems import not_found
-from api.query import Ask, BoundQuery, Endpoint, PeriodParameters
+from api.query import Ask, BoundQuery, Endpoint
 from olap.ids import Id
 
 # Of the generation, so the same whatever the period.

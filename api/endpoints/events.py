@@ -8,7 +8,8 @@ from datetime import datetime
 import msgspec
 
 from api.endpoints.declaration import endpoint
-from api.query import Ask, BoundQuery, InBuckets, Last30Days
+from api.parameter_classes import InBuckets, Last30Days
+from api.query import Ask, BoundQuery
 from api.schemas import EventBucket, EventCount, structs
 
 

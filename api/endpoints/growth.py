@@ -9,8 +9,9 @@ from typing import Annotated
 import msgspec
 
 from api.endpoints.declaration import EXISTS, endpoint, require_filters
+from api.parameter_classes import InBucketsOfDays, Last30Days
 from api.parameters import ConversationFilter, PeopleOnly
-from api.query import Ask, BoundQuery, InBucketsOfDays, Last30Days
+from api.query import Ask, BoundQuery
 from api.schemas import (
     Count,
     Decimals,

@@ -8,6 +8,7 @@ from datetime import datetime
 import msgspec
 
 from api.endpoints.declaration import EXISTS, endpoint, require_filters
+from api.parameter_classes import InBuckets, Last30Days
 from api.parameters import (
     ConversationFilter,
     Limit100,
@@ -15,7 +16,7 @@ from api.parameters import (
     TypeFilter,
     UserFilter,
 )
-from api.query import Ask, BoundQuery, InBuckets, Last30Days
+from api.query import Ask, BoundQuery
 from api.schemas import Bucket, MessageStats, Sender, plain, structs
 
 

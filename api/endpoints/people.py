@@ -10,9 +10,10 @@ import msgspec
 
 from api.endpoints.declaration import endpoint
 from api.generations import Generation
+from api.parameter_classes import Last30Days, PeriodParameters
 from api.parameters import Days1UpTo365, Days7UpTo365, Hours, UserPath
 from api.problems import not_found
-from api.query import Ask, BoundQuery, Last30Days, PeriodParameters
+from api.query import Ask, BoundQuery
 from api.schemas import ActiveUsersNow, Count, Decimals, LastActivity, OfReceipts, UserId, plain
 from olap.ids import Id
 

@@ -8,8 +8,9 @@ from datetime import datetime
 import msgspec
 
 from api.endpoints.declaration import EXISTS, endpoint, require_filters
+from api.parameter_classes import Parameters
 from api.parameters import ConversationFilter, Limit50, UserPath
-from api.query import Ask, BoundQuery, Parameters
+from api.query import Ask, BoundQuery
 from api.schemas import ReadConversation, UnreadConversation, UserId, structs
 
 

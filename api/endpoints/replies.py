@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 
 from api.endpoints.declaration import endpoint, require_filters
+from api.parameter_classes import Last30Days
 from api.parameters import (
     ConversationFilter,
     ConversationPath,
@@ -18,7 +19,7 @@ from api.parameters import (
     Limit1000,
     PeopleOnly,
 )
-from api.query import Ask, BoundQuery, Last30Days
+from api.query import Ask, BoundQuery
 from api.schemas import (
     ConversationId,
     Count,

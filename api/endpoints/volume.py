@@ -9,8 +9,9 @@ from typing import Annotated
 import msgspec
 
 from api.endpoints.declaration import EXISTS, endpoint, require_filters
+from api.parameter_classes import InBuckets, InBucketsOfDays, Last30Days
 from api.parameters import ConversationFilter, SystemInAll
-from api.query import Ask, BoundQuery, InBuckets, InBucketsOfDays, Last30Days
+from api.query import Ask, BoundQuery
 from api.schemas import (
     Count,
     Decimals,

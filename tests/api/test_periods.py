@@ -20,10 +20,11 @@ from litestar.testing import TestClient
 
 from api.app import create_app
 from api.endpoints import ENDPOINTS
+from api.parameter_classes import PeriodParameters
 from api.parameters import Comparison
 from api.periods import Period, Window, day_start, known_zone, period
 from api.problems import Problem
-from api.query import Endpoint, PeriodParameters
+from api.query import Endpoint
 from etl.sandbox.postgres import create_database, drop_database
 from olap.days import DayRange
 from olap.settings import Settings
