@@ -14,7 +14,6 @@ const API_NAMES = /** @type {Record<string, string[]>} */ ({
   top_n: ["limit"],
   sort_by: ["sort_by"],
   include_bots: ["include_bots"],
-  include_system: ["include_system"],
 });
 const ID_KINDS = /** @type {Record<string, string>} */ ({
   for_conversation: "conversation",
@@ -66,7 +65,7 @@ const givenAs = (name, given) =>
 function literal(name, value, idTypes) {
   if (name === "since" || name === "until")
     return `timestamp '${value.replace("T", " ").replace("Z", "")}'`;
-  if (["top_n", "include_bots", "include_system"].includes(name)) return value;
+  if (["top_n", "include_bots"].includes(name)) return value;
   if (idTypes[ID_KINDS[name]] === "integer") return value;
   return `'${value.replaceAll("'", "''")}'`;
 }
