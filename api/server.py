@@ -29,8 +29,8 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -134,6 +134,24 @@ def possible_connections(wanted: int) -> int:
     return possible
 
 
+class _SignalHandler:
+    """Handles SIGINT and SIGTERM around uvicorn.
+
+    Before uvicorn handles them, a signal ends the process. Afterwards it does nothing: uvicorn
+    raises the signal again after an orderly stop, and the exit code would make a service that was
+    stopped look like one that failed.
+    """
+
+    def __init__(self) -> None:
+        self.is_relieved = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._handle)
+
+    def _handle(self, *_: object) -> None:
+        if not self.is_relieved:
+            sys.exit(0)
+
+
 class Server(uvicorn.Server):
     """uvicorn's server with bounded connections."""
 
@@ -143,12 +161,21 @@ class Server(uvicorn.Server):
         connections: Connections,
         live: Live,
         beat: Callable[[], None],
+        handler: _SignalHandler,
     ) -> None:
         super().__init__(config)
+        self._handler = handler
         self._connections = connections
         self._live = live
         self._beat = beat
         self._loop: asyncio.AbstractEventLoop | None = None
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Within the block uvicorn handles the signals; at its end it raises them again."""
+        with super().capture_signals():
+            self._handler.is_relieved = True
+            yield
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Called at a signal, between any two lines: stop, and let the streams go."""
@@ -169,6 +196,7 @@ class Server(uvicorn.Server):
         await self.lifespan.startup()
         if self.lifespan.should_exit:
             sys.exit(STARTUP_FAILURE)
+        self._beat()  # whoever gets an answer can rely on the supervisor's having been told
         self.servers = [self._listener(one) for one in sockets or ()]  # type: ignore[misc]
         self.started = True
 
@@ -197,10 +225,7 @@ def _run(
     options: Options, listening: socket.socket, beat: Callable[[], None] = lambda: None
 ) -> bool:
     """Serve in this process until a signal; whether the application has started."""
-    # After an orderly stop uvicorn raises the signal again. The exit code would make a service that
-    # was stopped look like one that failed.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
+    handler = _SignalHandler()
     app = import_from_string(options.factory)()
     config = uvicorn.Config(
         app,
@@ -217,7 +242,7 @@ def _run(
     )
     config.load()
     connections = Connections(possible_connections(options.connections))
-    server = Server(config, connections, app.state.live, beat)
+    server = Server(config, connections, app.state.live, beat, handler)
     server.run([listening])
     return server.started
 
@@ -272,9 +297,11 @@ class Supervisor:
     def _watch(self) -> bool:
         """Replace what has ended; False if the application does not start."""
         wait([worker.process.sentinel for worker in self._workers], timeout=_WATCH_SECONDS)
-        for place, worker in enumerate(self._workers):
+        for worker in self._workers:
             worker.receive_beats()
-            self._has_started |= worker.has_started
+        # Of all of them, before one that ended while it was starting is judged.
+        self._has_started |= any(worker.has_started for worker in self._workers)
+        for place, worker in enumerate(self._workers):
             if worker.is_silent:
                 log.error("worker.silent", pid=worker.process.pid, seconds=_SILENT_SECONDS)
                 worker.process.kill()

@@ -101,6 +101,35 @@ def test_a_silent_worker_is_replaced(small_site: Pipeline, tmp_path: Path) -> No
         assert running.stop() == 0
 
 
+def test_a_worker_killed_while_it_starts_is_replaced(small_site: Pipeline, tmp_path: Path) -> None:
+    """A worker that is killed before it has started, as soon as the other one serves, is replaced;
+    it is not taken for an application that cannot start."""
+    port = free_port()
+    log = tmp_path / "log"
+    with log.open("wb") as lines:
+        supervisor = subprocess.Popen(
+            [sys.executable, "-m", "api", "--port", str(port), "--workers", "2"],
+            cwd=ROOT,
+            env=environment_of(small_site),
+            stdout=lines,
+            stderr=lines,
+        )
+    running = Server(supervisor, port, log)
+    wait_for(lambda: len(workers_of(supervisor.pid)) == 2)
+    first = workers_of(supervisor.pid)[0]
+    # The supervisor learns both at once: that the second has started, and that the first has ended.
+    os.kill(supervisor.pid, signal.SIGSTOP)
+    os.kill(first, signal.SIGSTOP)
+    running.wait_ready()
+    os.kill(first, signal.SIGKILL)
+    wait_for(lambda: not command_of(first))
+    os.kill(supervisor.pid, signal.SIGCONT)
+    # The one in its place is told to stop while it starts, and does not wait to be killed.
+    wait_for(lambda: first not in (found := workers_of(supervisor.pid)) and len(found) == 2)
+    assert running.stop() == 0
+    assert "worker.killed" not in log.read_text()
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_an_application_that_does_not_start_ends_the_process(
     small_site: Pipeline, workers: str
