@@ -24,13 +24,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from etl.cycle import Clock, CycleReport, has_left_chunks, run_cycle
-from etl.extract import range_reader
 from etl.guards import (
     require_later_snapshot,
     require_same_source,
     require_same_tables,
     watermark_to_read_from,
 )
+from etl.range_reader import range_reader
 from etl.source import SourceTransaction, open_source, replica_lag_bytes
 from olap.backfill_chunks import (
     BackfillPlan,

@@ -1,9 +1,10 @@
 """Forms: the statements by which a source table is read, and the shape of the rows they return.
 
 Each table is one SELECT of the mapping (`olap.mapping`). Every way to read it (rows from the
-watermark, a range of blocks, counts by day, ids, types) is a form in `sql/source/forms`: a
-statement over that SELECT, which is its common table expression `mapped`. PostgreSQL pushes the
-conditions on `row_version` (xmin) and `place` (ctid) down to the tables; a test checks the plans.
+watermark, rows at places, a range of blocks, counts by day, ids, types) is a form in
+`sql/source/forms`: a statement over that SELECT, which is its common table expression `mapped`.
+PostgreSQL pushes the conditions on `row_version` (xmin) and `place` (ctid) down to the tables; a
+test checks the plans.
 """
 
 from __future__ import annotations
@@ -39,6 +40,22 @@ def statement(form: str, table: Table, mapping: SourceMapping) -> str:
     return f"with {selects}\nselect *\nfrom (\n{text}) as {form}"
 
 
+def statement_of_places(source_table: str, columns: Mapping[str, str]) -> str:
+    """The statement that finds the places of a source table's rows by their keys.
+
+    Args:
+        source_table: as SQL writes it.
+        columns: the types of the key's columns by their names, both as SQL writes them.
+    """
+    text = _form("key_places").replace("source_table", source_table)
+    typed = ", ".join(f"{name} {type_}" for name, type_ in columns.items())
+    text = text.replace("key_column key_type", typed)
+    for row in ("source_row", "keys"):
+        names = ", ".join(f"{row}.{name}" for name in columns)
+        text = text.replace(f"{row}.key_column", names)
+    return text
+
+
 def form_of_rows(table: Table, watermark: int | None) -> str:
     """The form that reads the rows from a watermark on; None reads all of them."""
     if not isinstance(table, Fact):
@@ -48,16 +65,22 @@ def form_of_rows(table: Table, watermark: int | None) -> str:
 
 def _adapted(form: str, table: Table, ids: IdTypes) -> str:
     """A form with the table's identifiers, columns and types."""
-    clamped = sqlfiles.text("source/clamped_time").partition("\nselect\n")[2]
+    clamped, changed = expression("source/clamped_time"), expression("source/changed")
     columns = ",\n".join(
         f"{clamped.replace('event_time', name)} as {name}" if name in table.times else name
         for name in table.columns
     )
     types = ",\n".join(f"pg_typeof(mapped.{name})::text as {name}" for name in table.columns)
-    text = _form(form).replace("clamped_time", clamped).replace("mapped.table_types", types)
+    text = _form(form).replace("clamped_time", clamped).replace("is_changed", changed)
+    text = text.replace("mapped.table_types", types)
     if isinstance(table, Fact):
         text = text.replace("touched_id_type", f"{table.columns[table.touched_by].value}_id_type")
     return re.sub("(fact|dimension)_columns", columns, ids.adapt(table.adapt(text)))
+
+
+def expression(name: str) -> str:
+    """The one expression that `sql/<name>.sql` selects."""
+    return sqlfiles.text(name).partition("\nselect\n")[2]
 
 
 def _form(name: str) -> str:

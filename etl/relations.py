@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,8 @@ class Relation:
         is_available: false for a table that the mapping or the source lacks, or the role may not
             read although it is optional.
         is_whole: it is read whole in every cycle.
+        shifts: it is read whole, and may change although no row of its source tables does: its
+            SELECT, or a function or view in it, computes the present or reads other tables.
     """
 
     relation: str
@@ -33,11 +36,13 @@ class Relation:
     heap_blocks: tuple[int, ...] = ()
     is_available: bool = True
     is_whole: bool = False
+    shifts: bool = False
 
 
 NOT_AVAILABLE = Relation(relation="", columns="", is_available=False)
 
 
+_FROM = re.compile(r"\bfrom\b", re.IGNORECASE)
 # The relkinds whose rows have a version.
 _VERSIONED = ("r", "p")
 
@@ -90,7 +95,13 @@ def relation_of(
         # A partitioned table without partitions has no heap.
         heap_blocks=tuple(int(blocks) for heaps in places for blocks in (heaps or "0").split(",")),
         is_whole=mapped.is_whole,
+        shifts=mapped.is_whole and (mapped.shifts or any(map(_may_shift, definitions))),
     )
+
+
+def _may_shift(definition: Mapping[str, Any]) -> bool:
+    body = definition["body"]
+    return shifting(body) is not None or _FROM.search(body) is not None
 
 
 def _require_steady(definitions: Sequence[Mapping[str, Any]]) -> None:

@@ -30,7 +30,8 @@ whatever the size of the table.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -40,10 +41,26 @@ import adbc_driver_manager as adbc
 import adbc_driver_postgresql.dbapi as adbc_postgresql
 import pyarrow as pa
 
-from etl.forms import form_of_rows, key_schema_of, schema_of, staged, statement
+from etl.connection import (
+    APPLICATION_NAME,
+    Stream,
+    begin_transaction,
+    connected,
+    end_transaction,
+    execute,
+    rows_of,
+)
+from etl.forms import (
+    form_of_rows,
+    key_schema_of,
+    schema_of,
+    staged,
+    statement,
+    statement_of_places,
+)
 from etl.relations import NOT_AVAILABLE, READ_AS, VERSIONS, Relation, cast_to_write, relation_of
 from etl.source_errors import source_errors
-from etl.watchdog import Watchdog, with_time_limits
+from etl.watchdog import Watchdog
 from olap import sqlfiles
 from olap.backfill_chunks import BlockRange
 from olap.commands import call
@@ -55,8 +72,6 @@ from olap.settings import Secret, Settings
 from olap.tables import FACTS, TABLES, Dimension, Fact, Table
 
 T = TypeVar("T")
-
-APPLICATION_NAME = "messenger-analytics"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,14 +102,13 @@ class Window:
         days: days to read whole in addition, whatever the version of their rows; for a dimension
             `EVERY_DAY` means all rows.
         coverage: rows of other days are not read.
-        gone_messages: ids of deleted messages, as a JSON array of texts; facts about them are
-            read in addition.
+        gone_messages: ids of deleted messages, as texts; facts about them are read in addition.
     """
 
     watermark: int | None
     days: DaySet = NO_DAY
     coverage: DaySet = EVERY_DAY
-    gone_messages: str = "[]"
+    gone_messages: Sequence[str] = ()
 
     @property
     def settings(self) -> tuple[str, str, str, str]:
@@ -102,10 +116,19 @@ class Window:
         # An xid on a row has 32 bits; age() compares on the circle, so the low half is enough.
         watermark = "" if self.watermark is None else str(self.watermark & 0xFFFF_FFFF)
         days, coverage = self.days.to_multirange(), self.coverage.to_multirange()
-        return (watermark, days, coverage, self.gone_messages)
+        return (watermark, days, coverage, json.dumps(list(self.gone_messages)))
 
 
 ALL_ROWS = Window(watermark=None)
+
+# More changed rows of a table than this are not looked up by their places, but read while they are
+# found: neither the server nor this process must hold them all.
+CHANGES_MAX = 200_000
+
+
+def _array(places: Sequence[str]) -> str:
+    """Places as PostgreSQL writes an array of them."""
+    return "{" + ",".join(f'"{place}"' for place in places) + "}"
 
 
 class SourceTransaction:
@@ -144,6 +167,71 @@ class SourceTransaction:
         self._set(window)
         return self._stream(form_of_rows(table, window.watermark), table)
 
+    def places(
+        self, source_table: str, columns: tuple[str, ...], keys: Collection[tuple[str, ...]]
+    ) -> list[str]:
+        """The places (ctid) of a source table's rows with these keys, which an index must have.
+
+        A place in one partition may be that of another row in another one.
+
+        Args:
+            source_table: as the mapping's `reads` writes it.
+            columns: of the key, by their names in the catalog.
+            keys: the values of these columns, as PostgreSQL writes them as texts.
+
+        Raises:
+            SourceError: the table lacks a column, or cannot be read.
+        """
+        if not keys:
+            return []
+        found = {
+            row["column_name"]: row
+            for row in self._fetch("source/key_types", (source_table, json.dumps(columns)))
+        }
+        if missing := [name for name in columns if name not in found]:
+            raise SourceError(
+                f"the source's {source_table} no longer has the column {missing[0]} of its key",
+                hint="Run the cycle again: it scans a table whose columns have changed.",
+            )
+        types = {found[name]["quoted_name"]: found[name]["type_name"] for name in columns}
+        self._set_places()
+        entries = [dict(zip(columns, key, strict=True)) for key in keys]
+        text = statement_of_places(source_table, types)
+        rows = self._ask(source_table, text, (json.dumps(entries, ensure_ascii=False),))
+        return [row["place"] for row in rows]
+
+    def rows_at(
+        self,
+        table: Table,
+        places: Sequence[str],
+        touched_places: Sequence[str] = (),
+        touched_ids: Sequence[str] = (),
+        coverage: DaySet = EVERY_DAY,
+    ) -> pa.RecordBatchReader:
+        """The rows of a table at these places, each once and with `is_new` true, as a stream.
+
+        The table's SELECT must return places (`MappedTable.has_place`), and so must its `touched`
+        (`touched_has_place`).
+
+        Args:
+            places: of rows of the source tables that have the table's places.
+            touched_places: of rows of other source tables, which touch rows of a fact.
+            touched_ids: ids of messages, or a fact's own, as texts; facts with them are read
+                besides.
+            coverage: rows of other days are not read.
+
+        Raises:
+            SourceError: the table cannot be read.
+        """
+        self._set_places(places, touched_places, touched_ids, coverage)
+        form = "fact_places" if isinstance(table, Fact) else "dimension_places"
+        return self._stream(form, table)
+
+    def touched_ids_at(self, table: Fact, touched_places: Sequence[str]) -> list[str]:
+        """The ids, as texts, by which rows of other tables at these places touch rows of a fact."""
+        self._set_places((), touched_places)
+        return [row["id_text"] for row in self._ask_form("touched_ids", table)]
+
     def range_rows(self, planned: BlockRange, coverage: DaySet) -> pa.RecordBatchReader:
         """The rows of a range of blocks, whatever their version, as a stream."""
         table = next(fact for fact in FACTS if fact.name == planned.table)
@@ -171,6 +259,56 @@ class SourceTransaction:
         form = "fact_counts" if isinstance(table, Fact) else "dimension_counts"
         rows = self._ask_form(form, table)
         return {row["day"] and row["day"].date(): row["row_count"] for row in rows}
+
+    def survey(
+        self, table: Fact, watermark: int
+    ) -> tuple[dict[date | None, int], list[str] | None]:
+        """Count a fact's rows by day, and find those that changed, in one pass.
+
+        Its SELECT must return places (`MappedTable.has_place`).
+
+        Args:
+            watermark: xid8; changed is what has a version at or after it.
+
+        Returns:
+            What `counts` returns, and the places of the rows that changed, whatever the coverage
+            is; None for these = more than `CHANGES_MAX`.
+        """
+        self._set_versions(watermark)
+        counts: Counter[date | None] = Counter()
+        places: list[str] | None = []
+        for batch in self._batches("fact_survey", table):
+            days = pa.Table.from_batches([batch]).group_by("day")
+            for row in days.aggregate([("row_count", "sum")]).to_pylist():
+                counts[row["day"] and row["day"].date()] += row["row_count_sum"]
+            if places is not None:
+                places += map(str, batch["place"].drop_null().to_pylist())
+                places = places if len(places) <= CHANGES_MAX else None
+        return dict(counts), places
+
+    def touched_ids(self, table: Fact, watermark: int) -> list[str] | None:
+        """The ids, as texts, by which rows of other tables touch rows of a fact, if they changed.
+
+        Args:
+            watermark: xid8; changed is what has a version at or after it.
+
+        Returns:
+            None = more than `CHANGES_MAX`.
+        """
+        self._set_versions(watermark)
+        ids = [row["id_text"] for row in self._ask_form("touched_changes", table)]
+        return ids if len(ids) <= CHANGES_MAX else None
+
+    def _set_versions(self, watermark: int) -> None:
+        self._set(ALL_ROWS)
+        xids = (str(xid & 0xFFFF_FFFF) for xid in (watermark, self.snapshot.xmax))
+        self._fetch("source/set_versions", tuple(xids))
+
+    def count_rows(self, source_table: str, at_most: int) -> int:
+        """How many rows a source table has, counted up to a number."""
+        text = sqlfiles.text("source/check/row_count").replace("source_table", source_table)
+        count: int = self._ask(source_table, text, (str(at_most),))[0]["row_count"]
+        return count
 
     def first_rows(self, table: Table) -> pa.RecordBatchReader:
         """At most 100,000 rows of a table, wherever they are."""
@@ -205,6 +343,16 @@ class SourceTransaction:
     def holders(self, seconds: int) -> list[dict[str, Any]]:
         """The transactions that have held the watermark back for so long."""
         return self._fetch("source/check/holders", (str(seconds),))
+
+    def _set_places(
+        self,
+        places: Sequence[str] = (),
+        touched_places: Sequence[str] = (),
+        touched_ids: Sequence[str] = (),
+        coverage: DaySet = EVERY_DAY,
+    ) -> None:
+        ids, days = json.dumps(list(touched_ids), ensure_ascii=False), coverage.to_multirange()
+        self._fetch("source/set_places", (_array(places), _array(touched_places), ids, days))
 
     def _set(self, window: Window, places: tuple[str, str] = ("", "")) -> None:
         self._fetch("source/set_window", (*window.settings, *places))
@@ -308,21 +456,26 @@ class SourceTransaction:
     def _ask(
         self, name: str, text: str, parameters: tuple[str, ...] | None = None
     ) -> list[dict[str, Any]]:
-        return self._call(name, lambda: _rows(self._connection, text, parameters))
+        return self._call(name, lambda: rows_of(self._connection, text, parameters))
 
     def _stream(
         self, form: str, table: Table, schema: pa.Schema | None = None
     ) -> pa.RecordBatchReader:
         """The rows of a form, with the types of `schema`, or of the staged table."""
-        name, stream = self._file_of(table), _Stream(self._connection)
+        found = schema or schema_of(table, self.mapping.ids)
+        batches = (staged(batch, found) for batch in self._batches(form, table))
+        return pa.RecordBatchReader.from_batches(found, batches)
+
+    def _batches(self, form: str, table: Table) -> Iterator[pa.RecordBatch]:
+        """The rows of a form, which is sent at once, as they arrive."""
+        name, stream = self._file_of(table), Stream(self._connection)
         text = statement(form, table, self.mapping)
         self._call(name, lambda: stream.open(text))
-        schema = schema or schema_of(table, self.mapping.ids)
 
         def batches() -> Iterator[pa.RecordBatch]:
             try:
                 while (batch := self._call(name, stream.next)) is not None:
-                    yield staged(batch, schema)
+                    yield batch
             except SourceError as error:
                 self.failure = error
                 raise
@@ -330,30 +483,11 @@ class SourceTransaction:
                 with suppress(SourceError):
                     self._call(name, stream.close)
 
-        return pa.RecordBatchReader.from_batches(schema, batches())
+        return batches()
 
     def _call(self, name: str, work: Callable[[], T]) -> T:
         with source_errors(self._url, f"reading {name} from PostgreSQL failed"):
             return self._watchdog.call(work)
-
-
-class _Stream:
-    """A running query. One object owns cursor and reader, so an abandoned call keeps both."""
-
-    def __init__(self, connection: adbc_postgresql.Connection) -> None:
-        self._cursor = connection.cursor()
-
-    def open(self, text: str) -> pa.Schema:
-        self._cursor.execute(text)
-        self._reader = self._cursor.fetch_record_batch()
-        schema: pa.Schema = self._reader.schema
-        return schema
-
-    def next(self) -> pa.RecordBatch | None:
-        return next(self._reader, None)
-
-    def close(self) -> None:
-        self._cursor.close()
 
 
 @contextmanager
@@ -375,32 +509,32 @@ def open_source(
         SourceError: PostgreSQL cannot be reached, refuses to be read, is locked or silent.
     """
     lock_seconds, stall_seconds = settings.lock_timeout_seconds, settings.stall_seconds
-    watchdog, connection = _connected(url, stall_seconds, f"cannot connect to {url}")
+    watchdog, connection = connected(url, stall_seconds, f"cannot connect to {url}")
 
     def begin() -> None:
         # What is asked before the snapshot has a transaction of its own: outside of one, a pooler
         # may give each message to another session.
-        _begin(connection)
+        begin_transaction(connection)
         names, limits = _tables_to_lock(connection, mapping), _time_limits(connection)
-        _end(connection)
-        _begin(connection)
-        _execute(connection, "set transaction isolation level repeatable read read only")
-        _execute(connection, f"set local application_name = '{APPLICATION_NAME}'")
+        end_transaction(connection)
+        begin_transaction(connection)
+        execute(connection, "set transaction isolation level repeatable read read only")
+        execute(connection, f"set local application_name = '{APPLICATION_NAME}'")
         # A mapping may turn a timestamp into a date; it means UTC, as everywhere.
-        _execute(connection, "set local time zone 'UTC'")
+        execute(connection, "set local time zone 'UTC'")
         if settings.source_row_security != "trusted":
-            _execute(connection, "set local row_security = off")
-        _execute(connection, f"set local lock_timeout = {lock_seconds * 1000}")
+            execute(connection, "set local row_security = off")
+        execute(connection, f"set local lock_timeout = {lock_seconds * 1000}")
         for limit in limits:
-            _execute(connection, f"set local {limit} = 0")
+            execute(connection, f"set local {limit} = 0")
         if snapshot_name is None:
-            _execute(connection, f"lock table {', '.join(names)} in access share mode")
+            execute(connection, f"lock table {', '.join(names)} in access share mode")
         else:
-            _execute(connection, f"set transaction snapshot '{snapshot_name}'")
+            execute(connection, f"set transaction snapshot '{snapshot_name}'")
 
     def end() -> None:
         with suppress(adbc.Error):
-            _end(connection)
+            end_transaction(connection)
         with suppress(adbc.Error):
             connection.close()
 
@@ -429,7 +563,7 @@ class Survey:
 
     def ask(self, name: str, parameters: tuple[str, ...] | None = None) -> list[dict[str, Any]]:
         """The rows of a statement of `sql/`."""
-        return self._call(lambda: _rows(self._connection, sqlfiles.text(name), parameters))
+        return self._call(lambda: rows_of(self._connection, sqlfiles.text(name), parameters))
 
     def columns(self, table: Table, mapping: SourceMapping) -> list[str]:
         """The names of the columns that a SELECT returns.
@@ -447,15 +581,15 @@ class Survey:
     def types(self, table: Table, mapping: SourceMapping) -> dict[str, str]:
         """The types of the columns that a SELECT returns, by PostgreSQL's names."""
         text = statement("types", table, mapping)
-        return self._call(lambda: _rows(self._connection, text))[0]
+        return self._call(lambda: rows_of(self._connection, text))[0]
 
     def _call(self, work: Callable[[], T]) -> T:
         def tried() -> T:
-            _execute(self._connection, "savepoint tried")
+            execute(self._connection, "savepoint tried")
             try:
                 return work()
             finally:
-                _execute(self._connection, "rollback to savepoint tried")
+                execute(self._connection, "rollback to savepoint tried")
 
         with source_errors(self._url, "asking PostgreSQL failed"):
             return self._watchdog.call(tried, at_most=self._limit)
@@ -469,13 +603,13 @@ def open_survey(url: Secret, settings: Settings) -> Iterator[Survey]:
         SourceError: PostgreSQL cannot be reached.
     """
     limit = settings.stall_seconds
-    watchdog, connection = _connected(url, limit, f"cannot connect to {url}")
+    watchdog, connection = connected(url, limit, f"cannot connect to {url}")
 
     def begin() -> None:
-        _execute(connection, "begin read only")
-        _execute(connection, "set local client_encoding = 'UTF8'")
-        _execute(connection, f"set local application_name = '{APPLICATION_NAME}'")
-        _execute(connection, f"set local lock_timeout = {settings.lock_timeout_seconds * 1000}")
+        execute(connection, "begin read only")
+        execute(connection, "set local client_encoding = 'UTF8'")
+        execute(connection, f"set local application_name = '{APPLICATION_NAME}'")
+        execute(connection, f"set local lock_timeout = {settings.lock_timeout_seconds * 1000}")
 
     try:
         with source_errors(url, f"cannot ask {url}"):
@@ -493,13 +627,13 @@ def replica_lag_bytes(url: Secret, *, stall_seconds: int = 60) -> int | None:
         SourceError: PostgreSQL cannot be reached, or the role may not see the replicas.
     """
     what = f"cannot ask {url} how far its replicas are"
-    watchdog, connection = _connected(url, stall_seconds, what)
+    watchdog, connection = connected(url, stall_seconds, what)
 
     def ask() -> dict[str, Any]:
         with connection:
-            _begin(connection)
-            found = _rows(connection, sqlfiles.text("source/replica_lag"))[0]
-            _end(connection)
+            begin_transaction(connection)
+            found = rows_of(connection, sqlfiles.text("source/replica_lag"))[0]
+            end_transaction(connection)
             return found
 
     with source_errors(url, what):
@@ -513,17 +647,6 @@ def replica_lag_bytes(url: Secret, *, stall_seconds: int = 60) -> int | None:
     return lag
 
 
-def _connected(
-    url: Secret, stall_seconds: int, what: str
-) -> tuple[Watchdog, adbc_postgresql.Connection]:
-    conninfo = with_time_limits(url, stall_seconds)
-    watchdog = Watchdog(conninfo, stall_seconds)
-    with source_errors(url, what):
-        return watchdog, watchdog.connect(
-            lambda: adbc_postgresql.connect(conninfo, autocommit=True)
-        )
-
-
 # The relkinds that LOCK TABLE takes.
 _LOCKABLE = ("r", "p", "v")
 
@@ -532,45 +655,18 @@ def _tables_to_lock(connection: adbc_postgresql.Connection, mapping: SourceMappi
     """The source tables that exist, or must; asked before the transaction takes its snapshot."""
     names = {name for mapped in mapping.tables.values() for name in mapped.reads}
     required = {n for m in mapping.tables.values() if not m.is_optional for n in m.reads}
-    found = _rows(connection, sqlfiles.text("source/existing"), (json.dumps(sorted(names)),))
+    found = rows_of(connection, sqlfiles.text("source/existing"), (json.dumps(sorted(names)),))
     kinds = {row["source_name"]: row["kind"] for row in found}
     return sorted(name for name in required | kinds.keys() if kinds.get(name, "r") in _LOCKABLE)
 
 
 def _time_limits(connection: adbc_postgresql.Connection) -> list[str]:
     """The server's limits to a transaction as long as ours, which a role may lift for itself."""
-    return [row["name"] for row in _rows(connection, sqlfiles.text("source/time_limits"))]
-
-
-def _rows(
-    connection: adbc_postgresql.Connection, text: str, parameters: tuple[str, ...] | None = None
-) -> list[dict[str, Any]]:
-    with connection.cursor() as cursor:
-        cursor.execute(text, parameters)
-        rows: list[dict[str, Any]] = cursor.fetch_arrow_table().to_pylist()
-        return rows
-
-
-def _begin(connection: adbc_postgresql.Connection) -> None:
-    """Begin a transaction whose texts are UTF-8, whatever the encoding of the database is."""
-    # The driver sends this as one message; it would prepare a `begin` of ours, outside of a
-    # transaction, and a pooler could give the parts to different sessions.
-    connection.adbc_connection.set_autocommit(False)
-    _execute(connection, "set local client_encoding = 'UTF8'")
-
-
-def _end(connection: adbc_postgresql.Connection) -> None:
-    """End the transaction, if there is one; it has changed nothing."""
-    connection.adbc_connection.set_autocommit(True)
-
-
-def _execute(connection: adbc_postgresql.Connection, statement: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
+    return [row["name"] for row in rows_of(connection, sqlfiles.text("source/time_limits"))]
 
 
 def _names(connection: adbc_postgresql.Connection, text: str) -> list[str]:
-    stream = _Stream(connection)
+    stream = Stream(connection)
     names = list(stream.open(text).names)
     stream.close()
     return names

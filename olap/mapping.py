@@ -10,9 +10,9 @@ A mapping is a folder, named by `SOURCE_MAPPING`, with one SELECT per table and 
     └── sink/events.sql                 optional: the INSERT of `POST /events`
 
 Each SELECT returns the columns of its table, and besides `xmin as row_version` of the row that
-decides whether the result is new, and (facts) `ctid as place` of the row that is read in ranges.
-All statements that ask the source are made from it; see `etl.forms`. A table without a SELECT is
-*not available*.
+decides whether the result is new, and `ctid as place` of the same row: facts are read in ranges of
+places, and rows whose keys a feed names are read by their places. All statements that ask the
+source are made from it; see `etl.forms`. A table without a SELECT is *not available*.
 
 What a SELECT computes must follow from rows with a version. `now()` or `random()` would change
 without one, so they are refused, except in a table that is read whole in every cycle.
@@ -23,8 +23,8 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -34,10 +34,11 @@ import msgspec
 from olap import sqlfiles
 from olap.errors import MappingError
 from olap.ids import IdTypes
-from olap.tables import FACT_NAMES, TABLES
+from olap.tables import FACT_NAMES, FACTS, MESSAGES, TABLES, Table
 
 SHIPPED = "source"
 _FILE = "mapping.toml"
+ABOUT_MESSAGES = frozenset(fact.name for fact in FACTS if fact.is_about_message)
 
 # What PostgreSQL computes anew at every reading, and the texts that it reads as the present. `age`
 # of one argument counts from today.
@@ -53,6 +54,7 @@ _SHIFTING_TEXT = re.compile(
     rf"\b(?:timestamptz|timestamp|date|time)\s*{_PRESENT}|{_PRESENT}\s*::", re.IGNORECASE
 )
 _COMMENT = r"--[^\n]*|/\*.*?\*/"
+_PLACE = re.compile(r"\bctid\s+as\s+place\b", re.IGNORECASE)
 _NO_CODE = re.compile(rf"""{_COMMENT}|'(?:[^']|'')*'|"(?:[^"]|"")*\"""", re.DOTALL)
 
 
@@ -64,8 +66,12 @@ class MappedTable:
         select: its SELECT.
         reads: the source tables, as SQL writes them; they are locked, and watched for changes.
         places: those of `reads` whose rows have the `place`; several for a UNION ALL.
-        touched: a SELECT of `row_version` and a message's or the fact's own id: the rows that
-            changed because a row of another table did.
+        key: the columns of each of `places` that are, unchanged, the key of the table here, in its
+            order; empty where a row of the source does not tell it.
+        touched: a SELECT of `row_version`, `place` and a message's or the fact's own id: the rows
+            that changed because a row of another table did.
+        follows: `messages`, if their rows touch those of this fact, and `touched` returns them.
+        is_filtered: a row of `places` may be no row here, or several.
         is_whole: read whole in every cycle, because no row version announces a change.
         is_optional: the source may lack the table; it is then not available.
     """
@@ -73,7 +79,10 @@ class MappedTable:
     select: str
     reads: tuple[str, ...]
     places: tuple[str, ...]
+    key: tuple[str, ...] = ()
     touched: str | None = None
+    follows: str | None = None
+    is_filtered: bool = False
     is_whole: bool = False
     is_optional: bool = False
 
@@ -82,6 +91,31 @@ class MappedTable:
         """Changes when the SELECTs do."""
         statements = (sqlfiles.statements(text) for text in (self.select, self.touched or ""))
         return hashlib.sha256("\0".join(statements).encode()).hexdigest()[:16]
+
+    @property
+    def shifts(self) -> bool:
+        """Whether its SELECT computes what changes although no row does (`shifting`)."""
+        return shifting(self.select) is not None
+
+    @property
+    def has_place(self) -> bool:
+        """Whether its rows can be read by their places."""
+        return not self.is_whole and returns_place(self.select)
+
+    @property
+    def touched_has_place(self) -> bool:
+        """Whether the rows that other tables touch are found by the places of these."""
+        return self.touched is None or returns_place(self.touched)
+
+    def key_positions(self, columns: Sequence[str]) -> tuple[int, ...] | None:
+        """Where the parts of the key here are in a key of the source; None where it lacks one.
+
+        Args:
+            columns: of the key of the source, such as its replica identity.
+        """
+        if not self.key or not set(self.key) <= set(columns):
+            return None
+        return tuple(columns.index(name) for name in self.key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +140,9 @@ class SourceMapping:
 class _DeclaredTable(msgspec.Struct, forbid_unknown_fields=True):
     reads: tuple[str, ...]
     places: tuple[str, ...] = ()
+    key: tuple[str, ...] = ()
+    follows: str | None = None
+    filtered: bool = False
     whole: bool = False
     optional: bool = False
 
@@ -135,17 +172,21 @@ def read_mapping(name: str) -> SourceMapping:
             f"{folder / _FILE} declares {min(unknown)}, which is no table here",
             hint=f"The tables are {', '.join(table.name for table in TABLES)}.",
         )
+    tables = {
+        table.name: _mapped(folder, table, declared.tables[table.name])
+        for table in TABLES
+        if table.name in declared.tables
+    }
+    for name, mapped in tables.items():
+        if mapped.follows is not None:
+            tables[name] = _following(folder, name, mapped, tables[MESSAGES.name])
     sink = folder / "sink" / "events.sql"
     return SourceMapping(
         name=folder.name,
         folder=folder,
         ids=declared.ids,
         inexact=declared.inexact,
-        tables={
-            table.name: _mapped(folder, table.name, declared.tables[table.name])
-            for table in TABLES
-            if table.name in declared.tables
-        },
+        tables=tables,
         events_sink=_statement(sink) if sink.exists() else None,
     )
 
@@ -173,8 +214,8 @@ def _declared(path: Path) -> _Declared:
         ) from None
 
 
-def _mapped(folder: Path, name: str, declared: _DeclaredTable) -> MappedTable:
-    touched = folder / "touched" / f"{name}.sql"
+def _mapped(folder: Path, table: Table, declared: _DeclaredTable) -> MappedTable:
+    name, touched = table.name, folder / "touched" / f"{table.name}.sql"
     places = declared.places or declared.reads[:1]
     if not declared.reads or set(places) - set(declared.reads):
         raise MappingError(
@@ -182,11 +223,21 @@ def _mapped(folder: Path, name: str, declared: _DeclaredTable) -> MappedTable:
             hint="List every table of the source that the SELECT reads, and in `places` only "
             "tables that `reads` lists.",
         )
+    if declared.key and (declared.whole or len(declared.key) != len(table.key)):
+        raise MappingError(
+            f"{folder / _FILE}: `key` of [tables.{name}] cannot be used",
+            hint=f"List the columns of {', '.join(places)} that are returned unchanged as "
+            f"{', '.join(table.key)}, in this order; leave it out with `whole = true`, or where "
+            "one of them is computed.",
+        )
     mapped = MappedTable(
         select=_statement(folder / f"{name}.sql"),
         reads=declared.reads,
         places=places,
+        key=declared.key,
         touched=_statement(touched) if touched.exists() else None,
+        follows=declared.follows,
+        is_filtered=declared.filtered,
         is_whole=declared.whole,
         is_optional=declared.optional,
     )
@@ -195,9 +246,39 @@ def _mapped(folder: Path, name: str, declared: _DeclaredTable) -> MappedTable:
             f"{touched} is never read",
             hint="Only facts have it, and not with `whole = true`; remove the file.",
         )
+    if mapped.touched is not None and mapped.follows is not None:
+        raise MappingError(
+            f"{touched} is never read, because [tables.{name}] has `follows`",
+            hint="Remove the file, or `follows`.",
+        )
     if not mapped.is_whole:
         _require_versions(folder, name, (mapped.select, mapped.touched or ""))
     return mapped
+
+
+def _following(folder: Path, name: str, mapped: MappedTable, messages: MappedTable) -> MappedTable:
+    """The table with the messages as the rows that touch it."""
+    problem, hint = "", "Remove `follows`."
+    if mapped.follows != MESSAGES.name:
+        problem = f"{mapped.follows} is not what its rows are about"
+        hint = f'Write `follows = "{MESSAGES.name}"`, or remove it.'
+    elif mapped.is_whole or name not in ABOUT_MESSAGES:
+        problem = "its rows are not looked up by their message"
+    elif messages.is_whole or messages.is_filtered:
+        problem = "not every row of the source's messages is a message here"
+        hint = f"Remove `follows`, and write touched/{name}.sql."
+    if problem:
+        raise MappingError(
+            f"{folder / _FILE}: `follows` of [tables.{name}] cannot be used: {problem}", hint=hint
+        )
+    followed = sqlfiles.text("source/followed")
+    touched = followed.replace("from followed_select", f"from (\n{messages.select}\n)")
+    return replace(mapped, touched=touched)
+
+
+def returns_place(text: str) -> bool:
+    """Whether a SELECT returns `ctid as place`."""
+    return _PLACE.search(_NO_CODE.sub("", text)) is not None
 
 
 def shifting(text: str) -> str | None:

@@ -21,16 +21,28 @@ _USER = {
     IdType.STRING: "'person-' || {}",
 }
 _ROOM = "'dm:person-' || ltrim(right({}::text, 8), '0') || ':room'"
+# Keys that are not returned unchanged.
+_COMPUTED_KEY = re.compile(
+    r'^key = .*"user_id".*\n|(?<=reads = \["users"\]\n)key = .*\n'
+    r'|(?<=reads = \["conversations"\]\n)key = .*\n',
+    re.MULTILINE,
+)
 _MARKS = """\
 -- read_marks: up to where a member has read.
 -- grain: one row per conversation and user
 select
     xmin as row_version,
+    ctid as place,
     conversation_id,
     user_id,
     read_through_at,
     marked_at
 from marks
+"""
+_DECLARED_MARKS = """
+[tables.read_marks]
+reads = ["marks"]
+key = ["conversation_id", "user_id"]
 """
 
 
@@ -49,10 +61,12 @@ def write_mapping(folder: Path, kind: IdType) -> str:
     shutil.copytree(sqlfiles.SQL_DIR / "source" / "messenger", folder)
     (folder / "read_marks.sql").write_text(_MARKS)
     declared = folder / "mapping.toml"
-    text = f'{declared.read_text()}\n[tables.read_marks]\nreads = ["marks"]\n'
+    text = declared.read_text() + _DECLARED_MARKS
     text = text.replace('user = "integer"', f'user = "{kind}"')
     if kind is IdType.STRING:
         text = text.replace('conversation = "uuid"', 'conversation = "string"')
+    if kind is not IdType.INTEGER:
+        text = re.sub(_COMPUTED_KEY, "", text)
     declared.write_text(text)
     for path in folder.glob("*.sql"):
         select = path.read_text()

@@ -20,7 +20,7 @@ import etl.cycle
 import etl.source
 from etl.backfill import Progress
 from etl.erase import erase
-from etl.extract import RangeReader
+from etl.range_reader import RangeReader
 from etl.source import SourceTransaction
 from olap.backfill_chunks import BlockRange, Chunk, read_chunks
 from olap.commands import call

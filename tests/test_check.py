@@ -15,6 +15,7 @@ from psycopg.conninfo import make_conninfo
 from etl import __main__ as command_line
 from etl.check import CheckedTable, SourceCheck, check_source, plans, trial
 from etl.check.plans import Column
+from etl.report import check_text
 from olap import sqlfiles
 from olap.commands import call
 from olap.mapping import shipped_mappings
@@ -127,9 +128,68 @@ def test_our_own_mapping_has_no_finding(messenger: str) -> None:
     assert found.load_seconds is not None
 
 
+UNKEYED: dict[str, tuple[Edits, str, str]] = {
+    "no place": (
+        {"users.sql": ("    ctid as place,\n", "")},
+        "",
+        "users.sql returns no `ctid as place`",
+    ),
+    "no key": (
+        {"mapping.toml": ('[tables.users]\nreads = ["users"]\nkey = ["id"]', "[tables.users]\n"
+         'reads = ["users"]')},
+        "",
+        "after an update or a deletion, because mapping.toml declares no `key`",
+    ),
+    "no primary key": ({}, "alter table users drop constraint users_pkey", "users has no primary"),
+    "another primary key": (
+        {},
+        "alter table users drop constraint users_pkey, add column no bigserial primary key",
+        "after an update or a deletion, of which users tells no alone",
+    ),
+    "another replica identity": (
+        {},
+        "alter table users drop constraint users_pkey, add column no bigserial primary key,"
+        " add constraint by_id unique (id), replica identity using index by_id",
+        "",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", UNKEYED)
+def test_what_keys_do_not_suffice_for_is_named(database: str, broken: Broken, what: str) -> None:
+    """A table that is scanned although a feed tells keys is no finding, but it is said why."""
+    edits, change, reason = UNKEYED[what]
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(change.encode())
+    found = check(database, broken(edits))
+    assert table(found, "users").unkeyed.startswith(reason)
+    assert bool(table(found, "users").unkeyed) == bool(reason)
+    assert table(found, "messages").unkeyed == ""
+    assert (f"- users: {reason}" in check_text(found)) == bool(reason)
+
+
+@pytest.mark.parametrize("is_declared", [False, True])
+def test_rows_that_a_condition_leaves_out_are_declared(
+    messenger: str, broken: Broken, is_declared: bool
+) -> None:
+    """A feed counts rows by insertions and deletions, unless the mapping says that it cannot."""
+    filtered = "[tables.events]\nfiltered = true" if is_declared else "[tables.events]"
+    edits = {
+        "events.sql": ("from analytics_events", "from analytics_events\nwhere user_id > 1"),
+        "mapping.toml": ("[tables.events]", filtered),
+    }
+    message = "1 rows of analytics_events are 0 rows here, and [tables.events] does not say so"
+    expected = [] if is_declared else [("warning", "mapping.toml", message)]
+    assert findings(check(messenger, broken(edits))) == expected
+
+
 def test_empty_tables_have_no_finding(database: str) -> None:
     """Tables without a row, which nobody has analyzed, are checked without a false alarm."""
     assert findings(check(database)) == []
+
+
+# A view has neither.
+ROW_OF_A_VIEW = ("xmin as row_version,\n    ctid as place", "row_version,\n    null::tid as place")
 
 
 def test_a_view_is_named_and_tried_nevertheless(filled: str, broken: Broken) -> None:
@@ -140,7 +200,7 @@ def test_a_view_is_named_and_tried_nevertheless(filled: str, broken: Broken) -> 
             "create view users as select xmin as row_version, nullif(id, 2) as id, username,"
             " is_bot, created_at, deleted_at from people"
         )
-    found = check(filled, broken({"users.sql": ("xmin as row_version", "row_version")}))
+    found = check(filled, broken({"users.sql": ROW_OF_A_VIEW}))
     assert findings(found) == [
         ("error", "mapping.toml", "the source's users is not a table (relkind v): no usable xmin"),
         ("error", "users.sql", "user_id is null in 1 of the 2 rows that were read (50.0 %)"),
@@ -170,7 +230,7 @@ def test_a_shipped_mapping_has_no_error_on_its_own_tables(name: str, empty_datab
 
 
 UTC = "timestamp without time zone, not timestamp with time zone"
-USERS = "xmin, id, username, is_bot, created_at, deleted_at from users"
+USERS = "xmin, ctid, id, username, is_bot, created_at, deleted_at from users"
 USERS_TWICE = ("from users", f"from users union all select {USERS}")
 EDITED = (
     "(select max(e.created_at) from analytics_events as e"
@@ -353,7 +413,7 @@ EVENTS_TOO = ('reads = ["messages"]', 'reads = ["messages", "analytics_events"]'
                     " where conversation_id = conversations.id) as title,",
                 ),
                 "mapping.toml": (
-                    '["conversations"]',
+                    '["conversations"]\nkey = ["id"]',
                     '["conversations", "messages"]\nwhole = true',
                 ),
             },
@@ -361,7 +421,7 @@ EVENTS_TOO = ('reads = ["messages"]', 'reads = ["messages", "analytics_events"]'
                 (
                     "error",
                     "conversations.sql",
-                    "returns row_version although [tables.conversations] is `whole = true`",
+                    "returns row_version, place although [tables.conversations] is `whole = true`",
                 ),
                 (
                     "error",

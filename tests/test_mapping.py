@@ -21,6 +21,7 @@ from tests.source_schemas import MIXED
 from tests.world import World
 
 MESSENGER = SQL_DIR / "source" / "messenger"
+FOLLOWS = 'follows = "messages"'
 STRINGS = IdTypes(**dict.fromkeys(IdTypes.__struct_fields__, IdType.STRING))
 
 
@@ -36,6 +37,12 @@ def declare(folder: Path, old: str, new: str) -> None:
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
+
+
+def touch(folder: Path, table: str, select: str) -> None:
+    """Write `touched/<table>.sql`."""
+    (folder / "touched").mkdir(exist_ok=True)
+    (folder / "touched" / f"{table}.sql").write_text(select)
 
 
 def test_each_shipped_mapping_can_be_read() -> None:
@@ -55,7 +62,8 @@ def test_a_folder_is_named_by_its_path(folder: Path) -> None:
     assert mapping.tables["read_receipts"].reads == ("message_read_receipts", "messages")
     assert mapping.tables["read_receipts"].places == ("message_read_receipts",)
     assert mapping.tables["reactions"].is_optional and not mapping.tables["users"].is_optional
-    assert "messages" in (mapping.tables["read_receipts"].touched or "")
+    assert mapping.tables["read_receipts"].key == ("message_id", "user_id")
+    assert mapping.tables["read_receipts"].follows == "messages"
     assert "analytics_events" in (mapping.events_sink or "")
 
 
@@ -89,8 +97,40 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
         "several statements",
     ),
     "a dimension is touched": (
-        lambda at: (at / "touched" / "users.sql").write_text("select 1"),
+        lambda at: touch(at, "users", "select 1"),
         "never read",
+    ),
+    "a key lacks a part": (
+        lambda at: declare(at, 'key = ["message_id", "user_id"]', 'key = ["message_id"]'),
+        r"`key` of \[tables.read_receipts\]",
+    ),
+    "a key of a table that is read whole": (
+        lambda at: declare(at, "[tables.users]", "[tables.users]\nwhole = true"),
+        r"`key` of \[tables.users\]",
+    ),
+    "another fact is followed": (
+        lambda at: declare(at, FOLLOWS, 'follows = "events"'),
+        "`follows` of .*events is not what its rows are about",
+    ),
+    "what is about no message follows": (
+        lambda at: declare(at, "[tables.events]", f"[tables.events]\n{FOLLOWS}"),
+        r"`follows` of \[tables.events\] .* not looked up by their message",
+    ),
+    "filtered messages are followed": (
+        lambda at: declare(at, "[tables.messages]", "[tables.messages]\nfiltered = true"),
+        "`follows` of .* not every row of the source's messages",
+    ),
+    "messages without a row version are followed": (
+        lambda at: declare(
+            at,
+            '[tables.messages]\nreads = ["messages"]\nkey = ["id"]',
+            '[tables.messages]\nreads = ["messages"]\nwhole = true',
+        ),
+        "`follows` of .* not every row of the source's messages",
+    ),
+    "what follows is touched too": (
+        lambda at: touch(at, "reactions", "select 1"),
+        r"reactions.sql is never read, because \[tables.reactions\] has `follows`",
     ),
 }
 
@@ -103,6 +143,48 @@ def test_what_is_wrong_in_a_mapping_is_named(folder: Path, what: str) -> None:
     with pytest.raises(MappingError, match=message) as caught:
         read_mapping(f"{folder}/")
     assert str(folder) in caught.value.message and caught.value.hint
+
+
+def test_what_a_table_declares_about_keys_is_read(folder: Path) -> None:
+    """A deleted row tells the key here if its key at the source has all of its columns."""
+    receipts = read_mapping(f"{folder}/").tables["read_receipts"]
+    assert receipts.key_positions(("message_id", "user_id")) == (0, 1)
+    assert receipts.key_positions(("user_id", "shard", "message_id")) == (2, 0)
+    assert receipts.key_positions(("id",)) is None
+    assert replace(receipts, key=()).key_positions(("id",)) is None
+
+
+PLACES = {
+    "select xmin as row_version, ctid as place from t": True,
+    "select t.xmin, t.CTID  AS\n place from t": True,
+    "select xmin as row_version from t -- ctid as place": False,
+    "select 'ctid as place' from t": False,
+    "select ctid as replaced from t": False,
+}
+
+
+@pytest.mark.parametrize("select", PLACES)
+def test_a_table_has_place_if_its_select_returns_them(folder: Path, select: str) -> None:
+    """The SELECT of a dimension and `touched` may lack the place; a whole table has none."""
+    (folder / "users.sql").write_text(select)
+    declare(folder, f'key = ["message_id", "user_id"]\n{FOLLOWS}', "")
+    touch(folder, "read_receipts", select)
+    tables = read_mapping(f"{folder}/").tables
+    found = tables["users"].has_place, tables["read_receipts"].touched_has_place
+    assert found == (PLACES[select], PLACES[select])
+    assert tables["messages"].touched_has_place
+    assert not replace(tables["messages"], is_whole=True, key=()).has_place
+
+
+TABLE_OF_NOW = '[tables.users]\nreads = ["users"]\nwhole = true'
+
+
+def test_a_table_that_is_read_whole_may_shift(folder: Path) -> None:
+    """What a SELECT computes of the present changes although no row of the source does."""
+    assert not read_mapping(f"{folder}/").tables["users"].shifts
+    declare(folder, '[tables.users]\nreads = ["users"]\nkey = ["id"]', TABLE_OF_NOW)
+    (folder / "users.sql").write_text("select id, created_at < now() - interval '1 day' from users")
+    assert read_mapping(f"{folder}/.").tables["users"].shifts
 
 
 def test_semicolons_in_texts_and_comments_are_no_statements(folder: Path) -> None:

@@ -21,13 +21,16 @@ import duckdb
 import psycopg
 import pytest
 
-from etl.forms import statement
+from etl.check import plans
+from etl.forms import statement, statement_of_places
 from etl.sandbox.postgres import PostgresServer, create_database, postgres_server
 from etl.source import ALL_ROWS, Window
 from olap import sqlfiles
+from olap.manifest import Mode
 from olap.mapping import SourceMapping, read_mapping, shipped_mappings
 from olap.tables import FACTS, TABLES, Fact, Table
 from tests import contents
+from tests.fix_feeds import install_feed
 from tests.fix_pipeline import Pipeline
 
 FOLDER = Path(__file__).parent / "mappings"
@@ -294,6 +297,32 @@ def test_rows_that_other_tables_change_are_read(
     assert source.pipeline.verify().reconciled.differences == ()
 
 
+@pytest.mark.parametrize(
+    ("name", "mode", "changes"),
+    [
+        *((name, mode, "change.sql") for name in NAMES for mode in (Mode.SLOT, Mode.LOG)),
+        *((name, Mode.LOG, "touch.sql") for name in TOUCHED),
+    ],
+)
+def test_feeds_follow_a_messenger(
+    name: str, mode: Mode, changes: str, open_messenger: Callable[[str], Source]
+) -> None:
+    """What people do, and what rows of other tables change, is the same when a feed tells it: as
+    the source says, and as a load from scratch has it."""
+    source = open_messenger(name).beside("followed", etl_mode=mode.value)
+    install_feed(source.pipeline, mode)
+    source.pipeline.cycle()
+    source.run(changes)
+    report = source.pipeline.cycle()
+    assert report.extract.mode is mode, report.extract.mode_reason
+    assert source.published() == source.expected()
+    assert source.pipeline.verify().reconciled.differences == ()
+    fresh = source.beside("fresh", etl_mode="scan").pipeline
+    fresh.cycle()
+    followed, loaded = (contents.of_core(p.published) for p in (source.pipeline, fresh))
+    assert contents.differences(followed, loaded) == {}
+
+
 @pytest.mark.parametrize("name", TOUCHED)
 def test_without_touched_these_rows_are_missed(
     name: str, open_messenger: Callable[[str], Source], tmp_path: Path
@@ -301,7 +330,9 @@ def test_without_touched_these_rows_are_missed(
     """Negative control: without `touched` a cycle misses these rows, and a proof finds them."""
     crippled = tmp_path / name
     shutil.copytree(read_mapping(name).folder, crippled)
-    shutil.rmtree(crippled / "touched")
+    shutil.rmtree(crippled / "touched", ignore_errors=True)
+    declared = crippled / "mapping.toml"
+    declared.write_text(declared.read_text().replace('follows = "messages"\n', ""))
     source = open_messenger(name).beside("crippled", source_mapping=str(crippled))
     source.pipeline.cycle()
     source.run("touch.sql")
@@ -398,6 +429,10 @@ class Plan:
             if node["Node Type"] == kind and condition in node.get("Filter", "")
         }
 
+    def looked_up(self) -> set[str]:
+        """The tables of which rows are looked up in an index."""
+        return {node["Relation Name"] for node in self.nodes if "Index Cond" in node}
+
 
 def explained(
     connection: psycopg.Connection[Any],
@@ -408,17 +443,32 @@ def explained(
 ) -> Plan:
     """The plan of a form over the mapping's SELECT, as a cycle or a backfill executes it."""
 
-    def walk(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-        yield node
-        for child in node.get("Plans", ()):
-            yield from walk(child)
-
     with connection.transaction():
         psycopg.RawCursor(connection).execute(sqlfiles.text("source/set_window").encode(), settings)
-        text = f"explain (format json) {statement(form, table, mapping)}"
-        row = connection.execute(text.encode()).fetchone()
+        return _explained(connection, statement(form, table, mapping))
+
+
+def explained_places(connection: psycopg.Connection[Any], text: str, *without: str) -> Plan:
+    """The plan of a statement that reads by keys, as a cycle executes it on a large table.
+
+    Args:
+        without: kinds of scans that are avoided too.
+    """
+    with connection.transaction():
+        settings = ('{"(0,1)"}', '{"(0,1)"}', "[]", "{[,)}")
+        psycopg.RawCursor(connection).execute(sqlfiles.text("source/set_places").encode(), settings)
+        connection.execute(sqlfiles.text("source/check/avoid_scans").encode())
+        for kind in without:
+            connection.execute(f"set local enable_{kind} = off".encode())
+        return _explained(connection, text)
+
+
+def _explained(connection: psycopg.Connection[Any], text: str) -> Plan:
+    row = connection.execute(f"explain (verbose, format json) {text}".encode()).fetchone()
     assert row is not None
-    return Plan(tuple(walk(row[0][0]["Plan"])))
+    plan = row[0][0]["Plan"]
+    # What is computed once, for all rows, is looked up row by row in a larger table.
+    return Plan(tuple(plans.nodes(plan, without=plans.hashed(plan))))
 
 
 def heaps(connection: psycopg.Connection[Any], place: str) -> list[str]:
@@ -476,14 +526,92 @@ def test_conditions_reach_the_tables(name: str, server: PostgresServer) -> None:
 
 
 @pytest.mark.parametrize("name", (*NAMES, OWN))
+def test_rows_are_looked_up_by_keys_and_places(name: str, empty_database: str) -> None:
+    """A feed's keys are looked up in an index, and rows at places by TID scans, in each arm.
+
+    However large they are, no other table is scanned: neither one that is joined, nor one whose
+    rows touch others.
+    """
+    mapping = read_mapping(name)
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        create_tables(connection, name)
+        for table in TABLES:
+            mapped = mapping.tables.get(table.name)
+            if mapped is None or mapped.is_whole:
+                continue
+            assert mapped.has_place and mapped.touched_has_place
+            own = {heap for place in mapped.places for heap in heaps(connection, place)}
+            form = "fact_places" if isinstance(table, Fact) else "dimension_places"
+            text = statement(form, table, mapping)
+            # A TID scan of a few places costs more than an index scan of a very small table.
+            assert own <= explained_places(connection, text, "indexscan").scanned("Tid Scan")
+            assert explained_places(connection, text).scanned("Seq Scan") == set(), table.name
+            if isinstance(table, Fact) and mapped.touched is not None:
+                text = statement("touched_ids", table, mapping)
+                ids = explained_places(connection, text, "indexscan", "bitmapscan")
+                assert ids.scanned("Seq Scan") <= ids.scanned("Tid Scan") != set(), table.name
+            for place in mapped.places:
+                if key := unique_columns(connection, place):
+                    text = statement_of_places(place, key).replace("$1", "'[]'")
+                    looked_up = explained_places(connection, text).looked_up()
+                    assert set(heaps(connection, place)) == looked_up, place
+
+
+@pytest.mark.parametrize("name", (*NAMES, OWN))
+def test_keys_and_filters_are_declared_as_they_are(name: str, empty_database: str) -> None:
+    """`key` has the columns that are returned unchanged, and `filtered` what does not count rows.
+
+    After the changes too, which delete, hide and restore rows.
+    """
+    mapping = read_mapping(name)
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        create_tables(connection, name)
+        change = FOLDER / name / "change.sql"
+        if change.exists():
+            connection.execute(change.read_bytes())
+        for table in TABLES:
+            mapped = mapping.tables.get(table.name)
+            if mapped is None or mapped.is_whole:
+                continue
+            columns = ", ".join(f"{column}::text" for column in table.key)
+            here = f"select place, {columns} from ({mapped.select}\n) as mapped"
+            own = ", ".join(f'"{column}"::text' for column in mapped.key)
+            there = " union all ".join(
+                f"select ctid as place{own and f', {own}'} from {place}" for place in mapped.places
+            )
+            (counted,) = connection.execute(
+                f"select (select count(*) from ({here}) as here),"
+                f" (select count(*) from ({there}) as there)".encode()
+            ).fetchall()
+            assert mapped.is_filtered or counted[0] == counted[1], table.name
+            if mapped.key:
+                computed = connection.execute(f"({here}) except ({there})".encode()).fetchall()
+                assert computed == [], table.name
+
+
+def unique_columns(connection: psycopg.Connection[Any], source_table: str) -> dict[str, str]:
+    """The columns of a table's primary key or unique index with their types."""
+    rows = connection.execute(
+        "select quote_ident(attname), format_type(atttypid, atttypmod) from pg_attribute"
+        " inner join (select indkey, indrelid from pg_index where indrelid = %s::regclass"
+        " and indisunique order by indisprimary desc limit 1) as key on attrelid = indrelid"
+        " where attnum = any(indkey)",
+        [source_table],
+    )
+    return dict(rows.fetchall())
+
+
+@pytest.mark.parametrize("name", (*NAMES, OWN))
 def test_reads_lists_what_the_selects_read(name: str, empty_database: str) -> None:
-    """`reads` of each table is what PostgreSQL says its SELECT and its `touched` depend on."""
+    """`reads` of each table is what PostgreSQL says its SELECT and its `touched` depend on; what
+    follows the messages does not list what they are read from besides."""
     mapping = read_mapping(name)
     with psycopg.connect(empty_database, autocommit=True) as connection:
         create_tables(connection, name)
         for table, mapped in mapping.tables.items():
             found: set[int] = set()
-            for text in filter(None, (mapped.select, mapped.touched)):
+            touched = None if mapped.follows else mapped.touched
+            for text in filter(None, (mapped.select, touched)):
                 connection.execute(f"create view public.probe as {text}".encode())
                 rows = connection.execute(
                     "select distinct refobjid from pg_depend"

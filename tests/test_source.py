@@ -15,9 +15,9 @@ import pyarrow as pa
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from etl.extract import stage_stream
 from etl.forms import statement
 from etl.source import ALL_ROWS, SourceTransaction, Window, open_source
+from etl.streams import stage_stream
 from olap import sqlfiles
 from olap.errors import SourceError
 from olap.mapping import read_mapping

@@ -8,10 +8,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from etl.source import open_source
 from olap.errors import MappingError, SourceChangedError, SourceError
+from olap.mapping import MappedTable, read_mapping
+from olap.settings import Secret, Settings
 from olap.sqlfiles import SQL_DIR
 from tests import contents
 from tests.fix_pipeline import Pipeline
@@ -164,7 +168,8 @@ def test_a_table_that_is_read_whole_needs_no_row_version(
 ) -> None:
     """With `whole = true` a view is read, and what changes in it without a version too."""
     toml = (MESSENGER / "mapping.toml").read_text()
-    whole = toml.replace('reads = ["analytics_events"]', 'reads = ["seen_events"]\nwhole = true')
+    followed = 'reads = ["analytics_events"]\nkey = ["id"]'
+    whole = toml.replace(followed, 'reads = ["seen_events"]\nwhole = true')
     select = "select * from seen_events"
     own = mapped(pipeline, tmp_path / "own", **{"mapping.toml": whole}, events=select)
     with World(pipeline.url) as world:
@@ -320,6 +325,38 @@ def test_a_value_that_nothing_announces_is_found_in_definitions(
         with pytest.raises(SourceError, match="changes although no row does") as caught:
             own.cycle()
     assert "whole = true" in caught.value.hint
+
+
+SHIFTING = {
+    "true": False,
+    "now() > created_at": True,
+    "calm()": False,
+    "chance()": True,
+    "anybody()": True,
+}
+
+
+@pytest.mark.parametrize("is_bot", SHIFTING)
+def test_a_table_that_is_read_whole_may_change_without_a_row(database: str, is_bot: str) -> None:
+    """It shifts if what it computes, or a function that it calls, is not made of its rows alone."""
+    select = (
+        f"select id as user_id, username, {is_bot} as is_bot, created_at, deleted_at from users"
+    )
+    mapping = read_mapping("messenger")
+    users = MappedTable(select=select, reads=("users",), places=("users",), is_whole=True)
+    with psycopg.connect(database, autocommit=True) as connection:
+        for name, body in (
+            ("calm", "select true"),
+            ("chance", "select random() < 2"),
+            ("anybody", "select exists(select from messages)"),
+        ):
+            connection.execute(
+                f"create function {name}() returns boolean language sql as '{body}'".encode()
+            )
+    mapping = replace(mapping, tables={**mapping.tables, "users": users})
+    with open_source(Secret(database), Settings(), mapping) as source:
+        assert source.relations["users"].shifts == SHIFTING[is_bot]
+        assert not source.relations["messages"].shifts
 
 
 def test_a_column_is_no_call_of_a_function(pipeline: Pipeline) -> None:

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from etl.check.drafts import drafted, id_findings
+from etl.check.drafts import Draft, drafted, id_findings
 from etl.check.findings import CheckedTable, Finding, Findings, Level, SourceCheck
 from etl.check.sources import Sources, relation_findings, server_findings
 from etl.check.trial import Examiner
 from etl.source import open_survey
-from olap.mapping import read_mapping
+from olap.mapping import SourceMapping, read_mapping
 from olap.settings import Secret, Settings
 from olap.tables import MESSAGES, TABLES, Table
 
@@ -42,11 +42,13 @@ def check_source(settings: Settings, url: Secret) -> SourceCheck:
     with open_survey(url, settings) as survey:
         (server,) = survey.ask("source/check/server")
         sources = Sources.read(survey, mapping)
-        drafts = {
-            table.name: drafted(survey, table, mapping, sources, found)
-            for table in TABLES
-            if table.name in mapping.tables and not sources.absence(mapping.tables[table.name])
-        }
+        drafts: dict[str, Draft | None] = {}
+        for table in TABLES:
+            mapped = mapping.tables.get(table.name)
+            if mapped is not None and not sources.absence(mapped):
+                drafts[table.name] = drafted(survey, table, mapping, sources, found)
+            if table == MESSAGES and not _is_sound(drafts.get(table.name)):
+                mapping = _without_followers(mapping)
     found.add(*server_findings(server), *relation_findings(sources, mapping, settings))
     found.add(*id_findings(mapping, [draft for draft in drafts.values() if draft]))
     if any(row["hides_rows"] for row in sources.rows.values()):
@@ -80,3 +82,17 @@ def check_source(settings: Settings, url: Secret) -> SourceCheck:
         findings=found.in_order(),
         load_seconds=LOAD_FACTOR * sum(known) if len(known) == len(seconds) else None,
     )
+
+
+def _is_sound(draft: Draft | None) -> bool:
+    """Whether a SELECT returns all that it must."""
+    return draft is not None and not draft.is_patched and not draft.replaced
+
+
+def _without_followers(mapping: SourceMapping) -> SourceMapping:
+    """The mapping with each table by itself: a defect of the messages is named once, as theirs."""
+    tables = {
+        name: replace(mapped, touched=None) if mapped.follows else mapped
+        for name, mapped in mapping.tables.items()
+    }
+    return replace(mapping, tables=tables)

@@ -58,6 +58,7 @@ class CheckedTable:
     Attributes:
         absence: why the table is not available; empty if it is.
         is_whole: read whole in every cycle.
+        unkeyed: why keys do not suffice to read it, and a scan is needed; empty if they do.
         rows: estimated by the server's planner; None where it could not be planned.
         scan_seconds: what a cycle takes at least, measured or extrapolated; None if not tried.
         load_seconds: what reading all rows takes, measured or extrapolated; None if not tried.
@@ -68,6 +69,7 @@ class CheckedTable:
     name: str
     absence: str = ""
     is_whole: bool = False
+    unkeyed: str = ""
     rows: int | None = None
     scan_seconds: float | None = None
     load_seconds: float | None = None

@@ -187,6 +187,8 @@ def _index_findings(reading: Reading) -> Iterator[Finding]:
 def _unnoticed_findings(reading: Reading) -> Iterator[Finding]:
     """A change of another table is noticed."""
     table = reading.table
+    if reading.mapped.follows and reading.mapped.touched is None:
+        return  # the messages that it follows have a defect, which is named
     for name in reading.sources.mapped_names(reading.others - reading.touched):
         if isinstance(table, Fact):
             way = (

@@ -37,11 +37,14 @@ class Sources:
         rows: of `sql/source/check/relations.sql`, by the name in the mapping.
         columns: names by table, as `schema.name` without quotes.
         texts: those of type text, with their average bytes, None if unknown.
+        identities: the columns by which a deletion tells which row it was, by the name in the
+            mapping; a table without any is absent.
     """
 
     rows: Mapping[str, Mapping[str, Any]]
     columns: Mapping[str, Sequence[str]]
     texts: Mapping[Column, int | None]
+    identities: Mapping[str, Sequence[str]]
 
     @classmethod
     def read(cls, survey: Survey, mapping: SourceMapping) -> Sources:
@@ -60,7 +63,10 @@ class Sources:
             for row in found
             if row["is_text"]
         }
-        return cls(rows, columns, texts)
+        identities: dict[str, list[str]] = {}
+        for row in survey.ask("source/check/identities", (json.dumps(sorted(rows)),)):
+            identities.setdefault(row["source_name"], []).append(row["column_name"])
+        return cls(rows, columns, texts, identities)
 
     def covered(self, *names: str) -> frozenset[str]:
         """The tables that these names mean, with partitions and what is beneath views."""
@@ -82,6 +88,24 @@ class Sources:
                 return f"{name} does not exist"
             if not self.is_readable(name):
                 return f"{name}: permission denied"
+        return ""
+
+    def unkeyed(self, table: Table, mapped: MappedTable) -> str:
+        """Why keys do not suffice to read a table, and a scan is needed; empty if they do."""
+        if mapped.is_whole:
+            return ""
+        if not mapped.has_place:
+            return f"{table.name}.sql returns no `ctid as place`"
+        if not mapped.touched_has_place:
+            return f"touched/{table.name}.sql returns no `ctid as place`"
+        if missing := [name for name in mapped.reads if name not in self.identities]:
+            return f"{missing[0]} has no primary key"
+        if not mapped.key:
+            return "after an update or a deletion, because mapping.toml declares no `key`"
+        for name in mapped.places:
+            if mapped.key_positions(self.identities[name]) is None:
+                told = ", ".join(self.identities[name])
+                return f"after an update or a deletion, of which {name} tells {told} alone"
         return ""
 
     def hide_rows(self, mapped: MappedTable) -> bool:

@@ -22,7 +22,7 @@ from olap.days import EVERY_DAY, NO_DAY, DaySet
 from olap.errors import SourceError
 from olap.mapping import SourceMapping
 from olap.settings import Secret, Settings
-from olap.tables import ID_KINDS, Fact, Type
+from olap.tables import ID_KINDS, Fact, Table, Type
 
 # As many rows as `source/forms/first_rows.sql` reads.
 SAMPLE_ROWS = 100_000
@@ -106,7 +106,10 @@ class _Trial:
         selected = reading.selected
         plan = selected["Plans"][-1] if selected["Node Type"] == "Limit" else selected
         checked = CheckedTable(
-            name=draft.table.name, is_whole=draft.mapped.is_whole, rows=int(plan["Plan Rows"])
+            name=draft.table.name,
+            is_whole=draft.mapped.is_whole,
+            unkeyed=self.examiner.sources.unkeyed(draft.table, draft.mapped),
+            rows=int(plan["Plan Rows"]),
         )
         found.add(*self._server_findings())
         if not self.examiner.sources.hide_rows(draft.mapped):
@@ -122,6 +125,8 @@ class _Trial:
         rows, now = sample.rows, self.source.snapshot.seen_at
         long = {name: f for name, f in self._length_findings(rows) if name not in texts}
         found.add(*long.values(), *data_findings(draft.table, rows, now, draft.replaced))
+        if sample.is_complete and not draft.replaced and _has_sound_keys(rows, draft.table):
+            found.add(*self._count_findings(rows.num_rows))
         return replace(
             checked,
             rows=rows.num_rows if sample.is_complete else checked.rows,
@@ -168,6 +173,23 @@ class _Trial:
                 f"the watermark is held back by {row['holder']}: each cycle reads again all that "
                 "changed since then",
                 f"If nobody needs it: `{row['way_out']}`.",
+            )
+
+    def _count_findings(self, rows: int) -> Iterator[Finding]:
+        """Whether each row of the source is one row here, unless the mapping says otherwise."""
+        table, mapped = self.draft.table, self.draft.mapped
+        if mapped.is_whole or mapped.is_filtered or not mapped.has_place:
+            return
+        at_most = SAMPLE_ROWS + 1
+        counted = sum(self.source.count_rows(name, at_most) for name in mapped.places)
+        if counted != rows:
+            number = f"{at_most:,} or more" if counted >= at_most else f"{counted:,}"
+            yield warning(
+                table,
+                f"{number} rows of {', '.join(mapped.places)} are {rows:,} rows here, and "
+                f"[tables.{table.name}] does not say so",
+                "Write `filtered = true`: a feed's inserts and deletions then do not count rows.",
+                file="mapping.toml",
             )
 
     def _length_findings(self, rows: pa.Table) -> Iterator[tuple[str, Finding]]:
@@ -238,6 +260,12 @@ class _Trial:
             BlockRange(table=name, number=i, first_block=b, until_block=b + width, blocks=width)
             for i, b in enumerate(sorted({round(i * step) for i in range(count)}))
         ]
+
+
+def _has_sound_keys(rows: pa.Table, table: Table) -> bool:
+    """Whether each row has a key, and its own; otherwise that is the finding."""
+    keys = list(zip(*(rows[name].to_pylist() for name in table.key), strict=True))
+    return len(set(keys)) == len(keys) and not any(None in key for key in keys)
 
 
 def _timed(read: Callable[[], pa.Table]) -> tuple[pa.Table, float]:

@@ -2,6 +2,7 @@
 -- grain: one row per conversation
 select
     xmin as row_version,
+    ctid as place,
     id as conversation_id,
     'direct' as conversation_type,
     'No. ' || display_id as title,

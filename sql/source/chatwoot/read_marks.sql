@@ -2,6 +2,7 @@
 -- grain: one row per conversation and user
 select
     xmin as row_version,
+    ctid as place,
     id as conversation_id,
     'Contact:' || contact_id as user_id,
     contact_last_seen_at at time zone 'UTC' as read_through_at,
@@ -11,6 +12,7 @@ where contact_id is not null
 union all
 select
     xmin as row_version,
+    ctid as place,
     id as conversation_id,
     'User:' || assignee_id as user_id,
     assignee_last_seen_at at time zone 'UTC' as read_through_at,

@@ -3,6 +3,7 @@
 -- grain: one row per user
 select
     xmin as row_version,
+    ctid as place,
     'User:' || id as user_id,
     name as username,
     false as is_bot,
@@ -12,6 +13,7 @@ from users
 union all
 select
     xmin as row_version,
+    ctid as place,
     'Contact:' || id as user_id,
     name as username,
     false as is_bot,
@@ -21,6 +23,7 @@ from contacts
 union all
 select
     xmin as row_version,
+    ctid as place,
     'AgentBot:' || id as user_id,
     name as username,
     true as is_bot,
@@ -30,6 +33,7 @@ from agent_bots
 union all
 select
     xmin as row_version,
+    ctid as place,
     'Captain::Assistant:' || id as user_id,
     name as username,
     true as is_bot,

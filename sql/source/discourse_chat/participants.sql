@@ -3,6 +3,7 @@
 -- grain: one row per channel and user
 select
     membership.xmin as row_version,
+    membership.ctid as place,
     membership.chat_channel_id as conversation_id,
     membership.user_id,
     'member' as role,

@@ -2,6 +2,7 @@
 -- grain: one row per room
 select
     xmin as row_version,
+    ctid as place,
     id as conversation_id,
     case when "isGroup" then 'group' else 'direct' end as conversation_type,
     name as title,

@@ -2,6 +2,7 @@
 -- grain: one row per room and user, although the array may name somebody twice
 select
     room.xmin as row_version,
+    room.ctid as place,
     room.id as conversation_id,
     member.user_id,
     'member' as role,

@@ -2,6 +2,7 @@
 -- grain: one row per room and user
 select
     room.xmin as row_version,
+    room.ctid as place,
     room.id as conversation_id,
     mark.user_id,
     case

@@ -2,6 +2,7 @@
 -- grain: one row per channel
 select
     xmin as row_version,
+    ctid as place,
     id as conversation_id,
     case type::text
         when 'D' then 'direct'

@@ -2,6 +2,7 @@
 -- grain: one row per channel and user
 select
     xmin as row_version,
+    ctid as place,
     channelid as conversation_id,
     userid as user_id,
     case

@@ -2,6 +2,7 @@
 -- grain: one row per user
 select
     xmin as row_version,
+    ctid as place,
     id as user_id,
     username,
     is_bot,

@@ -3,6 +3,7 @@
 -- grain: one row per user
 select
     xmin as row_version,
+    ctid as place,
     id as user_id,
     full_name as username,
     is_bot,

@@ -2,6 +2,7 @@
 -- grain: one row per conversation
 select
     xmin as row_version,
+    ctid as place,
     id as conversation_id,
     kind as conversation_type,
     name as title,

@@ -2,6 +2,7 @@
 -- grain: one row per conversation and user
 select
     xmin as row_version,
+    ctid as place,
     "roomId" as conversation_id,
     "userId" as user_id,
     role,

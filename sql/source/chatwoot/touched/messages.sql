@@ -2,5 +2,6 @@
 -- grain: one row per attachment
 select
     xmin as row_version,
+    ctid as place,
     message_id
 from attachments

@@ -2,11 +2,13 @@
 -- grain: one row per revision and per upload of a message
 select
     xmin as row_version,
+    ctid as place,
     chat_message_id as message_id
 from chat_message_revisions
 union all
 select
     xmin as row_version,
+    ctid as place,
     target_id as message_id
 from upload_references
 where target_type in ('ChatMessage', 'Chat::Message')

@@ -2,5 +2,6 @@
 -- grain: one row per file
 select
     xmin as row_version,
+    ctid as place,
     postid as message_id
 from fileinfo

@@ -2,5 +2,6 @@
 -- grain: one row per post
 select
     xmin as row_version,
+    ctid as place,
     id as message_id
 from posts

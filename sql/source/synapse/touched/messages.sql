@@ -3,17 +3,20 @@
 -- grain: one row per edit, and two per deletion
 select
     event_relations.xmin as row_version,
+    event_relations.ctid as place,
     event_relations.relates_to_id as message_id
 from event_relations
 where event_relations.relation_type = 'm.replace'
 union all
 select
     redactions.xmin as row_version,
+    redactions.ctid as place,
     redactions.redacts as message_id
 from redactions
 union all
 select
     redactions.xmin as row_version,
+    redactions.ctid as place,
     (
         select
             replace(replace(edit.json, '\\', '\u005c'), '\u0000', '\ufffd')::jsonb
