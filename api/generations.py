@@ -35,13 +35,14 @@ from msgspec.structs import asdict
 from api.deployment import Deployment
 from api.problems import Problem, Reason, unavailable
 from olap.catalog import data_from, missing_tables
+from olap.damage import changed
 from olap.days import DayRange, DaySet, day_set
 from olap.errors import AnalyticsError
+from olap.generations import generation_numbers
 from olap.ids import IdTypes
 from olap.layout import Layout, write_durably
 from olap.log import get_logger
 from olap.manifest import FileMark, SourceIdentity, SourceShape, read_manifest
-from olap.publish import changed, generation_numbers
 from olap.reader import PublishedMetric, Reader
 
 log = get_logger(__name__)

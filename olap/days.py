@@ -99,6 +99,12 @@ def days_of(days: Iterable[date]) -> DaySet:
     return day_set(*(one_day(day) for day in days))
 
 
+def slot_of(now: datetime, hour: int) -> datetime:
+    """The last instant up to `now` at which it was this hour, from 0 to 23."""
+    slot = datetime.combine(now.date(), time(hour), tzinfo=now.tzinfo)
+    return slot if slot <= now else slot - ONE_DAY
+
+
 def one_day(day: date) -> DayRange:
     """The range of one day."""
     return DayRange(day, day)

@@ -3,6 +3,7 @@
 DATA_DIR/
 ├── analytics.duckdb          symlink to the newest generation; analysts open it
 ├── generations/000123/       analytics.duckdb and its manifest.json, both 0444
+├── generations/.spare/       the file of a removed generation, for the next one to be written into
 ├── lake/<table>/day=…/       immutable Parquet files, and lake/manifest.json
 ├── warehouse.duckdb          private to the ETL; can be rebuilt from the lake
 ├── staging/                  temporary files of the running cycle; the next one empties it
@@ -97,6 +98,11 @@ class Layout:
         return self.generation_directory(number) / "manifest.json"
 
     @property
+    def spare(self) -> Path:
+        """The file of a generation that collection has removed; see `olap.generation_file`."""
+        return self.generations / ".spare" / "analytics.duckdb"
+
+    @property
     def published(self) -> int | None:
         """The number of the generation that the symlink names; None before the first."""
         try:
@@ -111,6 +117,10 @@ class Layout:
     def dimension_file(self, table: str, batch: int) -> str:
         """The path, relative to the lake, of a whole dimension as of `batch`."""
         return f"{table}/{batch:06d}.parquet"
+
+    def lake_directory(self, table: str, day: date | None) -> Path:
+        """The directory of `day_file`, or (day None) of `dimension_file`."""
+        return self.lake / table / f"day={day}" if day else self.lake / table
 
     def create(self) -> None:
         """Create the directories.
@@ -151,18 +161,21 @@ class Layout:
             )
 
     @contextmanager
-    def locked(self, *, wait_seconds: float = 0) -> Iterator[None]:
+    def locked(self, *, wait_seconds: float = 0) -> Iterator[bool]:
         """Hold the lock of the only writer during the block.
 
         Args:
             wait_seconds: how long to wait for the lock.
 
+        Returns:
+            Whether the last writer failed or was killed, so that files may be left of it.
+
         Raises:
             BusyError: another process holds the lock.
             DataDirError, DiskFullError: the block failed with such an error of the file system.
         """
-        with self._locked(self.lock, "another ETL", wait_seconds):
-            yield
+        with self._locked(self.lock, "another ETL", wait_seconds) as has_failed:
+            yield has_failed
 
     @contextmanager
     def backfill_locked(self) -> Iterator[None]:
@@ -175,7 +188,8 @@ class Layout:
             yield
 
     @contextmanager
-    def _locked(self, path: Path, who: str, wait_seconds: float) -> Iterator[None]:
+    def _locked(self, path: Path, who: str, wait_seconds: float) -> Iterator[bool]:
+        # The file has a pid while it is locked, and afterwards unless its holder ended in order.
         # The kernel releases the lock when the process ends, even by SIGKILL.
         self.create()
         deadline = time.monotonic() + wait_seconds
@@ -193,10 +207,13 @@ class Layout:
                         f"{who} (pid {file.read().strip() or 'unknown'}) writes to {self.root}",
                         hint="Wait until it ends, stop it, or use another DATA_DIR.",
                     ) from None
+            file.seek(0)
+            has_failed = bool(file.read())
             file.truncate(0)
             file.write(f"{os.getpid()}\n")
             file.flush()
-            yield
+            yield has_failed
+            file.truncate(0)
 
 
 def fsync(path: Path) -> None:

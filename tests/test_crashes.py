@@ -26,9 +26,9 @@ import pytest
 
 from etl.erase import erase
 from olap.days import DayRange
+from olap.generations import generation_numbers
 from olap.layout import Layout
 from olap.manifest import Manifest, read_manifest
-from olap.publish import generation_numbers
 from tests import contents
 from tests.crash_points import (
     KEEP_GENERATIONS,
@@ -327,6 +327,8 @@ def litter(layout: Layout, manifests: list[Manifest]) -> list[str]:
     named |= {"analytics.duckdb", "warehouse.duckdb"}
     if layout.backfill_lock.exists():
         named.add(layout.backfill_lock.name)
+    if layout.spare.exists():
+        named.add(str(layout.spare.relative_to(layout.root)))
     if (layout.lake / "erasures.json").exists():
         named.add("lake/erasures.json")
     for number in generation_numbers(layout):

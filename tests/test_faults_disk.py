@@ -150,7 +150,7 @@ STEPS: dict[str, str] = {
     "at the lake's manifest": "etl.reconcile.write_durably",
     "at the rewrite": "etl.cycle._rewrite_if_bloated",
     "at the publication": "etl.cycle.publish",
-    "at the copy": "olap.publish._copy",
+    "at the copy": "olap.generation_file.copy",
     "at the generation's manifest": "olap.publish.write_durably",
 }
 

@@ -88,6 +88,26 @@ def test_a_killed_writer_leaves_no_lock(layout: Layout) -> None:
             assert layout.lock.read_text() == f"{os.getpid()}\n"
 
 
+def test_the_next_writer_is_told_of_a_failure(layout: Layout) -> None:
+    """A writer learns whether the last one was killed or failed; in a new DATA_DIR, and after one
+    that ended in order, nothing is reported."""
+
+    def reported() -> bool:
+        with layout.locked() as has_failed:
+            return has_failed
+
+    assert not reported()
+    assert not reported()
+    with pytest.raises(RuntimeError, match="in the middle"), layout.locked():
+        raise RuntimeError("in the middle")
+    assert reported()
+    assert not reported()
+    with another_holder(layout) as holder:
+        holder.kill()
+        holder.wait()
+        assert reported()
+
+
 def test_a_writer_that_ends_leaves_no_lock(layout: Layout) -> None:
     """The lock is free after the block, even if the block raises."""
     with pytest.raises(RuntimeError, match="in the middle"), layout.locked():

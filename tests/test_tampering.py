@@ -13,8 +13,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from olap.damage import changed, damage
+from olap.generations import current
 from olap.layout import Layout
-from olap.publish import changed, current, damage
 from olap.status import Level, status
 from tests import contents
 from tests.fix_pipeline import Pipeline

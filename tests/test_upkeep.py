@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import duckdb
 import pytest
 
+from olap.days import EVERY_DAY
 from olap.errors import BusyError, SourceError
 from olap.manifest import read_manifest
 from tests import contents
 from tests.fix_pipeline import Pipeline
 from tests.world import World, at
+
+
+def as_after_a_kill(pipeline: Pipeline) -> None:
+    """Leave the lock as a killed writer does: free, with its pid."""
+    pipeline.layout.lock.write_text("4711\n")
 
 
 def test_collection_keeps_three_generations_and_the_young_and_what_they_name(
@@ -55,9 +62,35 @@ def test_what_a_crash_left_behind_is_removed(pipeline: Pipeline) -> None:
         for path in left:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(b"half")
+        as_after_a_kill(pipeline)
         pipeline.cycle()
     assert [path for path in left if path.exists()] == []
     assert not left[0].parent.exists() and not left[1].parent.exists()
+
+
+def test_a_cycle_collects_where_it_wrote_and_once_a_day_everywhere(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cycle looks for superfluous files in the days that it rebuilt; one with proofs, which are
+    daily, looks through the whole lake."""
+    lake = pipeline.layout.lake
+
+    def orphan(day: str) -> Path:
+        path = lake / f"messages/day={day}/000099.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"half")
+        return path
+
+    with World(pipeline.url) as world:
+        world.message(1, created_at=at(days=-1))
+        pipeline.cycle()
+        elsewhere, here = orphan("2020-01-01"), orphan(f"{at(days=-1):%Y-%m-%d}")
+        world.message(2, created_at=at(days=-1))
+        pipeline.cycle()
+        assert (elsewhere.exists(), here.exists()) == (True, False)
+        monkeypatch.setattr("etl.cycle.due", lambda *_, **__: {"users": EVERY_DAY})
+        pipeline.cycle()
+        assert not elsewhere.exists()
 
 
 def test_a_second_etl_beside_the_first_is_refused(pipeline: Pipeline) -> None:
@@ -157,6 +190,7 @@ def test_a_manifest_behind_the_ledger_catches_up_before_anything_is_removed(
         world.message(2)
         pipeline.cycle()
     pipeline.layout.lake_manifest.write_bytes(behind)
+    as_after_a_kill(pipeline)
     pipeline.url = "postgresql://nobody@127.0.0.1:1/nowhere"
     with pytest.raises(SourceError):
         pipeline.cycle()

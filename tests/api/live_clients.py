@@ -64,6 +64,11 @@ class StreamClient:
         """The content of the next event of this name."""
         return next(content for found, content in self.events() if found == name)
 
+    def read_to_end(self) -> None:
+        """Read until the stream ends."""
+        for _ in self.blocks():
+            pass
+
     def body(self) -> Any:
         """The body of an answer in one piece."""
         return json.loads(self._file.read(int(self.headers["content-length"])))

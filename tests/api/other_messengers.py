@@ -87,9 +87,6 @@ class Messenger:
         (folder / "mapping.toml").write_text(declared)
         for name in selects.keys() - self.without:
             (folder / f"{name}.sql").write_text(selects[name])
-        for name in {"read_receipts", "reactions"} - self.without:
-            (folder / "touched").mkdir(exist_ok=True)
-            (folder / "touched" / f"{name}.sql").write_text(OUR.tables[name].touched or "")
         if "sink" not in self.without:
             sink = OUR.events_sink or ""
             for kind, column in SINK_COLUMNS.items():
