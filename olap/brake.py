@@ -75,7 +75,8 @@ class Gone:
     Attributes:
         refused_rows: how many rows, if they are too many to remove unasked; else 0.
         stays: whether the rows stay in this batch: they are refused, or more are gone on
-            other days, and the next batch reads all of these whole and decides.
+            other days, and the next batch reads all of these whole and decides. Where nothing was
+            counted only a scan can decide, so that the batch must become one.
     """
 
     refused_rows: int
@@ -101,19 +102,27 @@ class Brake:
     lost: Places
     max_percent: int
 
-    def gone(self, fact: Fact, whole: DaySet, counts: Mapping[date | None, int]) -> Gone:
+    def gone(
+        self,
+        fact: Fact,
+        whole: DaySet,
+        counts: Mapping[date | None, int] | None,
+        removed: Mapping[date, int] | None = None,
+    ) -> Gone:
         """What is gone of a fact, and whether it stays.
 
         `staging.gone_<fact>` then holds the keys of the rows that stay, or of those that go.
 
         Args:
             whole: the days of which all rows are staged.
-            counts: the source's rows by day, inside the coverage.
+            counts: the source's rows by day, inside the coverage; None where a feed told what
+                changed and nothing was counted.
+            removed: what `olap.removals` found, where a feed told what changed.
 
         Raises:
             SourceError: too many rows are gone, and the files with them are lost.
         """
-        days = self._days(fact)
+        days, removed = self._days(fact), removed or {}
         files = [days[day] for day in days if day in whole]
         if not files:
             self.warehouse.run("facts/none_gone", fact)
@@ -121,17 +130,26 @@ class Brake:
         else:
             gone = self.warehouse.run("facts/gone", fact, files=self._paths(files))[0][0]
         elsewhere = [days[day] for day in days if day not in whole]
-        if elsewhere and self._is_too_many(gone, fact):
+        if files and elsewhere and self.is_too_many(gone + sum(removed.values()), fact):
             paths = self._paths(elsewhere)
             gone = self.warehouse.run("facts/gone_everywhere", fact, files=paths)[0][0]
+        told = 0
+        if removed:
+            ((gone, told),) = self.warehouse.run("facts/gone_by_key", fact)
         filed = sum(file.rows for file in days.values())
-        read_again = sum(rows for day, rows in counts.items() if day not in days)
+        source = (
+            counts if counts is not None else dict(self.warehouse.run("facts/staged_days", fact))
+        )
+        read_again = sum(rows for day, rows in source.items() if day not in days)
         self._require_kept(self._held(fact) - filed - read_again, fact)
-        if self._is_too_many(gone, fact):
+        if self.is_too_many(gone, fact):
             return Gone(refused_rows=gone, stays=True)
+        if counts is None:
+            # What the feed did not tell may be gone on other days too, and nothing was counted.
+            return Gone(refused_rows=0, stays=gone > told)
         # A proof of some days must not remove, a few days at a time, what is gone on all of them.
         missing = sum(max(0, f.rows - counts.get(f.day, 0)) for f in elsewhere)
-        return Gone(refused_rows=0, stays=gone > 0 and self._is_too_many(gone + missing, fact))
+        return Gone(refused_rows=0, stays=gone > 0 and self.is_too_many(gone + missing, fact))
 
     def keep(self, fact: Fact, whole: DaySet) -> None:
         """Stage the rows of a fact that are gone and stay, as the lake has them."""
@@ -156,19 +174,20 @@ class Brake:
             SourceError: too many rows are gone, and warehouse and lake have lost them.
         """
         self._require_kept(self._held(dimension) - source_rows - gone, dimension)
-        return gone if self._is_too_many(gone, dimension) else 0
+        return gone if self.is_too_many(gone, dimension) else 0
+
+    def is_too_many(self, gone: int, table: Dimension | Fact) -> bool:
+        """Whether so many rows of a table must not be removed unasked."""
+        return is_too_many(max(gone, 0), self._held(table), max_percent=self.max_percent)
 
     def _require_kept(self, missing: int, table: Dimension | Fact) -> None:
         """Stop where recorded rows are neither here nor at the source: nothing is left to stay."""
-        if self._is_too_many(missing, table):
+        if self.is_too_many(missing, table):
             raise SourceError(
                 f"{missing:,} of {self._held(table):,} rows of {table.name} are gone at the "
                 "source, and the files of the lake that held them are lost too",
                 hint=f"Restore the files of the lake from a backup; or, {how_to_accept()}.",
             )
-
-    def _is_too_many(self, gone: int, table: Dimension | Fact) -> bool:
-        return is_too_many(max(gone, 0), self._held(table), max_percent=self.max_percent)
 
     def _held(self, table: Dimension | Fact) -> int:
         state = self.before.tables.get(table.name)

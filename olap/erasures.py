@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -33,6 +33,12 @@ from olap.errors import LakeError
 from olap.ids import Id, IdType
 from olap.layout import Layout, write_durably
 from olap.tables import PERSON_COLUMNS
+
+_READ: Mapping[IdType, Callable[[str], Id]] = {
+    IdType.INTEGER: int,
+    IdType.UUID: UUID,
+    IdType.STRING: str,
+}
 
 
 class _Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +109,14 @@ class Erasures:
             if erased:
                 batch = _masked(batch, position, erased)
         return batch
+
+    def mask_texts(self, ids: Sequence[str]) -> Sequence[str]:
+        """Ids as PostgreSQL writes them, with pseudonyms in place of those that were erased."""
+        if not self:
+            return ids
+        read = _READ[self._kind]
+        pseudonyms = {text: self.pseudonym(read(text)) for text in set(ids)}
+        return [text if pseudonyms[text] is None else str(pseudonyms[text]) for text in ids]
 
     def _id(self, stored: int | str) -> Id:
         return UUID(stored) if self._kind is IdType.UUID and isinstance(stored, str) else stored

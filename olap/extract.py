@@ -6,11 +6,11 @@ This record is all that passes from the side that knows PostgreSQL to the side t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from olap.days import EVERY_DAY, NO_DAY, DaySet
-from olap.manifest import SourceIdentity, SourceShape
+from olap.manifest import FeedState, Mode, SourceIdentity, SourceShape
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,11 @@ class TableExtract:
     Attributes:
         relation, columns: identity of the source table, see `TableState`.
         counts: the source's rows by UTC day under the snapshot, inside the coverage; a dimension
-            has one count, under None.
-        outside_rows: the source's rows outside the coverage; they are not read.
+            has one count, under None. None where a feed told what changed and nothing was counted.
+        added_rows: where nothing was counted: how many rows more the source has than at the last
+            batch; None = unknown, because not every row of the source is a row here.
+        outside_rows: the source's rows outside the coverage; they are not read. Without meaning
+            where nothing was counted.
         is_available: whether the source has the table.
         rows, bytes, ms: rows staged, their size as Arrow data, and the time that took.
         whole: days of which all rows are staged: they replace the day's rows here.
@@ -47,11 +50,13 @@ class TableExtract:
         lost: days whose lake file cannot be used; they were read whole.
         is_lost: whether a dimension's file cannot be used; it was read whole.
         has_keys: whether the ids of all rows are staged too (dimensions only).
+        removed: rows that leave the file of each UTC day, by `olap.removals` (facts only).
+        gone_rows: rows here that are gone at the source, by `olap.removals` (dimensions only).
     """
 
     relation: str
     columns: str
-    counts: Mapping[date | None, int]
+    counts: Mapping[date | None, int] | None
     outside_rows: int
     is_available: bool
     rows: int
@@ -65,11 +70,14 @@ class TableExtract:
     lost: frozenset[date] = frozenset()
     is_lost: bool = False
     has_keys: bool = False
+    removed: Mapping[date, int] = field(default_factory=dict)
+    gone_rows: int = 0
+    added_rows: int | None = None
 
     @property
-    def source_rows(self) -> int:
-        """Rows that the source counted under the snapshot, inside the coverage."""
-        return sum(self.counts.values())
+    def source_rows(self) -> int | None:
+        """Rows the source counted under the snapshot, inside the coverage; None = not counted."""
+        return None if self.counts is None else sum(self.counts.values())
 
     @property
     def is_full(self) -> bool:
@@ -87,6 +95,8 @@ class Extract:
         watermark: the snapshot's xmin as xid8; the next cycle reads from here.
         data_through: the source's clock at the snapshot, UTC.
         ms: milliseconds from connecting to the end of the source transaction.
+        mode, mode_reason: see `Batch`.
+        feed: how far the feed was read; to record with the batch.
     """
 
     source: SourceIdentity
@@ -98,6 +108,9 @@ class Extract:
     held_back_by: str | None
     ms: int
     tables: Mapping[str, TableExtract]
+    mode: Mode = Mode.SCAN
+    mode_reason: str | None = None
+    feed: FeedState | None = None
 
     @property
     def differences(self) -> tuple[Difference, ...]:

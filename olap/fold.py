@@ -23,12 +23,12 @@ from pathlib import Path
 import msgspec
 
 from olap import ledger, rollups
-from olap.days import portions, ranges
-from olap.extract import Extract
+from olap.days import EVERY_DAY, DaySet, portions, ranges
+from olap.extract import Extract, TableExtract
 from olap.lake import DayChange, write_days, write_dimension
 from olap.log import Timer
 from olap.manifest import Batch, Manifest, Places, TableState
-from olap.tables import DIMENSIONS, FACTS, MEMBERS, Fact
+from olap.tables import DIMENSIONS, FACTS, MEMBERS, Fact, Rollup
 from olap.warehouse import Warehouse, count_rows
 
 
@@ -51,11 +51,19 @@ class Folded:
         return sum(change.rows_changed for change in self.days) + sum(self.dimensions.values())
 
 
-def fold(warehouse: Warehouse, extract: Extract, timer: Timer, *, workers: int) -> Folded:
+def fold(
+    warehouse: Warehouse,
+    before: Manifest | None,
+    extract: Extract,
+    timer: Timer,
+    *,
+    workers: int,
+) -> Folded:
     """Add the staged batch to the lake and the warehouse, in one commit.
 
     Args:
         warehouse: with the batch staged in it.
+        before: what its ledger holds.
         extract: the record of the staged batch.
         timer: receives the steps `days` (lake files), `facts`, `rollups` and `commit`.
         workers: how many day files are written at the same time.
@@ -63,7 +71,6 @@ def fold(warehouse: Warehouse, extract: Extract, timer: Timer, *, workers: int) 
     Raises:
         LakeError: a staged row has no event time.
     """
-    before = ledger.read(warehouse)
     number = before.last_batch.batch + 1 if before else 1
     started = time.perf_counter()
     with timer.step("days"):
@@ -80,7 +87,7 @@ def fold(warehouse: Warehouse, extract: Extract, timer: Timer, *, workers: int) 
             dimensions = _merge_dimensions(
                 warehouse, extract, before, number, attributes, mentions_ids=mentions_ids
             )
-        _load(warehouse, before, days, attributes, timer)
+        added = _load(warehouse, before, days, attributes, timer)
         rows_changed = sum(c.rows_changed for c in days) + sum(dimensions.values())
         # A source's clock may be set back; data_through never is.
         not_before = before.data_through if before else extract.data_through
@@ -94,8 +101,10 @@ def fold(warehouse: Warehouse, extract: Extract, timer: Timer, *, workers: int) 
             read_ms=extract.ms,
             fold_ms=round((time.perf_counter() - started) * 1000),
             held_back_by=extract.held_back_by,
+            mode=extract.mode,
+            mode_reason=extract.mode_reason,
         )
-        _record(warehouse, extract, before, batch, days)
+        _record(warehouse, extract, before, batch, days, _held(warehouse, before, added))
         commit_started = time.perf_counter()
     timer.steps["commit"] = round((time.perf_counter() - commit_started) * 1000)
     manifest = ledger.read(warehouse)
@@ -150,6 +159,7 @@ def rebuild(warehouse: Warehouse, manifest: Manifest, *, lost: Places = frozense
             changed_in_batch=manifest.changed_in_batch,
             generation=manifest.generation,
             generated_at=manifest.generated_at,
+            feed=manifest.feed,
         )
 
 
@@ -179,7 +189,7 @@ def _merge_dimensions(
         count = table.rows
         if count and before:
             count = warehouse.run(f"{name}/changed", dimension, is_proof=False)[0][0]
-        may_change = before and (count or table.has_keys)
+        may_change = before and (count or table.has_keys or table.gone_rows)
         if may_change:
             attributes.remember(dimension)
         if count:
@@ -188,6 +198,8 @@ def _merge_dimensions(
             count += warehouse.run(f"{name}/add_placeholders")[0][0]
         if table.has_keys and before:
             count += warehouse.run(f"{name}/gone", dimension)[0][0]
+        if table.gone_rows and before:
+            count += warehouse.run(f"{name}/gone_by_key", dimension)[0][0]
         if may_change:
             attributes.compare(dimension)
         if count or table.is_lost:
@@ -206,24 +218,32 @@ def _load(
     changes: Sequence[DayChange],
     attributes: rollups.Attributes,
     timer: Timer,
-) -> None:
-    """Derive facts of the changed days again from the lake, and what is stale of the rollups."""
+) -> dict[str, int]:
+    """Derive facts of the changed days again from the lake, and what is stale of the rollups.
+
+    Returns:
+        How many rows more each fact has in the warehouse.
+    """
     files = {(file.table, file.day): file for file in (before.files if before else ()) if file.day}
     for change in changes:
         files.pop((change.fact.name, change.day), None)
         if change.file:
             files[change.fact.name, change.day] = change.file
     dirty = {fact.name: {c.day for c in changes if c.fact == fact} for fact in FACTS}
-    stale = {
-        rollup: rollups.stale_days(rollup, dirty, attributes.changed)
-        for rollup in rollups.DAY_ROLLUPS
-    }
-    for days in portions({*chain(*dirty.values()), *chain(*stale.values())}):
-        with timer.step("facts"):
-            for fact in FACTS:
+    # The days on which a fact changed by more than edits: all that are dirty, until it is compared.
+    changed = dict(dirty)
+    added = dict.fromkeys(dirty, 0)
+
+    def stale(rollup: Rollup) -> set[date]:
+        causes = changed if rollup.ignores_edits else dirty
+        return rollups.stale_days(rollup, causes, attributes.changed)
+
+    for days in portions(chain(*dirty.values(), *map(stale, rollups.DAY_ROLLUPS))):
+        for fact in FACTS:
+            with timer.step("facts"):
                 # A day of `user_days` needs the receipts even if only messages changed.
                 needed = dirty[fact.name].union(
-                    *(stale[rollup] for rollup in stale if fact.name in rollup.facts)
+                    *(stale(rollup) for rollup in rollups.DAY_ROLLUPS if fact.name in rollup.facts)
                 )
                 paths = {
                     day: warehouse.layout.lake / files[fact.name, day].path
@@ -231,21 +251,27 @@ def _load(
                     if day in needed and (fact.name, day) in files
                 }
                 loaded = [day for day in days if day in dirty[fact.name]]
-                _load_fact(warehouse, fact, loaded, paths, is_first=before is None)
+                is_first = before is None
+                added[fact.name] += _load_fact(warehouse, fact, loaded, paths, is_first=is_first)
+                if not is_first and fact.name in rollups.COMPARED:
+                    found = rollups.changed_days(warehouse).get(fact.name, set())
+                    changed[fact.name] = changed[fact.name].difference(days) | found
         with timer.step("rollups"):
-            for rollup in stale:
-                rollups.derive_days(warehouse, rollup, stale[rollup].intersection(days))
+            for rollup in rollups.DAY_ROLLUPS:
+                rollups.derive_days(warehouse, rollup, stale(rollup).intersection(days))
     with timer.step("rollups"):
         for rollup in rollups.READ_ROLLUPS:
-            read = rollups.stale_days(rollup, dirty, attributes.changed)
-            for days in portions(read | rollups.days_of_reads(warehouse)):
-                rollups.derive_days(warehouse, rollup, days)
+            if before is None:
+                for days in portions(stale(rollup)):
+                    rollups.derive_days(warehouse, rollup, days)
+            else:
+                rollups.derive_reads(warehouse, rollup)
         for rollup in rollups.PERSON_ROLLUPS:
-            of_people = rollups.stale_days(rollup, dirty, attributes.changed)
-            rollups.derive_people(warehouse, rollup, of_people)
+            rollups.derive_people(warehouse, rollup, stale(rollup))
         for rollup in rollups.CONVERSATION_ROLLUPS:
             every_day = dirty["messages"] if before is None else ()
             rollups.derive_conversations(warehouse, rollup, every_day)
+    return added
 
 
 def _load_fact(
@@ -255,8 +281,13 @@ def _load_fact(
     paths: Mapping[date, Path],
     *,
     is_first: bool,
-) -> None:
-    """Derive keyed rows from the files `paths`, and load those of the stale days."""
+) -> int:
+    """Derive keyed rows from the files `paths`, and load those of the stale days.
+
+    Returns:
+        How many rows more the warehouse has.
+    """
+    added = 0
     if paths:
         warehouse.run(f"facts/keyed/{fact.name}", files=list(paths.values()))
     else:
@@ -265,10 +296,27 @@ def _load_fact(
         for window in ranges(stale):
             if fact.name in rollups.COMPARED:
                 warehouse.run(f"stale/{fact.name}", since=window.since, until=window.until)
-            warehouse.run("facts/clear", fact, since=window.since, until=window.until)
+            bounds = {"since": window.since, "until": window.until}
+            added -= warehouse.run("facts/clear", fact, **bounds)[0][0]
     refilled = [day for day in stale if day in paths]
     if refilled:
-        warehouse.run("facts/load", fact, days=refilled)
+        added += warehouse.run("facts/load", fact, days=refilled)[0][0]
+    return added
+
+
+def _held(
+    warehouse: Warehouse, before: Manifest | None, added: Mapping[str, int]
+) -> dict[str, int]:
+    """How many rows each table has in the warehouse.
+
+    Facts are not counted: they have the rows of the lake before, plus those that the statements
+    inserted, minus those that they deleted.
+    """
+    held = dict(added)
+    for file in before.files if before else ():
+        if file.table in held:
+            held[file.table] += file.rows
+    return held | count_rows(warehouse.connection, DIMENSIONS)
 
 
 def _record(
@@ -277,26 +325,31 @@ def _record(
     before: Manifest | None,
     batch: Batch,
     days: Sequence[DayChange],
+    held: Mapping[str, int],
 ) -> None:
-    """Write the ledger: files, batch, watermarks."""
+    """Write the ledger: files, batch, watermarks.
+
+    Args:
+        held: the rows of each table in the warehouse.
+    """
     ledger.record_files(
         warehouse,
         [(change.fact.name, change.day) for change in days] if before else [],
         [change.file for change in days if change.file],
     )
     ledger.record_batch(warehouse, batch)
-    held = count_rows(warehouse.connection)
     for name, table in extract.tables.items():
         known = before.tables.get(name) if before else None
+        source_rows, outside_rows = _rows_at_source(table, known, held[name], extract.coverage)
         # A batch that does not read the same days whole does not count these rows again.
-        still_refused = known.refused_rows if known and held[name] != table.source_rows else 0
+        still_refused = known.refused_rows if known and held[name] != source_rows else 0
         state = TableState(
             watermark=extract.watermark,
             relation=table.relation,
             columns=table.columns,
-            source_rows=table.source_rows,
+            source_rows=source_rows,
             rows=held[name],
-            outside_rows=table.outside_rows,
+            outside_rows=outside_rows,
             is_available=table.is_available,
             refused_rows=table.refused_rows or still_refused,
         )
@@ -310,4 +363,23 @@ def _record(
         changed_in_batch=batch.batch if is_change or not before else before.changed_in_batch,
         generation=before.generation if before else 0,
         generated_at=before.generated_at if before else None,
+        feed=extract.feed,
     )
+
+
+def _rows_at_source(
+    table: TableExtract, known: TableState | None, held: int, coverage: DaySet
+) -> tuple[int, int]:
+    """How many rows the source has inside and outside of the coverage.
+
+    Where nothing was counted it has as many more as were added. Which of these are inside of a
+    limited coverage nobody told, so as many are as are here.
+    """
+    if table.source_rows is not None:
+        return table.source_rows, table.outside_rows
+    assert known is not None
+    if table.added_rows is None:
+        return held, known.outside_rows
+    expected = known.source_rows + known.outside_rows + table.added_rows
+    inside = expected if coverage == EVERY_DAY else min(expected, held)
+    return inside, expected - inside

@@ -60,6 +60,8 @@ def write_days(
     changes: list[DayChange] = []
     with ThreadPoolExecutor(workers) as pool:
         for fact, of_fact in dirty_days.items():
+            if not extract.tables[fact.name].removed:
+                warehouse.run("facts/start_removed", fact)
             for days in portions(of_fact):
                 span = DayRange(days[0], days[-1])
                 bounds = {"since": span.since, "until": span.until}
@@ -78,6 +80,7 @@ class _DirtyDay:
         old: its present file; None for a new day.
         staged_rows: how many of its rows are staged.
         changed_rows: how many of these are new or differ from the old file.
+        removed_rows: how many rows of the old file are gone or on another day now; told by a feed.
         is_whole: whether all rows of the day are staged: rows that are not staged are gone.
     """
 
@@ -86,12 +89,21 @@ class _DirtyDay:
     old: LakeFile | None
     staged_rows: int
     changed_rows: int
+    removed_rows: int
     is_whole: bool
 
     @property
     def gone_rows(self) -> int:
-        """How many rows fewer than before; known only for a day that was read whole."""
-        return max(self.old.rows - self.staged_rows, 0) if self.old and self.is_whole else 0
+        """How many rows leave the old file; of a day that was read whole, how many fewer it has."""
+        if self.old is None:
+            return 0
+        return max(self.old.rows - self.staged_rows, 0) if self.is_whole else self.removed_rows
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no row is left."""
+        kept = 0 if self.old is None or self.is_whole else self.old.rows - self.removed_rows
+        return not self.staged_rows and not kept
 
 
 def _dirty_days(
@@ -106,7 +118,8 @@ def _dirty_days(
             f"the source has rows of {fact.name} without {fact.time}",
             hint=f"Set {fact.time} in every row of {fact.name}; a fact needs a time.",
         )
-    lost, whole = extract.tables[fact.name].lost, extract.tables[fact.name].whole
+    table = extract.tables[fact.name]
+    lost, whole, removed = table.lost, table.whole, table.removed
     # A lost file is not merged: all rows of its day are staged.
     for day in lost:
         known.pop(day, None)
@@ -123,9 +136,10 @@ def _dirty_days(
             known.get(day),
             staged.get(day, 0),
             changed.get(day, 0),
+            removed.get(day, 0),
             is_whole=day in read_whole,
         )
-        for day in sorted(staged.keys() | read_whole | lost)
+        for day in sorted(staged.keys() | read_whole | lost | removed.keys())
     ]
     return {
         dirty.day: dirty
@@ -138,7 +152,7 @@ def _write_day(warehouse: Warehouse, dirty: _DirtyDay, batch: int) -> DayChange:
     """Write one day's new file; none if no row is left."""
     fact, old = dirty.fact, dirty.old
     changed = dirty.changed_rows + dirty.gone_rows
-    if not dirty.staged_rows:
+    if dirty.is_empty:
         return DayChange(fact, dirty.day, None, changed)
     layout = warehouse.layout
     relative = layout.day_file(fact.name, dirty.day, batch)

@@ -7,8 +7,10 @@ Three comparisons answer that.
   watermark are not differences, so live traffic causes no false alarm. A batch that repairs puts
   the rows it read in place of the day's; the time of the proof is kept with the file
   (`LakeFile.proved_at`). Every day is proved once a day (`due`).
-* **Counts.** Each batch counts the source's rows by UTC day, and the lake must have as many after
-  the fold (`miscounted_days`). That finds hard deletes and moved event times at once.
+* **Counts.** A scan counts the source's rows by UTC day, and the lake must have as many after the
+  fold (`miscounted_days`). That finds hard deletes and moved event times at once. A batch that was
+  told of changes by a feed counts nothing: the table must have as many rows as before, plus those
+  inserted, minus those deleted (`miscounted_tables`).
 * **Warehouse and lake.** Facts of the proved days are derived from the lake again and compared with
   what the warehouse holds (`require_agreement`). `verify` also compares the rollups, and runs
   `sql/checks`, which select contradictions within a file.
@@ -17,14 +19,14 @@ Three comparisons answer that.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
 
 from olap import rollups, sqlfiles
 from olap.commands import call
-from olap.days import DayRange, DaySet, days_of, portions
+from olap.days import ONE_DAY, DayRange, DaySet, days_of, portions, slot_of
 from olap.errors import WarehouseDamagedError
 from olap.extract import Difference, Extract
 from olap.manifest import LakeFile, Manifest
@@ -71,15 +73,37 @@ def miscounted_days(manifest: Manifest, extract: Extract) -> dict[str, DaySet]:
     """The days of each fact on which the lake has not as many rows as the source counted."""
     found: dict[str, DaySet] = {}
     for fact in FACTS:
-        here = {file.day: file.rows for file in manifest.files if file.table == fact.name}
         source = extract.tables[fact.name].counts
+        if source is None:
+            continue
+        here = {file.day: file.rows for file in manifest.files if file.table == fact.name}
         days = {day for day in {*here, *source} if here.get(day, 0) != source.get(day, 0)}
         if days:
             found[fact.name] = days_of(day for day in days if day is not None)
     return found
 
 
-def due(manifest: Manifest, *, hour: int, rows_max: int) -> dict[str, DaySet]:
+def miscounted_tables(manifest: Manifest, extract: Extract) -> dict[str, int]:
+    """The tables that were not counted and have another number of rows here than they should.
+
+    That is what the source had at the last batch, and what a feed told of rows inserted and
+    deleted since. It cannot tell how many of these are inside of a limited coverage, so that there
+    only too many rows here are found.
+
+    Returns:
+        How many rows more are here than at the source, by table; negative if they are fewer.
+    """
+    uncounted = {name for name, table in extract.tables.items() if table.counts is None}
+    return {
+        name: state.rows - state.source_rows
+        for name, state in manifest.tables.items()
+        if name in uncounted and state.rows != state.source_rows
+    }
+
+
+def due(
+    manifest: Manifest, *, hour: int, rows_max: int, is_spread: bool = False
+) -> dict[str, DaySet]:
     """What to prove next: every (table, day) once a day, the longest unproved first.
 
     Args:
@@ -87,29 +111,32 @@ def due(manifest: Manifest, *, hour: int, rows_max: int) -> dict[str, DaySet]:
             source's clock decides.
         hour: of the UTC day, 0 to 23: from then on, everything not proved since is due.
         rows_max: stop before more rows than this; one file is always taken.
+        is_spread: it is due in portions of `rows_max` rows, evenly over the 24 hours: for a batch
+            that reads nothing of these tables otherwise, so that each proof costs a scan of them.
 
     Returns:
         The days by table, empty when all is proved; the days of a dimension have no meaning.
     """
     now = manifest.data_through
-    slot = datetime.combine(now.date(), time(hour), tzinfo=now.tzinfo)
-    if now < slot:
-        slot -= timedelta(days=1)
+    slot = slot_of(now, hour)
     written_at = {batch.batch: batch.data_through for batch in manifest.batches}
     oldest = datetime.min.replace(tzinfo=now.tzinfo)
+    since = {file: file.proved_at or written_at.get(file.batch, oldest) for file in manifest.files}
     waiting = sorted(
-        (
-            file.proved_at or written_at.get(file.batch, oldest),
-            file.table,
-            file.day or date.min,
-            file,
-        )
+        (since[file], file.table, file.day or date.min, file)
         for file in manifest.files
+        if since[file] < slot
     )
+    if is_spread:
+        total = sum(file.rows for file in manifest.files)
+        proved = total - sum(file.rows for *_, file in waiting)
+        begun = (now - slot) * max(1, -(-total // rows_max)) // ONE_DAY + 1
+        if proved >= begun * rows_max:
+            return {}
     chosen: dict[str, set[date]] = {}
     rows = 0
-    for since, table, day, file in waiting:
-        if since >= slot or (chosen and rows + file.rows > rows_max):
+    for _, table, day, file in waiting:
+        if chosen and rows + file.rows > rows_max:
             break
         rows += file.rows
         chosen.setdefault(table, set()).add(day)

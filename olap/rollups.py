@@ -6,10 +6,12 @@ in the commit of the change. Nothing is incremented, so a rollup is always what 
 of the lake.
 
 * **A UTC day** is a part of most rollups. It is derived from the keyed rows of this day
-  (`sql/facts/keyed`), and is stale when one of its facts changes.
-* **A UTC day of reads** is a part of `read_days`, which counts who read their own messages: it is
-  also stale when the messages read on it have other senders, or are others. It is derived from the
-  facts of the warehouse, because the messages may be of any day.
+  (`sql/facts/keyed`), and is stale when one of its facts changes. To some of them an edit is no
+  change (`Rollup.ignores_edits`): they ask a comparison of the old and the new facts.
+* **The reads of a reader in a conversation on a UTC day** are a part of `read_days`, which counts
+  who read their own messages: they are stale when these receipts change, and when messages that the
+  reader sent and read appear or go. They are derived from the facts of the warehouse, because the
+  messages may be of any day: looking for those of all readers would read every message there is.
 * **A person** is a part of `user_firsts`. Of the days whose facts changed it is told who was active
   earlier than was known, and whose first activity is gone; only of the latter all days are read.
 * **A conversation's UTC day** is a part of `message_outcomes`, because what became of a message is
@@ -29,7 +31,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 
-from olap.days import spans
+from olap.days import DayRange, spans
 from olap.staging import Staging
 from olap.tables import ROLLUPS, Dimension, Rollup
 
@@ -94,13 +96,12 @@ def stale_days(
     return {day for cause in causes for fact in rollup.facts for day in cause.get(fact, ())}
 
 
-def days_of_reads(warehouse: Staging) -> set[date]:
-    """The days with reads of messages of which the comparison found other senders."""
-    return {
-        day
-        for span in spans(day for (day,) in warehouse.run("stale/message_days"))
-        for (day,) in warehouse.run("stale/days_of_reads", since=span.since, until=span.until)
-    }
+def changed_days(warehouse: Staging) -> dict[str, set[date]]:
+    """The days on which facts have changed by more than edits, as far as they were compared."""
+    found: dict[str, set[date]] = {}
+    for fact, day in warehouse.run("stale/changed_days"):
+        found.setdefault(fact, set()).add(day)
+    return found
 
 
 def derive_days(warehouse: Staging, rollup: Rollup, days: Iterable[date]) -> None:
@@ -109,8 +110,39 @@ def derive_days(warehouse: Staging, rollup: Rollup, days: Iterable[date]) -> Non
     Most are derived from the keyed rows of these days; those of `READ_ROLLUPS` from the facts of
     the warehouse.
     """
-    if of_rollup := sorted(days):
+    if not (of_rollup := sorted(days)):
+        return
+    if rollup.knows_senders:
+        warehouse.run("rollups/reads/of_days", days=of_rollup)
+        sent = _days_of_messages_read(warehouse)
+        _derive_reads(warehouse, rollup, [DayRange(sent[0], sent[-1])] if sent else [])
+    else:
         warehouse.run(f"rollups/{rollup.name}", days=of_rollup)
+
+
+def derive_reads(warehouse: Staging, rollup: Rollup) -> None:
+    """Derive what is stale of a rollup of reads again, from the facts of the warehouse."""
+    for span in spans(day for (day,) in warehouse.run("stale/sender_days")):
+        warehouse.run("stale/reads", since=span.since, until=span.until)
+    for span in spans(day for (day,) in warehouse.run("stale/read_days")):
+        warehouse.run("rollups/reads/of_parts", since=span.since, until=span.until)
+        _derive_reads(warehouse, rollup, spans(_days_of_messages_read(warehouse)))
+
+
+def _days_of_messages_read(warehouse: Staging) -> list[date]:
+    return [day for (day,) in warehouse.run("rollups/reads/message_days")]
+
+
+def _derive_reads(warehouse: Staging, rollup: Rollup, sent: Iterable[DayRange]) -> None:
+    """Count the receipts that were selected.
+
+    Args:
+        sent: when their messages were sent. A message of years ago is read now and then, and its
+            day alone is looked up.
+    """
+    for span in sent:
+        warehouse.run("rollups/reads/own", since=span.since, until=span.until)
+    warehouse.run(f"rollups/{rollup.name}")
 
 
 def derive_people(warehouse: Staging, rollup: Rollup, days: Iterable[date]) -> None:

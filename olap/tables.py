@@ -173,8 +173,9 @@ class Rollup:
         dimensions: those with an attribute in it: `is_bot` of users, `conversation_type` of
             conversations.
         is_by_conversation: whether a change makes days of a conversation stale, and not a day.
-        knows_senders: whether it tells who sent the messages that were read on a day: the day is
-            also stale when that changes, and the messages may be of any day.
+        knows_senders: whether it tells who sent the messages that were read on a day: they may be
+            of any day, and what it tells is also stale when they have other senders.
+        ignores_edits: whether an edit of a message changes nothing in it.
         is_by_person: whether it has a row per person, of all their days.
     """
 
@@ -183,6 +184,7 @@ class Rollup:
     dimensions: tuple[str, ...] = ()
     is_by_conversation: bool = False
     knows_senders: bool = False
+    ignores_edits: bool = False
     is_by_person: bool = False
 
 
@@ -304,20 +306,23 @@ FACTS = (
     ),
 )
 
+_ACTIVITY = ("messages", "read_receipts")
+_ATTRIBUTES = ("users", "conversations")
+
 ROLLUPS = (
     Rollup("message_days", ("messages",)),
-    Rollup("user_days", ("messages", "read_receipts")),
+    Rollup("user_days", _ACTIVITY, ignores_edits=True),
     Rollup("read_days", ("read_receipts",), knows_senders=True),
     Rollup("event_days", ("events",)),
     Rollup("event_quarter_hours", ("events",)),
-    Rollup("message_quarter_hours", ("messages",), ("users", "conversations")),
-    Rollup("read_quarter_hours", ("read_receipts",), ("users", "conversations")),
-    Rollup("user_type_days", ("messages", "read_receipts"), ("conversations",)),
-    Rollup("user_firsts", ("messages", "read_receipts"), is_by_person=True),
+    Rollup("message_quarter_hours", ("messages",), _ATTRIBUTES, ignores_edits=True),
+    Rollup("read_quarter_hours", ("read_receipts",), _ATTRIBUTES, ignores_edits=True),
+    Rollup("user_type_days", _ACTIVITY, ("conversations",), ignores_edits=True),
+    Rollup("user_firsts", _ACTIVITY, is_by_person=True, ignores_edits=True),
     Rollup(
         "message_outcomes",
-        ("messages", "read_receipts"),
-        ("users", "conversations"),
+        _ACTIVITY,
+        _ATTRIBUTES,
         is_by_conversation=True,
     ),
 )

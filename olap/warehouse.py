@@ -13,7 +13,7 @@ analysts open its copies with DuckDB 1.4.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,7 +32,7 @@ from olap.mapping import read_mapping
 from olap.paths import literal
 from olap.settings import Settings
 from olap.staging import Staging, open_staging
-from olap.tables import DIMENSIONS, FACT_NAMES, TABLES, Dimension
+from olap.tables import DIMENSIONS, FACTS, TABLES, Dimension, Table
 
 STORAGE_VERSION = "v1.4.0"
 REWRITE_ABOVE = 1.3
@@ -63,6 +63,7 @@ def shaping_files() -> list[str]:
         "stale/start",
         "stale/whole_days",
         *sqlfiles.names("rollups"),
+        *sqlfiles.names("rollups/reads"),
     ]
 
 
@@ -180,8 +181,7 @@ class Warehouse(Staging):
         attach(self.connection, path, name)
 
     def _rows(self) -> int:
-        counts = count_rows(self.connection)
-        return sum(rows for table, rows in counts.items() if table in FACT_NAMES)
+        return sum(count_rows(self.connection, FACTS).values())
 
     def fresh_size(self) -> tuple[int, int]:
         """Bytes and fact rows of the file when it was last rewritten; zeros before that."""
@@ -195,10 +195,12 @@ class Warehouse(Staging):
         return [dict(zip(columns, row, strict=True)) for row in result.fetchall()]
 
 
-def count_rows(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+def count_rows(
+    connection: duckdb.DuckDBPyConnection, tables: Sequence[Table] = TABLES
+) -> dict[str, int]:
     """How many rows a warehouse or a generation has by table, without placeholders."""
     counts = {}
-    for table in TABLES:
+    for table in tables:
         has_placeholders = isinstance(table, Dimension) and table.has_placeholders
         name = "tables/count_without_placeholders" if has_placeholders else "tables/count"
         counts[table.name] = sqlfiles.run(connection, name, table)[0][0]

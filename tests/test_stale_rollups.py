@@ -268,14 +268,16 @@ def test_many_days_are_derived_in_portions(pipeline: Pipeline, world: World) -> 
 
 @contextmanager
 def recorded() -> Iterator[list[tuple[str, Any]]]:
-    """The rollups that are derived, each with its days."""
+    """The rollups that are derived, each with its days; `read_days` with the receipts counted."""
     ran: list[tuple[str, Any]] = []
     run = sqlfiles.run
 
     def record(connection: Any, name: str, *table: Any, **parameters: Any) -> Any:
         if name.startswith("rollups/"):
             bounds = [parameters[name].date() for name in ("since", "until") if name in parameters]
-            span = tuple(bounds) or parameters["days"]
+            span = tuple(bounds) or parameters.get("days", ())
+            if name == "rollups/read_days":
+                span = connection.execute("select count(*) from temp.counted_receipts").fetchone()
             ran.append((name.removeprefix("rollups/"), span))
         return run(connection, name, *table, **parameters)
 
@@ -318,6 +320,49 @@ def test_names_and_unknown_people_derive_nothing(pipeline: Pipeline, world: Worl
     with recorded() as ran:
         report = pipeline.cycle()
     assert report.rows_changed == 5 and ran == []
+
+
+def test_edits_derive_what_counts_texts_alone(pipeline: Pipeline, world: World) -> None:
+    """Who was active when does not change with a text, so that only `message_days` is stale."""
+    world.execute("update messages set content = 'edited', updated_at = now()")
+    with recorded() as ran:
+        pipeline.cycle()
+    assert {name for name, _ in ran} == {"message_days"}
+    assert_exact(pipeline, naive(pipeline))
+
+
+def test_a_read_derives_the_reads_of_its_reader_alone(pipeline: Pipeline, world: World) -> None:
+    """Of a day only the reader's receipts are counted again, and only their messages looked up."""
+    long_ago, today = at(days=-400), at().date()
+    message(world, 91, sender_id=READER, created_at=long_ago)
+    world.receipt(number(0), BOT, read_at=at(minutes=5))
+    pipeline.cycle()
+    world.receipt(91, READER, read_at=at(minutes=5))
+    world.receipt(number(0), READER, read_at=at(minutes=6))
+    with recorded() as ran:
+        pipeline.cycle()
+    alone, recent = (span for name, span in ran if name == "reads/own")
+    assert alone == (long_ago.date(), long_ago.date() + timedelta(days=1))
+    assert recent[0] >= today - timedelta(days=1)
+    read_today = sum(
+        (moment.date(), reader, room) == (today, READER, uuid(BUSY))
+        for moment, room, reader, _ in contents.of_source(pipeline.url)["read_receipts"].elements()
+    )
+    assert [span for name, span in ran if name == "read_days"] == [(read_today,)]
+    assert_exact(pipeline, naive(pipeline))
+
+
+def test_a_read_of_long_ago_becomes_one_of_an_own_message(pipeline: Pipeline, world: World) -> None:
+    """When a message gets another sender, the reads of that sender are derived on whatever day."""
+    message(world, 91, sender_id=ANN, created_at=at(days=-2, minutes=7))
+    world.receipt(91, READER, read_at=at(days=200))
+    world.receipt(91, BEN, read_at=at(days=200))
+    pipeline.cycle()
+    world.execute("update messages set sender_id = %s where id = %s", READER, uuid(91))
+    with recorded() as ran:
+        pipeline.cycle()
+    assert [span for name, span in ran if name == "read_days"] == [(1,)]
+    assert_exact(pipeline, naive(pipeline))
 
 
 def test_a_change_of_one_conversation_derives_its_days_alone(

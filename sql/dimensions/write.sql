@@ -4,4 +4,4 @@ copy (
     select *
     from core.dimension
     order by all
-) to $path (format parquet, compression zstd);
+) to $path (format parquet, compression zstd, compression_level 1);

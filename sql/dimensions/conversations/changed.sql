@@ -12,10 +12,11 @@ from (
     where not (is_new and cast($is_proof as boolean))
     except
     select
-        conversation_id,
-        conversation_type,
-        title,
-        created_at
-    from core.dim_conversations
-    where in_source
+        known.conversation_id,
+        known.conversation_type,
+        known.title,
+        known.created_at
+    from core.dim_conversations as known
+    semi join staging.conversations using (conversation_id)
+    where known.in_source
 ) as changed;

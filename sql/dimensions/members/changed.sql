@@ -13,9 +13,10 @@ from (
             conversations.conversation_id,
             users.user_id,
             dimension.*
-        from core.dimension as dimension
-        inner join core.dim_conversations as conversations
-            on dimension.conversation_key = conversations.conversation_key
-        inner join core.dim_users as users on dimension.user_key = users.user_key
+        from staging.dimension as staged
+        inner join core.dim_conversations as conversations on staged.conversation_id = conversations.conversation_id
+        inner join core.dim_users as users on staged.user_id = users.user_id
+        inner join core.dimension as dimension
+            on conversations.conversation_key = dimension.conversation_key and users.user_key = dimension.user_key
     ) as keyed
 ) as changed;

@@ -13,11 +13,12 @@ from (
     where not (is_new and cast($is_proof as boolean))
     except
     select
-        user_id,
-        username,
-        is_bot,
-        created_at,
-        deleted_at
-    from core.dim_users
-    where in_source
+        known.user_id,
+        known.username,
+        known.is_bot,
+        known.created_at,
+        known.deleted_at
+    from core.dim_users as known
+    semi join staging.users using (user_id)
+    where known.in_source
 ) as changed;

@@ -1,0 +1,11 @@
+-- Stages the keys of rows that are new from the Arrow table `source_rows`, which has texts: each gets
+-- the type that its column has in staging.
+-- grain: one row per key
+create or replace table staging.inserted_keys_of_fact as
+select fact_id
+from staging.fact
+where false;
+
+insert into staging.inserted_keys_of_fact by name
+select *
+from source_rows;
