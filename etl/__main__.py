@@ -29,15 +29,19 @@ from etl.check import check_source
 from etl.commands import COMMANDS
 from etl.cycle import CycleReport, publish_again, rebuild_warehouse, run_cycle
 from etl.erase import erase, parse_user
+from etl.feed.facts import feed_costs
+from etl.feed.install import Site, apply, install_script, read_site, uninstall_script
 from etl.report import (
     backfill_text,
     check_text,
     cycle_line,
     cycle_text,
     generation_text,
+    installed_text,
     receipt_text,
     shown_progress,
     status_text,
+    uninstalled_text,
     verification_text,
 )
 from etl.role import role_sql
@@ -47,10 +51,11 @@ from etl.watchdog import abandoned_calls
 from olap import commands
 from olap import log as logs
 from olap.days import DayRange
-from olap.errors import AnalyticsError, SettingsError, SourceChangedError
+from olap.errors import AnalyticsError, SettingsError, SourceChangedError, SourceError
 from olap.layout import Layout
 from olap.log import LogFile, get_logger
-from olap.mapping import read_mapping
+from olap.manifest import Mode
+from olap.mapping import SourceMapping, read_mapping
 from olap.settings import Secret, Settings
 from olap.status import status
 from olap.terminal import show, show_error
@@ -269,7 +274,14 @@ def forget(settings: Settings, options: argparse.Namespace) -> int:
 @_logged_to("etl")
 def show_status(settings: Settings, options: argparse.Namespace) -> int:
     """`status`"""
-    found = status(Layout(settings.data_dir), _now(), interval_seconds=settings.interval_seconds)
+    url = settings.database_url
+    found = status(
+        Layout(settings.data_dir),
+        _now(),
+        interval_seconds=settings.interval_seconds,
+        wanted_mode=settings.etl_mode,
+        feed=feed_costs(settings, url) if url is not None else None,
+    )
     if options.json:
         print(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
     else:
@@ -314,6 +326,47 @@ def print_role(settings: Settings, options: argparse.Namespace) -> int:
     """`source role`"""
     show(role_sql(read_mapping(settings.source_mapping)))
     return 0
+
+
+@_logged_to("etl")
+def install_feed(settings: Settings, options: argparse.Namespace) -> int:
+    """`source install`"""
+    mode, mapping = Mode(options.feed), read_mapping(settings.source_mapping)
+    given = {"etl_role": options.role, "wal_limit": options.wal_limit}
+    if not options.apply:
+        print(install_script(mode, mapping, _site(settings, mode, mapping), **given).text)
+        return 0
+    with _source_as_it_is(settings, sys.stderr) as url:
+        site = read_site(url, mode, mapping)
+        script = install_script(mode, mapping, site, **given)
+        apply(url, script)
+    show(installed_text(mode, site, script))
+    return 0
+
+
+@_logged_to("etl")
+def uninstall_feed(settings: Settings, options: argparse.Namespace) -> int:
+    """`source uninstall`"""
+    mode, mapping = Mode(options.feed), read_mapping(settings.source_mapping)
+    if not options.apply:
+        print(uninstall_script(mode, _site(settings, mode, mapping)).text)
+        return 0
+    with _source_as_it_is(settings, sys.stderr) as url:
+        script = uninstall_script(mode, read_site(url, mode, mapping))
+        apply(url, script)
+    show(uninstalled_text(mode, script))
+    return 0
+
+
+def _site(settings: Settings, mode: Mode, mapping: SourceMapping) -> Site | None:
+    """What the database says; None where none is named, or where it cannot be asked."""
+    if settings.database_url is None:
+        return None
+    try:
+        return read_site(settings.database_url, mode, mapping)
+    except SourceError as error:
+        show(f"warning: the database was not asked: {error.message}", sys.stderr)
+        return None
 
 
 @_logged_to("etl")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from datetime import date
 
 from olap.commands import Command, whole
@@ -52,6 +53,31 @@ def _json_arguments(parser: argparse.ArgumentParser) -> None:
 def _copy_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("mapping", metavar="MAPPING", help="the name of a mapping, such as example")
     parser.add_argument("folder", metavar="FOLDER", help="the folder to make")
+
+
+def _install_arguments(parser: argparse.ArgumentParser) -> None:
+    _feed_arguments(parser)
+    parser.add_argument("--role", metavar="NAME",
+        help="the role of the ETL (default: the one in DATABASE_URL, else analytics_etl)",
+    )  # fmt: skip
+    parser.add_argument("--wal-limit", type=_wal_limit, default="10GB", metavar="SIZE",
+        help="what max_slot_wal_keep_size becomes if slots have no limit (default: 10GB)",
+    )  # fmt: skip
+
+
+def _feed_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("feed", choices=("slot", "log"),
+        help="a replication slot, or a table that triggers write",
+    )  # fmt: skip
+    parser.add_argument("--apply", action="store_true",
+        help="run the SQL with DATABASE_URL, which then names the owner (default: print it)",
+    )  # fmt: skip
+
+
+def _wal_limit(text: str) -> str:
+    if re.fullmatch(r"[1-9][0-9]{0,6}(MB|GB|TB)", text) is None:
+        raise argparse.ArgumentTypeError("must be a size such as 900MB or 10GB")
+    return text
 
 
 def _add_days(parser: argparse.ArgumentParser, purpose: str) -> None:
@@ -137,6 +163,24 @@ COMMANDS = (
         target="etl.__main__:copy_mapping",
         arguments=_copy_arguments,
         examples={"example ./chat": "then set SOURCE_MAPPING=./chat"},
+    ),
+    Command(
+        name="source install",
+        about="print the SQL that makes the source tell what changed",
+        target="etl.__main__:install_feed",
+        arguments=_install_arguments,
+        examples={
+            "slot": "for the owner of the messenger: keys of changed rows from the WAL",
+            "log --role analytics_etl": "by triggers, where slots are forbidden",
+            "slot --apply --role analytics_etl": "run it, with the owner in DATABASE_URL",
+        },
+    ),
+    Command(
+        name="source uninstall",
+        about="print the SQL that takes away what `source install` made",
+        target="etl.__main__:uninstall_feed",
+        arguments=_feed_arguments,
+        examples={"slot": "for the owner of the messenger", "slot --apply": "run it"},
     ),
     Command(
         name="rebuild",

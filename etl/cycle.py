@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+
+import msgspec
 
 from etl.extract import BatchPlan
 from etl.reconcile import Reconciled, reconcile
 from olap.backfill_chunks import Chunks, discard_chunks, read_chunks
 from olap.brake import how_to_accept
+from olap.collection import collect
 from olap.commands import call
 from olap.days import EVERY_DAY, NO_DAY
-from olap.errors import BackfillError
+from olap.errors import BackfillError, LakeError
 from olap.extract import Extract
 from olap.layout import Layout, write_durably
 from olap.log import Timer, get_logger
-from olap.manifest import Manifest, Places, read_manifest
+from olap.manifest import Manifest, Mode, Place, Places, read_manifest
 from olap.proofs import due, require_agreement
-from olap.publish import collect, is_due, publish
+from olap.publish import is_due, publish
 from olap.recovery import (
     lake_error,
     lake_manifest,
@@ -81,7 +85,13 @@ def plan_of(
     """What a cycle reads: what is new, and the days that are due for a proof."""
     coverage = before.coverage if before else NO_DAY if chunks is not None else EVERY_DAY
     proofs = (
-        due(before, hour=settings.verify_hour, rows_max=settings.verify_budget_rows)
+        due(
+            before,
+            hour=settings.verify_hour,
+            rows_max=settings.verify_budget_rows,
+            # A scan has the rows at hand; to a batch by keys, each proof is a scan of its own.
+            is_spread=before.last_batch.mode is not Mode.SCAN,
+        )
         if before
         else {}
     )
@@ -119,12 +129,23 @@ def run_cycle(
     """
     layout = Layout(settings.data_dir)
 
+    attempts = 0
+
     def attempt(lost: Places) -> CycleReport:
+        nonlocal attempts
+        attempts += 1
         return _attempt(
-            settings, url, clock, lost, is_full=is_full, may_remove=may_remove, chunks=chunks
+            settings,
+            url,
+            clock,
+            lost,
+            is_full=is_full,
+            may_remove=may_remove,
+            chunks=chunks,
+            has_leftovers=has_failed or attempts > 1,
         )
 
-    with layout.locked(wait_seconds=wait_seconds):
+    with layout.locked(wait_seconds=wait_seconds) as has_failed:
         report = recovering(settings, layout, attempt)
     _log(report)
     return report
@@ -139,16 +160,18 @@ def _attempt(
     is_full: bool,
     may_remove: bool,
     chunks: Chunks | None,
+    has_leftovers: bool,
 ) -> CycleReport:
     layout, timer = Layout(settings.data_dir), Timer()
-    with open_warehouse(settings) as warehouse:
-        before, lost = restore(warehouse, lost)
+    with ExitStack() as stack:
+        with timer.step("open"):
+            warehouse = stack.enter_context(open_warehouse(settings))
+            before, lost = restore(warehouse, lost)
         if before is None and chunks is None:
             _require_no_backfill(layout)
         if before:
-            # A crash after the last commit may have left the lake's manifest behind the ledger;
-            # it must not reference a file that is removed now.
-            write_durably(layout.lake_manifest, before.to_json())
+            _repair_lake_manifest(layout, before)
+        if before and has_leftovers:
             _collect(settings, layout, before, clock())
         plan = plan_of(settings, before, is_full=is_full, may_remove=may_remove, chunks=chunks)
         plan = replace(plan, lost=lost)
@@ -164,11 +187,13 @@ def _attempt(
             with timer.step("rewrite"):
                 _rewrite_if_bloated(warehouse, is_first=before is None)
             with timer.step("publish"):
-                manifest = publish(warehouse, clock())
+                manifest = publish(warehouse, clock(), compare_hour=settings.verify_hour)
         with timer.step("collect"):
             if has_left_chunks(layout, manifest):
                 discard_chunks(layout)
-            freed = _collect(settings, layout, manifest, clock())
+            # Once a day, with the proofs, everywhere: a power failure leaves no sign of itself.
+            rebuilt = None if reconciled.proved else reconciled.places
+            freed = _collect(settings, layout, manifest, clock(), rebuilt)
     return CycleReport(
         manifest=manifest,
         reconciled=reconciled,
@@ -176,6 +201,18 @@ def _attempt(
         steps_ms=timer.steps,
         bytes_freed=freed,
     )
+
+
+def _repair_lake_manifest(layout: Layout, before: Manifest) -> None:
+    """Write the lake's manifest again if it is damaged or behind the ledger.
+
+    A crash after the last commit may have left it behind; it must not reference a file that is
+    removed now.
+    """
+    with suppress(LakeError):
+        if msgspec.structs.replace(read_manifest(layout.lake_manifest), file=None) == before:
+            return
+    write_durably(layout.lake_manifest, before.to_json())
 
 
 def rebuild_warehouse(settings: Settings, clock: Clock) -> Manifest:
@@ -210,7 +247,7 @@ def publish_again(settings: Settings, clock: Clock) -> Manifest:
         open_warehouse(settings) as warehouse,
     ):
         recover(warehouse)
-        manifest = publish(warehouse, clock())
+        manifest = publish(warehouse, clock(), compare_hour=settings.verify_hour)
         _collect(settings, layout, manifest, clock())
         return manifest
 
@@ -252,26 +289,39 @@ def _rewrite_if_bloated(warehouse: Warehouse, *, is_first: bool) -> None:
         log.info("warehouse.rewritten", bytes_before=before, bytes_after=after)
 
 
-def _collect(settings: Settings, layout: Layout, manifest: Manifest, now: datetime) -> int:
+def _collect(
+    settings: Settings,
+    layout: Layout,
+    manifest: Manifest,
+    now: datetime,
+    rebuilt: Collection[Place] | None = None,
+) -> int:
     return collect(
         layout,
         manifest,
         now,
         keep=settings.keep_generations,
         grace_seconds=settings.grace_seconds,
+        keeps_spare=settings.reuse_generations,
+        rebuilt=rebuilt,
     )
 
 
 def _log(report: CycleReport) -> None:
     """Log the cycle's one canonical line, and one error per table that keeps what is gone."""
     batch, reconciled = report.manifest.last_batch, report.reconciled
+    published = report.manifest.file if report.is_published else None
     tables = {n: table for n, table in report.extract.tables.items() if table.is_available}
     log.info(
         "cycle",
         batch=batch.batch,
         batches=len(reconciled.extracts),
+        mode=batch.mode,
+        mode_reason=batch.mode_reason,
         generation=report.manifest.generation,
         is_published=report.is_published,
+        published_by=published.made_by if published else None,
+        bytes_published=published.written if published else 0,
         data_through=batch.data_through.isoformat(),
         rows_read={name: table.rows for name, table in tables.items()},
         bytes_read={name: table.bytes for name, table in tables.items()},

@@ -31,8 +31,10 @@ import msgspec
 
 from olap import ledger, sqlfiles
 from olap.backfill_chunks import forget_chunk, read_chunks
+from olap.collection import collect
 from olap.erasures import read_erasures
 from olap.errors import ErasureError
+from olap.generations import generation_numbers
 from olap.ids import Id, parse_id
 from olap.kept import forget
 from olap.lake import mask_day, write_dimension
@@ -40,7 +42,7 @@ from olap.layout import Layout, write_durably
 from olap.manifest import LakeFile, Manifest
 from olap.mapping import read_mapping
 from olap.paths import literal, open_read_only, pattern
-from olap.publish import collect, generation_numbers, publish
+from olap.publish import publish
 from olap.recovery import damage_named, recover
 from olap.redis_keys import RedisKeys
 from olap.redis_urls import FAULTS, blocking_redis, require_usable
@@ -211,6 +213,7 @@ def _mask(warehouse: Warehouse, before: Manifest, user_id: Id, pseudonym: Id) ->
             changed_in_batch=number,
             generation=before.generation,
             generated_at=before.generated_at,
+            feed=before.feed,
         )
     manifest = ledger.read(warehouse)
     assert manifest is not None

@@ -9,42 +9,49 @@ Each table is read from its watermark on. Three things widen that:
 * Rows that depend on a changed row are read with it: receipts carry their message's conversation
   and time, so receipts of changed and of deleted messages are read again.
 
-A backfill reads ranges of blocks instead, each into a chunk (`RangeReader`).
+A backfill reads ranges of blocks instead, each into a chunk (`etl.range_reader`).
 """
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
 
 import msgspec
 import pyarrow as pa
 
+from etl.by_keys import KeyReader, ScanNeededError
+from etl.feed.changes import TableChanges
+from etl.feed.reading import prepare, read_feed
 from etl.guards import require_same_source, require_same_tables, watermark_to_read_from
+from etl.scans import FactScanner
 from etl.source import SourceTransaction, Window, open_source
-from olap.backfill_chunks import BlockRange, Chunk, Chunks, chunk_path, record_chunk
+from etl.streams import (
+    Tally,
+    committed_erasures,
+    require_unique_keys,
+    require_unique_keys_at_source,
+    stage_stream,
+)
+from etl.ways import Scan, Unchanged, Way, way_to_read
+from olap.backfill_chunks import Chunks
 from olap.brake import NOTHING_GONE, Brake
 from olap.commands import call
 from olap.days import EVERY_DAY, NO_DAY, DaySet, day_set, days_of
-from olap.erasures import Erasures, read_erasures
-from olap.errors import DuplicateKeysError, SourceError
+from olap.errors import SourceError
 from olap.extract import Difference, Extract, TableExtract
 from olap.log import get_logger
-from olap.manifest import LakeFile, Manifest, Places, SourceShape
+from olap.manifest import LakeFile, Manifest, Mode, Places, SourceShape
 from olap.mapping import SourceMapping, read_mapping
 from olap.proofs import differences
 from olap.settings import Secret, Settings
-from olap.staging import Staging, open_staging
-from olap.tables import FACT_NAMES, FACTS, MESSAGES, TABLES, Dimension, Fact, Table
+from olap.tables import FACT_NAMES, MESSAGES, TABLES, Dimension, Fact, Table
 from olap.warehouse import Warehouse
 
 log = get_logger(__name__)
-
-RANGE_MEMORY_LIMIT = "256MB"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +69,7 @@ class BatchPlan:
             what has changed since, and makes one state of both.
         removal_max_percent: if the source lacks more of a table's rows than this, they stay and
             are reported as refused (`olap.brake`).
+        is_scan: read no table by keys, whatever a feed tells.
     """
 
     coverage: DaySet = EVERY_DAY
@@ -72,6 +80,7 @@ class BatchPlan:
     lost: Places = frozenset()
     chunks: Chunks | None = None
     removal_max_percent: int = 5
+    is_scan: bool = False
 
     @property
     def proved_days(self) -> DaySet:
@@ -97,12 +106,23 @@ def read_batch(
     started = time.perf_counter()
     warehouse.forget_staged()
     mapping = read_mapping(settings.source_mapping)
+    prepared = prepare(settings, url, before)
     with open_source(url, settings, mapping) as source:
         if not plan.is_full:
             require_same_source(before, source.snapshot)
             require_same_tables(before, source.relations)
-        reader = _BatchReader(warehouse, source, before, plan)
-        tables = {table.name: reader.read(table) for table in TABLES}
+        reading = read_feed(settings, url, prepared, source, before)
+        changes = None if plan.is_full or plan.is_scan or plan.chunks else reading.changes
+        reason = reading.reason
+        reader = _BatchReader(warehouse, source, before, plan, changes)
+        try:
+            tables = reader.read_all()
+        except ScanNeededError as error:
+            log.warning("feed.not_used", reason=str(error))
+            warehouse.forget_staged()
+            reason = str(error)
+            reader = _BatchReader(warehouse, source, before, plan, None)
+            tables = reader.read_all()
         snapshot = source.snapshot
     return Extract(
         source=snapshot.identity,
@@ -114,6 +134,9 @@ def read_batch(
         held_back_by=snapshot.held_back_by,
         ms=round((time.perf_counter() - started) * 1000),
         tables=tables,
+        mode=reading.mode if reader.has_read_by_keys else Mode.SCAN,
+        mode_reason=reason,
+        feed=reading.state,
     )
 
 
@@ -136,37 +159,100 @@ class _BatchReader:
         source: SourceTransaction,
         before: Manifest | None,
         plan: BatchPlan,
+        changes: Mapping[str, TableChanges] | None,
     ) -> None:
         self._warehouse = warehouse
         self._source = source
         self._before = before
         self._plan = plan
+        self._changes = changes
         self._erasures = committed_erasures(warehouse)
-        self._gone_messages = "[]"
+        self._scanner = FactScanner(source)
+        self._gone_messages: list[str] = []
+        self.has_read_by_keys = False
         self._is_messages_full = False
         self._chunks = self._usable_chunks()
-        self._brake = before and Brake(
-            warehouse=warehouse,
-            before=before,
-            lost=plan.lost,
-            max_percent=plan.removal_max_percent,
+        self._brake = (
+            Brake(
+                warehouse=warehouse,
+                before=before,
+                lost=plan.lost,
+                max_percent=plan.removal_max_percent,
+            )
+            if before
+            else None
         )
         state = before.tables.get(MESSAGES.name) if before else None
         self._keeps_messages = state is not None and state.refused_rows > 0
 
-    def read(self, table: Dimension | Fact) -> TableExtract:
-        """Stage one table."""
+    def read_all(self) -> dict[str, TableExtract]:
+        """Stage every table.
+
+        Raises:
+            ScanNeededError: what the feed tells is not enough.
+            SourceError: a table cannot be read.
+        """
+        return {table.name: self._read(table) for table in TABLES}
+
+    def _read(self, table: Dimension | Fact) -> TableExtract:
         self._require_still_there(table)
         watermark = self._watermark(table)
-        if isinstance(table, Fact):
-            return self._read_fact(table, watermark)
-        return self._read_dimension(table, watermark)
+        way = self._way(table, watermark)
+        if isinstance(way, Scan):
+            if way.reason:
+                log.info("table.scan", table=table.name, reason=way.reason)
+            if isinstance(table, Fact):
+                return self._read_fact(table, watermark)
+            return self._read_dimension(table, watermark)
+        self.has_read_by_keys = True
+        reader = self._key_reader()
+        if isinstance(way, Unchanged):
+            return reader.unchanged(table)
+        about = self._gone_messages if isinstance(table, Fact) and table.is_about_message else []
+        extract = reader.read(table, way, about)
+        if table == MESSAGES and extract.removed:
+            self._gone_messages = self._message_ids("facts/gone_message_ids")
+        return extract
+
+    def _way(self, table: Dimension | Fact, watermark: int | None) -> Way:
+        """How to read a table: a scan where days are read whole, or what is here is not certain."""
+        relation = self._source.relations[table.name]
+        state = self._before.tables.get(table.name) if self._before else None
+        if self._changes is None or state is None:
+            return Scan()
+        if not relation.is_available:
+            return Unchanged()
+        is_lost = any(name == table.name for name, _ in self._plan.lost)
+        is_asked = table.name in self._plan.prove or table.name in self._plan.whole
+        is_about_kept = isinstance(table, Fact) and table.is_about_message and self._keeps_messages
+        if is_lost or is_asked or is_about_kept or relation.shifts:
+            return Scan()
+        if watermark is None and not relation.is_whole:
+            return Scan()
+        is_touched = (
+            isinstance(table, Fact) and table.is_about_message and bool(self._gone_messages)
+        )
+        mapped = self._source.mapping.tables[table.name]
+        return way_to_read(table, mapped, self._changes, state, is_touched=is_touched)
+
+    def _key_reader(self) -> KeyReader:
+        assert self._before is not None and self._brake is not None and self._changes is not None
+        return KeyReader(
+            self._warehouse,
+            self._source,
+            self._before,
+            self._changes,
+            self._erasures,
+            self._brake,
+            self._plan.coverage,
+        )
 
     def _read_dimension(self, table: Dimension, watermark: int | None) -> TableExtract:
         started, tally = time.perf_counter(), Tally(self._erasures)
         is_proved = table.name in self._plan.prove and watermark is not None
         days = EVERY_DAY if is_proved else NO_DAY
-        self._stage(table, Window(watermark=watermark, days=days), tally)
+        window = Window(watermark=watermark, days=days)
+        self._stage(table, self._source.rows(table, window), tally)
         found = self._prove(table, days) if is_proved else ()
         counts = self._source.counts(table)
         gone = self._count_merged(table) - counts.get(None, 0)
@@ -217,14 +303,15 @@ class _BatchReader:
             coverage=self._plan.coverage,
             gone_messages=self._gone_messages,
         )
-        self._stage(table, window, tally)
+        rows, counts = self._scanner.read(table, window)
+        self._stage(table, rows, tally)
         if self._brake and self._keeps_messages and table.is_about_message:
             self._brake.keep_messages_of(table, MESSAGES)
         colliding = self._colliding_days(table, whole | prove) if prove else NO_DAY
         found = self._prove(table, prove, lost) if prove else ()
         if self._plan.repair:
             whole |= prove
-        counts = self._source.counts(table)
+        counts = self._source.counts(table) if counts is None else counts
         covered = {day: n for day, n in counts.items() if day is None or day in window.coverage}
         replaced = EVERY_DAY if watermark is None else whole
         proved = self._days_to_prove(table) - colliding
@@ -263,9 +350,8 @@ class _BatchReader:
             lost=lost,
         )
 
-    def _stage(self, table: Table, window: Window, tally: Tally) -> None:
-        stream = tally.count(self._source.rows(table, window))
-        stage_stream(self._warehouse, self._source, "tables/stage", stream, table)
+    def _stage(self, table: Table, rows: pa.RecordBatchReader, tally: Tally) -> None:
+        stage_stream(self._warehouse, self._source, "tables/stage", tally.count(rows), table)
         require_unique_keys(self._warehouse, self._source, self._erasures, table)
 
     def _prove(
@@ -302,7 +388,12 @@ class _BatchReader:
         if self._is_messages_full:
             return
         if whole:
-            self._gone_messages = self._warehouse.run("facts/gone_message_ids")[0][0]
+            self._gone_messages = self._message_ids("facts/gone_message_ids")
+
+    def _message_ids(self, name: str) -> list[str]:
+        """The ids, as texts, that a statement returns as a JSON array."""
+        ids: list[str] = json.loads(self._warehouse.run(name)[0][0])
+        return ids
 
     def _watermark(self, table: Dimension | Fact) -> int | None:
         """The watermark to read a table from; None for a full read, with the reason logged."""
@@ -370,148 +461,6 @@ class _BatchReader:
             if file.table == table and file.day is not None and file.day in days
             if (table, file.day) not in self._plan.lost
         ]
-
-
-def committed_erasures(warehouse: Warehouse) -> Erasures:
-    """The people erased from this warehouse, even if the command was killed after its commit."""
-    erasures = read_erasures(warehouse.layout, warehouse.ids.user)
-    rows = warehouse.run("erasure/committed", pseudonyms=erasures.begun) if erasures.begun else []
-    return erasures.with_committed(row[0] for row in rows)
-
-
-@dataclass(slots=True)
-class Tally:
-    """Counts a stream while it flows, and masks the people in it who were erased."""
-
-    erasures: Erasures
-    rows: int = 0
-    bytes: int = 0
-
-    def add(self, chunks: Iterable[Chunk]) -> None:
-        """Count what an earlier process put into chunks."""
-        for chunk in chunks:
-            self.rows += chunk.rows
-            self.bytes += chunk.bytes
-
-    def count(self, reader: pa.RecordBatchReader) -> pa.RecordBatchReader:
-        """The same stream, counted and masked."""
-
-        def batches() -> Iterator[pa.RecordBatch]:
-            for batch in reader:
-                self.rows += batch.num_rows
-                self.bytes += batch.nbytes
-                yield self.erasures.mask(batch)
-
-        return pa.RecordBatchReader.from_batches(reader.schema, batches())
-
-
-def stage_stream(
-    staging: Staging, source: SourceTransaction, name: str, rows: pa.RecordBatchReader, table: Table
-) -> None:
-    """Stage a stream; an error of the source is raised as itself, not as DuckDB reports it."""
-    try:
-        staging.stage(name, rows, table)
-    except Exception:
-        if source.failure is not None:
-            raise source.failure from None
-        raise
-
-
-def require_unique_keys(
-    staging: Staging, source: SourceTransaction, erasures: Erasures, table: Table
-) -> None:
-    """Stop unless each staged row has its own key: of several, a merge would keep any one.
-
-    Raises:
-        DuplicateKeysError: several rows have the same key.
-    """
-    if staging.run("tables/has_unique_keys", table)[0][0]:
-        return
-    require_unique_keys_at_source(staging, source, erasures, table)
-    if staging.run("tables/staged_duplicates", table)[0][0]:
-        raise DuplicateKeysError(
-            f"the backfill has read several rows of {table.name} with the same "
-            f"{', '.join(table.key)}; by now the source has only one of them",
-            hint=f"Start again: `{call('backfill --restart')}`, with the same days.",
-        )
-
-
-def require_unique_keys_at_source(
-    staging: Staging, source: SourceTransaction, erasures: Erasures, table: Table
-) -> None:
-    """Stop if several rows of the source have the same key.
-
-    How many of them are staged depends on the path. This asks the source for all of them, so that
-    every path ends with the same error.
-
-    Raises:
-        DuplicateKeysError: several rows have the same key.
-    """
-    # A message that is there twice multiplies the rows about it.
-    is_about_message = isinstance(table, Fact) and table.is_about_message
-    for suspect in (MESSAGES, table) if is_about_message else (table,):
-        keys = Tally(erasures).count(source.duplicate_keys(suspect))
-        stage_stream(staging, source, "tables/stage_duplicate_keys", keys, suspect)
-        ((number, examples),) = staging.run("tables/duplicate_keys", suspect)
-        if number:
-            raise DuplicateKeysError(
-                f"{number:,} keys of {suspect.name} ({', '.join(suspect.key)}) have several rows "
-                f"at the source, such as {'; '.join(examples)}",
-                hint="Remove the superfluous rows at the source (a unique index prevents them), or "
-                "let the SELECT return what identifies a row. Nothing is published until then.",
-            )
-
-
-class RangeReader:
-    """Reads block ranges into chunks, in one source transaction; see `range_reader`.
-
-    A range is small enough to be staged and sorted in bounded memory, whatever the table's size.
-    """
-
-    def __init__(
-        self, staging: Staging, home: Path, source: SourceTransaction, erasures: Erasures
-    ) -> None:
-        self._staging = staging
-        self._home = home
-        self._source = source
-        self._erasures = erasures
-
-    def read(self, planned: BlockRange, days: DaySet) -> Chunk:
-        """Read the rows of a range that are on these days, and record that it has been read."""
-        tally = Tally(self._erasures)
-        stream = tally.count(self._source.range_rows(planned, days))
-        table = next(fact for fact in FACTS if fact.name == planned.table)
-        path = chunk_path(self._home, planned.name)
-        self._staging.forget_staged()
-        stage_stream(self._staging, self._source, "tables/stage", stream, table)
-        require_unique_keys(self._staging, self._source, self._erasures, table)
-        self._staging.run("facts/forget_is_new", table)
-        self._staging.run("facts/write_chunk", table, path=path)
-        self._staging.forget_staged()
-        snapshot = self._source.snapshot
-        chunk = Chunk(
-            name=planned.name,
-            xmin=snapshot.xmin,
-            xmax=snapshot.xmax,
-            rows=tally.rows,
-            bytes=tally.bytes,
-        )
-        record_chunk(self._home, chunk)
-        return chunk
-
-
-@contextmanager
-def range_reader(
-    home: Path, source: SourceTransaction, erasures: Erasures, *, number: int
-) -> Iterator[RangeReader]:
-    """A reader of ranges into `home`.
-
-    Args:
-        number: of the reader; unique among those that run.
-    """
-    spill = home / f"spill-{number}"
-    with open_staging(memory_limit=RANGE_MEMORY_LIMIT, threads=1, spill=spill) as staging:
-        yield RangeReader(staging, home, source, erasures)
 
 
 def _ms_since(started: float) -> int:

@@ -13,14 +13,15 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from etl.extract import BatchPlan, read_batch
+from etl.feed.reading import advance
 from olap import ledger
 from olap.days import NO_DAY, DaySet, days_of
 from olap.extract import Difference, Extract
 from olap.fold import Folded, fold
 from olap.layout import write_durably
 from olap.log import Timer, get_logger
-from olap.manifest import Manifest
-from olap.proofs import miscounted_days
+from olap.manifest import Manifest, Place
+from olap.proofs import miscounted_days, miscounted_tables
 from olap.settings import Secret, Settings
 from olap.warehouse import Warehouse
 
@@ -60,6 +61,13 @@ class Reconciled:
         return sum(folded.rows_changed for folded in self.folds)
 
     @property
+    def places(self) -> frozenset[Place]:
+        """Where files were written into the lake."""
+        days = {(day.fact.name, day.day) for folded in self.folds for day in folded.days}
+        dimensions = {(name, None) for folded in self.folds for name in folded.dimensions}
+        return frozenset(days | dimensions)
+
+    @property
     def days_rebuilt(self) -> int:
         """(table, day) pairs that were rebuilt."""
         return sum(len(folded.days) for folded in self.folds)
@@ -87,7 +95,7 @@ def reconcile(
         with timer.step("read"):
             extract = read_batch(warehouse, manifest, settings, url, plan)
         layout.require_space(sum(table.bytes for table in extract.tables.values()), "what was read")
-        folded = fold(warehouse, extract, timer, workers=settings.threads)
+        folded = fold(warehouse, manifest, extract, timer, workers=settings.threads)
         manifest = folded.manifest
         newly_proved = _record_proofs(warehouse, manifest, extract, plan)
         if newly_proved:
@@ -96,7 +104,11 @@ def reconcile(
             manifest = recorded
         proved += newly_proved
         write_durably(layout.lake_manifest, manifest.to_json())
-        wrong = miscounted_days(manifest, extract)
+        if extract.feed is not None:
+            advance(settings, url, extract.feed)
+        # Where nothing was counted, a scan must find the days.
+        unknown = dict.fromkeys(miscounted_tables(manifest, extract), NO_DAY)
+        wrong = unknown | miscounted_days(manifest, extract)
         if not extracts:
             miscounted = wrong
         extracts.append(extract)
@@ -111,7 +123,15 @@ def reconcile(
             log.warning("repair", tables=sorted(repaired), days=_days_by_table(left, extract))
         if not left or not plan.repair or len(extracts) == BATCHES_MAX:
             break
-        plan = replace(plan, is_full=False, lost=frozenset(), whole=left, prove={}, chunks=None)
+        plan = replace(
+            plan,
+            is_full=False,
+            is_scan=True,
+            lost=frozenset(),
+            whole=left,
+            prove={},
+            chunks=None,
+        )
     differences = extracts[0].differences
     still_refused = {n: t.refused_rows for n, t in manifest.tables.items() if t.refused_rows}
     return Reconciled(

@@ -19,14 +19,13 @@ from etl.backfill import BackfillReport, Progress
 from etl.check import CheckedTable, SourceCheck
 from etl.cycle import CycleReport
 from etl.erase import ErasureReceipt
+from etl.feed.install import Script, Site
 from etl.verify import Verification
-from olap import sqlfiles
 from olap.brake import refusal_text
 from olap.commands import call
+from olap.generations import current
 from olap.layout import Layout
-from olap.manifest import Proof, SourceShape
-from olap.paths import open_read_only
-from olap.publish import current
+from olap.manifest import Mode, Proof, SourceShape
 from olap.status import Status, TableStatus
 
 LINE_SECONDS = 5.0
@@ -98,21 +97,17 @@ def _proved_since(proof: Proof) -> str:
 
 
 def generation_text(layout: Layout) -> str:
-    """The published generation, with a few numbers from it."""
+    """The published generation, described by its manifest: however large, it is not opened."""
     manifest, path = current(layout), layout.pointer.resolve()
     if manifest is None:
         return "No generation has been published."
-    with open_read_only(path) as connection:
-        row = sqlfiles.run(connection, "report/few_numbers")[0]
-    messages, deleted, days, conversations, users, sender_days, week_senders = row
+    rows = {name: table.rows for name, table in manifest.tables.items()}
     return "\n".join(
         [
             f"Generation {manifest.generation} in {layout.pointer} ({_size(path.stat().st_size)}):",
             f"  data through {_instant(manifest.data_through)}",
-            f"  {messages:,} messages on {days:,} days, {deleted:,} of them deleted",
-            f"  {users:,} users, {conversations:,} conversations",
-            f"  {week_senders:,} senders in the last 7 UTC days, "
-            f"{sender_days / 7:,.0f} on an average day",
+            f"  {rows['messages']:,} messages on {manifest.days('messages'):,} days, "
+            f"{rows['users']:,} users, {rows['conversations']:,} conversations",
             f"`{call('shell')}` opens it in DuckDB.",
         ]
     )
@@ -126,7 +121,9 @@ def verification_text(found: Verification, layout: Layout) -> str:
         proof = manifest.proof(name)
         if not proof.files:
             continue
-        compared = sum(n for day, n in table.counts.items() if day is None or day in table.proved)
+        here = {file.day: file.rows for file in manifest.files if file.table == name}
+        counts = here if table.counts is None else table.counts
+        compared = sum(n for day, n in counts.items() if day is None or day in table.proved)
         since = _instant(proof.proved_at) if proof.proved_at else "not yet"
         rows.append((name, f"{compared:,}", f"{proof.proved_files:,}/{proof.files:,}", since))
     lines = []
@@ -164,6 +161,7 @@ def check_text(check: SourceCheck) -> str:
     ]
     absent = [f"{t.name} is not available: {t.absence}." for t in check.tables if t.absence]
     lines += ["", *absent] if absent else []
+    lines += ["", *_scanned(check)] if any(table.unkeyed for table in check.tables) else []
     for table in check.tables:
         if table.sample:
             lines += ["", f"{table.name}, for example"]
@@ -175,6 +173,36 @@ def check_text(check: SourceCheck) -> str:
         where = f"{finding.file}: " if finding.file else ""
         lines += ["", f"{finding.level}: {where}{finding.message}", f"  {finding.hint}"]
     return "\n".join([*lines, "", *_load_estimate(check), _verdict(check)])
+
+
+def installed_text(mode: Mode, site: Site, script: Script) -> str:
+    """What was installed at the source, and what comes next."""
+    lines = [
+        f"Installed: a {mode} that the role {script.etl_role} reads. Followed by their keys:",
+        *(f"  {table}" for table in site.followed),
+    ]
+    if site.scanned:
+        lines += ["They stay scanned:", *(f"  {table}" for table in site.scanned)]
+    lines += [f"Done besides: {statement}" for statement in script.afterwards]
+    if mode is Mode.SLOT:
+        next_ = (
+            "The next cycle creates the slot, and later ones read it. WAL that the ETL has not "
+            f"read stays on the source's disk: `{call('status')}` shows how much. If the ETL is "
+            "not going to run for long, take the slot away: "
+        )
+    else:
+        next_ = (
+            "The next cycle scans once more, and later ones read the log. It grows until the ETL "
+            "has read it. If the ETL is not going to run for long, take the log away: "
+        )
+    return "\n".join([*lines, f"{next_}`{call(f'source uninstall {mode}')}`."])
+
+
+def uninstalled_text(mode: Mode, script: Script) -> str:
+    """What was taken away at the source."""
+    lines = [f"Taken away: the {mode}, and all that was installed for it."]
+    lines += [f"Done besides: {statement}" for statement in script.afterwards]
+    return "\n".join([*lines, "The next cycle scans the tables."])
 
 
 def _source_tables(check: SourceCheck) -> list[str]:
@@ -205,6 +233,14 @@ def _checked_tables(check: SourceCheck) -> list[str]:
         for table in check.tables
     ]
     return _columns(rows)
+
+
+def _scanned(check: SourceCheck) -> list[str]:
+    """What is scanned although a feed tells the keys of changed rows."""
+    return [
+        "With a feed of keys (ETL_MODE) these are scanned nevertheless:",
+        *(f"- {table.name}: {table.unkeyed}." for table in check.tables if table.unkeyed),
+    ]
 
 
 def _way(table: CheckedTable) -> str:
@@ -303,6 +339,7 @@ def status_text(status: Status) -> str:
         )
         if watermark.held_back_by is not None:
             lines.append(f"held back by  {watermark.held_back_by}")
+    lines += _feed_lines(status)
     disk = status.disk
     lines += [
         f"disk used     lake {_size(disk.lake)}, warehouse {_size(disk.warehouse)}, "
@@ -344,6 +381,19 @@ def status_text(status: Status) -> str:
         ]
         lines += ["", *_columns(last)]
     return "\n".join(lines)
+
+
+def _feed_lines(status: Status) -> Iterator[str]:
+    """How the last batch found what changed, and what feeds cost the source."""
+    if status.mode is not None:
+        reason = f": {status.mode_reason}" if status.mode_reason else ""
+        yield f"mode          {status.mode}{reason}"
+    slot, log = (status.feed.slot, status.feed.log) if status.feed else (None, None)
+    if slot is not None:
+        limit = f" of {_size(slot.limit_bytes)}" if slot.limit_bytes else ", without a limit"
+        yield f"slot          {_size(slot.retained_bytes)}{limit} of log retained at the source"
+    if log is not None:
+        yield f"change log    some {log.log_rows:,} rows, {_size(log.log_bytes)} at the source"
 
 
 def _shape_lines(shape: SourceShape, tables: Mapping[str, TableStatus]) -> Iterator[str]:

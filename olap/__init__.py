@@ -21,6 +21,7 @@ One word per thing, the same everywhere:
 * **warehouse**: dimensions, keyed facts, rollups and the **ledger**, in one private DuckDB file.
 * **manifest**: the ledger as one JSON record.
 * **generation**: a published, numbered, read-only copy of the warehouse with the metrics.
+* **spare**: the file of a removed generation, which the next one may be written into.
 * **fact**, **dimension**, **rollup**: what happens, who or what it concerns, counts by day.
 * **key**: the integer for an id; a **placeholder** is a dimension row that has nothing else.
 * **metric**: one versioned table macro of `sql/metrics`, which uses those of `sql/macros`.
@@ -32,6 +33,7 @@ One word per thing, the same everywhere:
 data: a new generation is all that the API notices.
 
 Read in this order: `tables`, `ids`, `mapping`, `manifest`, `extract`, `lake`, `fold`, `warehouse`,
-`ledger`, `publish`; then `catalog` (what the numbers mean), `proofs` (are they right?), `recovery`
-(what happens when a file is damaged) and `backfill_chunks`.
+`ledger`, `publish` (with `generation_file`, `collection` and `damage`); then `catalog` (what the
+numbers mean), `proofs` (are they right?), `recovery` (what happens when a file is damaged) and
+`backfill_chunks`.
 """

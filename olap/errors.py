@@ -120,6 +120,10 @@ class SourceSilentError(SourceError):
     """PostgreSQL, or the network in between, stopped answering."""
 
 
+class FeedError(SourceError):
+    """A feed cannot be used; the batch is a scan. The message completes "because …"."""
+
+
 class DuplicateKeysError(SourceError):
     """Several rows of a table have the key that should identify one."""
 

@@ -19,8 +19,10 @@ from olap.ids import IdType, IdTypes
 from olap.manifest import (
     FORMAT,
     Batch,
+    FeedState,
     LakeFile,
     Manifest,
+    Mode,
     SourceIdentity,
     SourceShape,
     TableState,
@@ -47,10 +49,7 @@ def read(warehouse: Warehouse) -> Manifest | None:
             f"this version knows {FORMAT}",
             hint="Use the version that wrote it, or a newer one.",
         )
-    batches = tuple(
-        Batch(**{**row, "data_through": utc(row["data_through"])})
-        for row in warehouse.records("ledger/read_batches")
-    )
+    batches = tuple(_batch(row) for row in warehouse.records("ledger/read_batches"))
     if not batches:
         raise WarehouseError(
             f"the ledger of {warehouse.layout.warehouse} has a state but no batch",
@@ -97,6 +96,7 @@ def read(warehouse: Warehouse) -> Manifest | None:
             )
             for row in warehouse.records("ledger/read_lake_files")
         ),
+        feed=_feed(state),
     )
 
 
@@ -128,7 +128,7 @@ def record_files(
 def record_batch(warehouse: Warehouse, batch: Batch) -> None:
     """Record a batch."""
     values = {field: getattr(batch, field) for field in batch.__struct_fields__}
-    values["data_through"] = naive_utc(batch.data_through)
+    values |= {"data_through": naive_utc(batch.data_through), "mode": batch.mode.value}
     warehouse.run("ledger/add_batch", **values)
 
 
@@ -169,6 +169,7 @@ def record_state(
     changed_in_batch: int,
     generation: int,
     generated_at: datetime | None,
+    feed: FeedState | None,
 ) -> None:
     """Record the state of this file."""
     fresh_bytes, fresh_rows = warehouse.fresh_size()
@@ -193,8 +194,30 @@ def record_state(
         event_ids=shape.ids.event.value,
         inexact=list(shape.inexact),
         row_security=shape.row_security,
+        feed_mode=feed.mode.value if feed else None,
+        feed_identity=feed.identity if feed else None,
+        feed_ready_at=feed.ready_at if feed else None,
+        feed_position=feed.position if feed else None,
         fresh_bytes=fresh_bytes,
         fresh_rows=fresh_rows,
+    )
+
+
+def _batch(row: Mapping[str, Any]) -> Batch:
+    """A recorded batch; a ledger of an earlier version does not tell how it read."""
+    values = {**row, "data_through": utc(row["data_through"])}
+    return Batch(**{**values, "mode": Mode(row["mode"])} if "mode" in row else values)
+
+
+def _feed(state: Mapping[str, Any]) -> FeedState | None:
+    """How far the feed was read; a ledger of an earlier version has none."""
+    if state.get("feed_mode") is None:
+        return None
+    return FeedState(
+        mode=Mode(state["feed_mode"]),
+        identity=state["feed_identity"],
+        ready_at=state["feed_ready_at"],
+        position=state["feed_position"],
     )
 
 

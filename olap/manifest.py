@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -60,6 +61,32 @@ class SourceShape(msgspec.Struct, frozen=True, kw_only=True):
     row_security: str = "refused"
 
 
+class Mode(StrEnum):
+    """How a batch found the rows that changed; see `etl.feed`."""
+
+    SCAN = "scan"
+    SLOT = "slot"
+    LOG = "log"
+
+
+class FeedState(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a feed has been read; see `etl.feed`.
+
+    Attributes:
+        mode: slot or log.
+        identity: changes when the feed is another one, or may have missed something: it was dropped
+            and made again, or its tables or columns were changed.
+        ready_at: xid8; transactions from this one on are complete in the feed. A scan whose
+            snapshot has no older one open makes the feed usable.
+        position: how far it was read (a slot: LSN); None until it is usable.
+    """
+
+    mode: Mode
+    identity: str
+    ready_at: int
+    position: int | None = None
+
+
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """All rows that one cycle read, under one snapshot.
 
@@ -72,6 +99,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
         days_rebuilt: (table, day) pairs that got a new lake file or lost theirs.
         read_ms, fold_ms: milliseconds spent reading, and from there to the commit.
         held_back_by: the oldest transaction then open at the source, or null.
+        mode: how it found the rows that changed.
+        mode_reason: why it did not use a feed; null where none is wanted, or where it did.
     """
 
     batch: int
@@ -83,6 +112,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     read_ms: int
     fold_ms: int
     held_back_by: str | None
+    mode: Mode = Mode.SCAN
+    mode_reason: str | None = None
 
 
 class TableState(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,18 +174,33 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     proved_at: datetime | None
 
 
+class MadeBy(StrEnum):
+    """How the file of a generation was made; see `olap.generation_file`."""
+
+    CLONE = "clone"
+    DELTA = "delta"
+    COPY = "copy"
+
+
 class FileMark(msgspec.Struct, frozen=True, kw_only=True):
-    """By what the file of a generation is recognized; see `olap.publish.damage`.
+    """By what the file of a generation is recognized (see `olap.damage`), and how it was made.
 
     Attributes:
         bytes: its size.
         modified: the second of its last modification, since 1970 UTC; copies keep no more.
         head: a digest of the headers, which DuckDB changes with whatever it writes.
+        made_by: the way; null where an earlier version made it.
+        written: bytes that were written for it.
+        compared_at: when the file of this generation, or of the last one before it that was, has
+            been read back from the disk and found equal to the warehouse, UTC; null = never.
     """
 
     bytes: int
     modified: int
     head: str
+    made_by: MadeBy | None = None
+    written: int = 0
+    compared_at: datetime | None = None
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,6 +213,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         batches: the last hundred, oldest first.
         file: the generation's file; null where the state is not a generation's.
         coverage: the days that are kept; the source's rows of other days are counted, not read.
+        feed: how far the source's feed was read; null where it has none.
     """
 
     format: int = FORMAT
@@ -181,6 +228,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[LakeFile, ...]
     coverage: DaySet = EVERY_DAY
     file: FileMark | None = None
+    feed: FeedState | None = None
 
     @property
     def last_batch(self) -> Batch:

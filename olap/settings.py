@@ -235,6 +235,11 @@ class Settings:
         "directory of the lake, the warehouse and the generations, without `?` and `\\` in its "
         "path; the API reads it too",
     )  # fmt: skip
+    etl_mode: Literal["auto", "scan", "slot", "log"] = _setting(
+        Program.PIPELINE, "ETL_MODE", _one_of("auto", "scan", "slot", "log"), "auto", "`auto`",
+        "how a cycle finds what changed: `scan` of the tables, a `slot` or a `log` that was "
+        "installed at the source; `auto` takes the slot or the log if it is there and sound",
+    )  # fmt: skip
     interval_seconds: int = _setting(
         Program.PIPELINE, "ETL_INTERVAL_SECONDS", _whole(1, _DAY_SECONDS), 300, "`300`",
         "seconds from the start of one cycle to the start of the next; `status` measures the "
@@ -264,6 +269,11 @@ class Settings:
     grace_seconds: int = _setting(
         Program.PIPELINE, "GRACE_SECONDS", _whole(0, 30 * _DAY_SECONDS), 900, "`900`",
         "minimum age at which a generation, and a lake file that it names, may be removed",
+    )  # fmt: skip
+    reuse_generations: bool = _setting(
+        Program.PIPELINE, "REUSE_GENERATIONS", _one_of_two, True, "`1`",
+        "whether a new generation may be written into the file of a removed one that nobody has "
+        "open; `0` where `DATA_DIR` is exported by NFS 3, whose readers the kernel cannot see",
     )  # fmt: skip
     verify_hour: int = _setting(
         Program.PIPELINE, "VERIFY_HOUR", _whole(0, 23), 3, "`3`",

@@ -1,7 +1,8 @@
-"""Freshness and health: OK, WARNING or CRITICAL, from the manifests alone.
+"""Freshness and health: OK, WARNING or CRITICAL, from the manifests.
 
 `status` opens neither PostgreSQL nor DuckDB. It therefore works while a cycle runs and while the
-source is down, and a monitoring system can call it every few seconds.
+source is down, and a monitoring system can call it every few seconds. What a feed costs the source
+(`FeedCosts`) is asked by the caller, and may be unknown.
 
 The lag is measured from the last batch, not from the last generation: when nothing changes, no new
 generation is published for a while, and the current one is still correct.
@@ -19,13 +20,18 @@ from typing import Any
 from olap.backfill_chunks import read_chunks
 from olap.brake import refusal_text
 from olap.commands import call
+from olap.damage import damage
 from olap.errors import BackfillError
+from olap.generations import current
 from olap.layout import Layout
-from olap.manifest import Manifest, Proof, SourceShape, read_manifest
-from olap.publish import current, damage
+from olap.manifest import Batch, Manifest, Mode, Proof, SourceShape, read_manifest
 
 LAG_INTERVALS_WARNING = 2
 LAG_INTERVALS_CRITICAL = 6
+
+RETAINED_BYTES_WARNING = 10**9
+# Of what the source lets a slot retain; beyond that it gives the slot up.
+RETAINED_SHARE_CRITICAL = 0.8
 
 
 class Level(StrEnum):
@@ -86,10 +92,44 @@ class DiskStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SlotCosts:
+    """What the slot keeps the source from removing.
+
+    Attributes:
+        wal_status: as PostgreSQL calls it; `lost` = it has given the slot up.
+        retained_bytes: of its log.
+        limit_bytes: `max_slot_wal_keep_size`; None = no limit.
+    """
+
+    slot_name: str
+    wal_status: str | None
+    retained_bytes: int
+    limit_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogCosts:
+    """The change log: an estimate of its rows, and its bytes."""
+
+    log_rows: int
+    log_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedCosts:
+    """What feeds cost the source now; see `etl.feed`."""
+
+    slot: SlotCosts | None
+    log: LogCosts | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """The state of one DATA_DIR.
 
     Attributes:
+        mode, mode_reason: how the last batch found what changed; see `Batch`.
+        feed: what feeds cost the source; None where it was not asked, or does not answer.
         shape: how the source is read: by which mapping, and whose word it is that no policy hides
             rows.
         coverage: the days that are kept, as text.
@@ -109,12 +149,26 @@ class Status:
     batches: tuple[dict[str, Any], ...]
     watermark: WatermarkStatus | None
     disk: DiskStatus
+    mode: Mode | None
+    mode_reason: str | None
+    feed: FeedCosts | None
 
 
-def status(layout: Layout, now: datetime, *, interval_seconds: int) -> Status:
+def status(
+    layout: Layout,
+    now: datetime,
+    *,
+    interval_seconds: int,
+    wanted_mode: str = "auto",
+    feed: FeedCosts | None = None,
+) -> Status:
     """The status of `layout` at `now`, UTC.
 
     It tells whether somebody changed or locked the published file, without opening it in DuckDB.
+
+    Args:
+        wanted_mode: the setting ETL_MODE.
+        feed: what feeds cost the source, if that is known.
 
     Raises:
         LakeError: a manifest is damaged.
@@ -132,6 +186,9 @@ def status(layout: Layout, now: datetime, *, interval_seconds: int) -> Status:
         lag = (now - latest.data_through).total_seconds()
         reasons += _lag_reasons(lag, interval_seconds)
         reasons += _row_reasons(latest)
+        reasons += _mode_reasons(latest.last_batch, wanted_mode)
+    if feed is not None:
+        reasons += _feed_reasons(feed)
     level = max((level for level, _ in reasons), default=Level.OK, key=lambda item: item.exit_code)
     return Status(
         level=level,
@@ -147,6 +204,9 @@ def status(layout: Layout, now: datetime, *, interval_seconds: int) -> Status:
         batches=_batches(latest),
         watermark=_watermark(latest),
         disk=_disk(layout),
+        mode=latest.last_batch.mode if latest else None,
+        mode_reason=latest.last_batch.mode_reason if latest else None,
+        feed=feed,
     )
 
 
@@ -177,6 +237,36 @@ def _row_reasons(manifest: Manifest) -> Iterator[tuple[Level, str]]:
             yield Level.WARNING, f"{counts}: `{repair}` reads what is missing"
         elif missing < 0:
             yield Level.WARNING, f"{counts}: `{repair}` removes what is gone"
+
+
+def _mode_reasons(batch: Batch, wanted: str) -> Iterator[tuple[Level, str]]:
+    """That the last batch did not find what changed as ETL_MODE says."""
+    if wanted in (Mode.SLOT, Mode.LOG) and batch.mode is Mode.SCAN:
+        reason = batch.mode_reason or "it was read whole, or repaired"
+        yield Level.WARNING, f"ETL_MODE is {wanted}, and the last batch was a scan: {reason}"
+
+
+def _feed_reasons(feed: FeedCosts) -> Iterator[tuple[Level, str]]:
+    """That the slot retains much of the source's log, or was given up, and the way out."""
+    slot = feed.slot
+    if slot is None:
+        return
+    way_out = (
+        "cycles read it, and move it on; where none will run any more, "
+        f"`{call('source uninstall slot')}` removes it"
+    )
+    limit = slot.limit_bytes
+    retained = f"the slot {slot.slot_name} keeps {slot.retained_bytes / 1e9:,.1f} GB of log at "
+    retained += "the source" + (f", of {limit / 1e9:,.1f} GB that it may" if limit else "")
+    if slot.wal_status == "lost":
+        text = f"the source has given up the slot {slot.slot_name}, which retained too much log"
+        yield Level.CRITICAL, f"{text}: {way_out}"
+    elif slot.wal_status == "unreserved" or (
+        limit and slot.retained_bytes >= RETAINED_SHARE_CRITICAL * limit
+    ):
+        yield Level.CRITICAL, f"{retained}: {way_out}"
+    elif slot.retained_bytes > RETAINED_BYTES_WARNING:
+        yield Level.WARNING, f"{retained}: {way_out}"
 
 
 def _tables(manifest: Manifest | None) -> dict[str, TableStatus]:

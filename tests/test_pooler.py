@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from uuid import UUID
 
 import adbc_driver_postgresql.dbapi as adbc_postgresql
 import psycopg
@@ -14,9 +15,11 @@ import etl.backfill
 from etl.source import open_source, replica_lag_bytes
 from etl.watchdog import with_time_limits
 from olap.errors import SourceError
+from olap.manifest import Mode
 from olap.mapping import read_mapping
 from olap.settings import Secret, Settings
 from tests import contents
+from tests.feed.follower import Follower
 from tests.fix_pipeline import Pipeline
 from tests.fix_pooler import Pooler, PoolMode
 from tests.fix_postgres import READER_PASSWORD
@@ -75,6 +78,24 @@ def test_everything_is_read_through_a_pooler(
     require_equal(pipeline, database)
     assert pipeline.verify().reconciled.differences == ()
     assert pooler.loans > 10
+    assert pooler.left_behind == set()
+
+
+@pytest.mark.parametrize("mode", [Mode.SLOT, Mode.LOG])
+def test_a_feed_is_read_through_a_pooler(
+    mode: Mode, new_follower: Callable[[Mode], Follower], new_pooler: Callable[..., Pooler]
+) -> None:
+    """In transaction mode a slot or a log is made, read and moved on; no setting is left."""
+    follower = new_follower(mode)
+    database = follower.url
+    pooler = new_pooler(database)
+    follower.url = pooler.url()
+    with World(database) as world:
+        for number in range(3):
+            world.message(number)
+            reading = follower.read()
+            assert reading.changes is not None, reading.reason
+            assert reading.changes["messages"].keys == {(str(UUID(int=number)),)}
     assert pooler.left_behind == set()
 
 

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from etl.feed.install import apply, install_script, read_site, uninstall_script
 from etl.sandbox.postgres import (
     Cluster,
     PostgresServer,
@@ -22,8 +23,11 @@ from etl.sandbox.postgres import (
 from etl.source import replica_lag_bytes
 from olap.commands import call
 from olap.errors import SourceChangedError, SourceError
+from olap.manifest import Mode
+from olap.mapping import read_mapping
 from olap.settings import Secret
 from tests import contents
+from tests.feed.follower import Follower, install
 from tests.fix_pipeline import Pipeline
 from tests.fix_postgres import FOREIGN_SERVER, POSTGRES_VERSION
 from tests.source_schemas import SourceSchema
@@ -148,6 +152,18 @@ def test_a_standby_is_read_as_exactly_as_a_primary(
         assert contents.differences(contents.of_views(found.published), expected) == {}
 
 
+@pytest.mark.parametrize("mode", [Mode.SLOT, Mode.LOG])
+def test_a_standby_is_not_read_by_a_feed(replicated: Replicated, mode: Mode) -> None:
+    """Its snapshots do not list what runs on the primary: the batch is a scan, and says so."""
+    install(replicated.primary, mode)
+    replicated.catch_up()
+    reading = Follower(replicated.standby, mode).read()
+    assert (reading.mode, reading.changes) == (Mode.SCAN, None)
+    assert reading.reason == (
+        "the source is a standby, whose snapshots do not list what runs on its primary"
+    )
+
+
 def test_data_through_of_a_standby_is_its_replay_time(
     replicated: Replicated, new_pipeline: Callable[[str], Pipeline]
 ) -> None:
@@ -208,6 +224,19 @@ def test_a_restored_copy_of_the_cluster_stops_the_cycle(
         assert contents.of_views(pipeline.published) == contents.of_source(pipeline.url)
     finally:
         restored.stop()
+
+
+@pytest.mark.parametrize("mode", [Mode.SLOT, Mode.LOG])
+def test_a_feed_is_not_installed_on_a_standby(replicated: Replicated, mode: Mode) -> None:
+    """It can be asked for the tables, so that the SQL is printed, and refuses to run it."""
+    url, mapping = Secret(replicated.standby), read_mapping("messenger")
+    site = read_site(url, mode, mapping)
+    assert len(site.followed) == 7
+    for script in (install_script(mode, mapping, site), uninstall_script(mode, site)):
+        with pytest.raises(SourceError) as caught:
+            apply(url, script)
+        assert caught.value.message == "this server is a standby, where nothing can be changed"
+        assert caught.value.hint == "Run it on the primary."
 
 
 def test_the_lag_of_a_replica_is_measured_on_both_servers(replicated: Replicated) -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,8 +19,8 @@ from etl.report import status_text
 from olap.commands import call
 from olap.errors import LakeError
 from olap.layout import Layout, write_durably
-from olap.manifest import Manifest, SourceShape
-from olap.status import Level, Status, status
+from olap.manifest import Manifest, Mode, SourceShape
+from olap.status import FeedCosts, Level, LogCosts, SlotCosts, Status, status
 from tests.factories import TIME, a_batch, a_lake_file, a_manifest, a_table_state
 
 INTERVAL = 300
@@ -209,6 +210,84 @@ def test_only_the_last_five_batches_are_listed(layout: Layout) -> None:
     assert set(found[0]) == set(a_batch().__struct_fields__)
 
 
+GB = 10**9
+
+
+def costs(
+    *, retained: int = 0, limit: int | None = None, wal_status: str = "reserved"
+) -> FeedCosts:
+    """What a slot costs its source that retains so many bytes."""
+    slot = SlotCosts(
+        slot_name="analytics_feed_5",
+        wal_status=wal_status,
+        retained_bytes=retained,
+        limit_bytes=limit,
+    )
+    return FeedCosts(slot=slot, log=None)
+
+
+@pytest.mark.parametrize(
+    ("feed", "level"),
+    [
+        (FeedCosts(slot=None, log=LogCosts(log_rows=10**9, log_bytes=100 * GB)), Level.OK),
+        (costs(retained=GB), Level.OK),
+        (costs(retained=GB + 1), Level.WARNING),
+        (costs(retained=100 * GB), Level.WARNING),
+        (costs(retained=8 * GB - 1, limit=10 * GB), Level.WARNING),
+        (costs(retained=8 * GB, limit=10 * GB), Level.CRITICAL),
+        (costs(wal_status="unreserved"), Level.CRITICAL),
+        (costs(wal_status="lost"), Level.CRITICAL),
+    ],
+)
+def test_what_a_slot_retains_decides_the_level(
+    layout: Layout, feed: FeedCosts, level: Level
+) -> None:
+    """Above 1 GB it is WARNING, at 80 % of the limit or lost CRITICAL, with the way out."""
+    put(layout, a_manifest())
+    found = status(layout, TIME, interval_seconds=INTERVAL, feed=feed)
+    assert found.level is level
+    assert [call("source uninstall slot") in reason for reason in found.reasons] == (
+        [] if level is Level.OK else [True]
+    )
+
+
+@pytest.mark.parametrize(
+    ("wanted", "mode", "level"),
+    [
+        ("auto", Mode.SCAN, Level.OK),
+        ("scan", Mode.SCAN, Level.OK),
+        ("slot", Mode.SLOT, Level.OK),
+        ("slot", Mode.SCAN, Level.WARNING),
+        ("log", Mode.SCAN, Level.WARNING),
+    ],
+)
+def test_a_scan_in_place_of_a_wanted_feed_is_told(
+    layout: Layout, wanted: str, mode: Mode, level: Level
+) -> None:
+    """With ETL_MODE=slot or log a scan is a WARNING; the text has its reason in any case."""
+    reason = None if mode is Mode.SLOT else "the publication was changed"
+    put(layout, a_manifest(batches=(a_batch(mode=mode, mode_reason=reason),)))
+    found = status(layout, TIME, interval_seconds=INTERVAL, wanted_mode=wanted)
+    assert found.level is level
+    assert found.reasons == (
+        (f"ETL_MODE is {wanted}, and the last batch was a scan: {reason}",)
+        if level is Level.WARNING
+        else ()
+    )
+    line = f"mode          {mode}" + (f": {reason}" if reason else "")
+    assert line in status_text(found).splitlines()
+
+
+def test_the_text_tells_what_feeds_cost_the_source(layout: Layout) -> None:
+    """The log that the slot retains, what it may, and the size of the change log are shown."""
+    put(layout, a_manifest())
+    log = LogCosts(log_rows=12_345, log_bytes=6_700_000)
+    feed = replace(costs(retained=890_000_000, limit=10 * GB), log=log)
+    lines = status_text(status(layout, TIME, interval_seconds=INTERVAL, feed=feed)).splitlines()
+    assert "slot          890.0 MB of 10.0 GB of log retained at the source" in lines
+    assert "change log    some 12,345 rows, 6.7 MB at the source" in lines
+
+
 def test_disk_use_is_listed_by_purpose(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sizes cover the lake, the warehouse with its WAL, and the generations without the symlink."""
     put(layout, a_manifest())
@@ -278,6 +357,9 @@ def test_json_has_exactly_the_documented_fields(layout: Layout) -> None:
             },
         },
         "watermark": {"xid": 1000, "age_xids": 10, "age_seconds": 0.0, "held_back_by": "pid 7 app"},
+        "mode": "scan",
+        "mode_reason": None,
+        "feed": None,
     }
     assert set(disk) == {"lake", "warehouse", "generations", "free"}
     assert [batch["data_through"] for batch in listed] == ["2026-03-01T12:00:00Z"]

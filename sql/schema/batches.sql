@@ -9,5 +9,7 @@ create table core.batches (
     days_rebuilt integer not null, -- (table, day) pairs that were rebuilt
     read_ms integer not null, -- milliseconds spent reading
     fold_ms integer not null, -- milliseconds from the end of reading to the commit
-    held_back_by varchar -- the oldest transaction open at the source at the snapshot; null = none
+    held_back_by varchar, -- the oldest transaction open at the source at the snapshot; null = none
+    mode varchar not null, -- how the batch found what changed: scan, slot or log
+    mode_reason varchar -- why it did not use a feed; null where none is wanted, or where it did
 );

@@ -20,6 +20,10 @@ create table core.state (
     changed_in_batch integer not null, -- the last batch that changed any row
     generation integer not null, -- number of the generation; 0 = not published
     generated_at timestamp, -- time of publication, UTC
+    feed_mode varchar, -- slot or log: the feed of the source, as far as it was read; null = none
+    feed_identity varchar, -- changes when the feed is another one, or may have missed something
+    feed_ready_at bigint, -- transactions from this one on are complete in it
+    feed_position bigint, -- up to where it was read; null until it is usable
     fresh_bytes bigint not null, -- size of the warehouse when it was last rewritten without holes
     fresh_rows bigint not null -- rows of the warehouse at that time
 );
