@@ -8,7 +8,9 @@ and the commands that gave them. One module per question:
   memory and disk does it need? The references run on the same server with the same SELECTs: the
   server's own `COPY … TO '/dev/null'` (no reader can be faster) and `dlt` (a common tool).
 * `backfills`: how fast are two readers, and does the memory stay the same at 20 million messages?
-* `changes`: how long does a cycle take that finds 10,000 changed rows in a full warehouse?
+* `changes`: how long does a cycle take that finds 10,000 changed rows in a full warehouse, in each
+  mode?
+* `source_costs`: what does a feed cost the messenger's own statements?
 * `metric_times`: how long do metrics take, by scope and number of days? They run without any cache
   on a lake that is generated (`generated_lake`).
 * `peer_times`: how long do PostgreSQL and chDB take for the same answers?

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from olap.errors import AnalyticsError
 from olap.layout import Layout
+from olap.manifest import Mode
 from tests.bench.api_times import measure_api
 from tests.bench.backfills import measure_backfills
 from tests.bench.changes import measure_cycles
@@ -28,6 +29,7 @@ from tests.bench.proofs import measure_proofs
 from tests.bench.report import read_report, report_text
 from tests.bench.soak import measure_soak
 from tests.bench.source import Say, messengers, traffic_plan
+from tests.bench.source_costs import measure_source_costs
 
 BUILD = Path(__file__).parents[2] / "build"
 PEERS = BUILD / "bench" / "venv"
@@ -44,20 +46,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     output: Path = options.build / "bench.json"
     report = read_report(output)
     try:
-        for part in measure(
-            options.build.resolve() / "bench",
-            options.only or BY_DEFAULT,
-            messages=options.messages,
-            rounds=options.rounds,
-            cycles=options.cycles,
-            times=options.times,
-            seconds=options.seconds,
-            changes=options.changes,
-            peer_mode=options.peers,
-            say=lambda line: print(line, file=sys.stderr, flush=True),
-        ):
-            report = report.with_part(part)
-            output.write_bytes(report.to_json())
+        for messages in options.messages:
+            for part in measure(
+                options.build.resolve() / "bench",
+                options.only or BY_DEFAULT,
+                messages=messages,
+                rounds=options.rounds,
+                cycles=options.cycles,
+                modes=options.mode,
+                times=options.times,
+                seconds=options.seconds,
+                changes=options.changes,
+                peer_mode=options.peers,
+                say=lambda line: print(line, file=sys.stderr, flush=True),
+            ):
+                report = report.with_part(part)
+                output.write_bytes(report.to_json())
     except AnalyticsError as error:
         print(f"error: {error.message}\n  {error.hint}", file=sys.stderr)
         return error.exit_code
@@ -73,6 +77,7 @@ def measure(
     messages: int,
     rounds: int,
     cycles: int,
+    modes: Sequence[Mode],
     times: int,
     seconds: float,
     changes: int,
@@ -85,7 +90,8 @@ def measure(
         home: the directory for everything that is generated.
         messages: of each messenger.
         rounds: how often each first load, backfill, verify and load of the API runs.
-        cycles: how many cycles with changes, or generations published under load.
+        cycles: how many cycles with changes in each mode, or generations published under load.
+        modes: of the cycles with changes.
         times: how often each question is asked.
         seconds: how long each load of the API, and each hostile scenario, lasts.
         changes: how often the generation changes in a soak.
@@ -149,7 +155,8 @@ def measure(
                     hostile = measure_hostile(lake, here, say, seconds=seconds)
                     yield replace(part, hostile=hostile)
                 continue
-            url = made.to_change() if name is PartName.CYCLES else made.everything()
+            is_changed = name in (PartName.CYCLES, PartName.SOURCE)
+            url = made.to_change() if is_changed else made.everything()
             part = described(name)
             if name is PartName.LOADS:
                 both = loads("everything", url), loads("messages only", made.messages_only())
@@ -158,8 +165,12 @@ def measure(
                 found = measure_backfills(url, data_dir, rounds=rounds, say=say)
                 yield replace(part, backfills=found)
             elif name is PartName.CYCLES:
-                found = measure_cycles(url, data_dir, cycles=cycles, say=say)
+                kept = home / f"cycles_{messages}"
+                found = measure_cycles(url, kept, modes, cycles=cycles, say=say)
                 yield replace(part, cycles=found)
+            elif name is PartName.SOURCE:
+                costs = measure_source_costs(url, messages=messages, rounds=rounds, say=say)
+                yield replace(part, source_costs=costs)
             elif name is PartName.PEERS:
                 compared = measure_peers(url, data_dir, peers=peers, times=times, say=say)
                 yield replace(part, peers=compared)
@@ -191,7 +202,12 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         help="measure this part alone (may be repeated); default: all but backfill and soak",
     )
-    parser.add_argument("--messages", type=_count, default=5_000_000, help="default 5000000")
+    parser.add_argument(
+        "--messages",
+        type=_counts,
+        default=(5_000_000,),
+        help="the sizes, such as 2000000,10000000; default 5000000",
+    )
     parser.add_argument(
         "--rounds",
         type=_count,
@@ -202,7 +218,13 @@ def _parser() -> argparse.ArgumentParser:
         "--cycles",
         type=_count,
         default=5,
-        help="cycles with 10,000 changes, or publications under load; default 5",
+        help="cycles with 10,000 changes in each mode, or publications under load; default 5",
+    )
+    parser.add_argument(
+        "--mode",
+        type=_modes,
+        default=tuple(Mode),
+        help=f"of the cycles, such as scan,slot; default {','.join(Mode)}",
     )
     parser.add_argument("--times", type=_count, default=5, help="each question; default 5")
     parser.add_argument("--seconds", type=_count, default=5, help="each load of the API; default 5")
@@ -220,6 +242,14 @@ def _parser() -> argparse.ArgumentParser:
         "--build", type=Path, default=BUILD, help="the directory for bench/ and bench.json"
     )
     return parser
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    return tuple(_count(word) for word in text.split(","))
+
+
+def _modes(text: str) -> tuple[Mode, ...]:
+    return tuple(Mode(word) for word in text.split(","))
 
 
 def _count(text: str) -> int:

@@ -30,8 +30,8 @@ import httpx
 from api.auth import Role
 from etl.sandbox.valkey import valkey_server
 from olap.errors import AnalyticsError
+from olap.generations import current
 from olap.layout import Layout
-from olap.publish import current
 from tests.api.servers import Server, server
 from tests.api.tokens import token
 from tests.bench.api_figures import (

@@ -103,11 +103,13 @@ def generated_lake(plan: TrafficPlan, directory: Path, say: Say) -> Path:
             Settings(data_dir=draft, memory_limit=_MEMORY, threads=_THREADS)
         ) as warehouse,
     ):
-        rows = 0
+        rows, manifest = 0, None
         for number, frames in enumerate(_steps(_trimmed(generate(plan))), 1):
             rows += sum(frame.height for name, frame in frames.items() if name != "known")
             _stage(warehouse, frames)
-            fold(warehouse, _extract(frames, number, plan.until), Timer(), workers=_THREADS)
+            extract = _extract(frames, number, plan.until)
+            folded = fold(warehouse, manifest, extract, Timer(), workers=_THREADS)
+            manifest = folded.manifest
             say(f"generated {rows:,} rows")
         publish(warehouse, plan.until + timedelta(minutes=1))
     draft.rename(directory)

@@ -6,8 +6,8 @@ import os
 import shutil
 from pathlib import Path
 
+from olap.generations import current
 from olap.layout import Layout
-from olap.publish import current
 
 
 def lake_copy(lake: Path, directory: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Run a program and record its wall time and peak memory: the script behind `stopwatch`.
+"""Run a program and record its times and its peak memory: the script behind `stopwatch`.
 
     python -I -S launcher.py RESULT.json PROGRAM ARGUMENT…
 
@@ -21,7 +21,11 @@ def main(result: str, *command: str) -> int:
     seconds = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
     unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
-    figures = {"seconds": seconds, "peak_bytes": usage.ru_maxrss * unit}
+    figures = {
+        "seconds": seconds,
+        "processor_seconds": usage.ru_utime + usage.ru_stime,
+        "peak_bytes": usage.ru_maxrss * unit,
+    }
     Path(result).write_text(json.dumps(figures))
     return abs(process.returncode)
 

@@ -24,8 +24,8 @@ from api.auth import Role
 from api.live.hub import STREAMS_OF_ACCOUNT_MAX
 from api.server import raise_file_limit
 from olap.errors import AnalyticsError
+from olap.generations import current
 from olap.layout import Layout
-from olap.publish import current
 from tests.api.servers import Server, server
 from tests.api.tokens import token
 from tests.bench.clients import Clients

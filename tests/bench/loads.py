@@ -81,6 +81,11 @@ class Loads:
         return self.dlt_seconds / self.seconds if self.dlt_seconds else None
 
     @property
+    def speed_beside_two_cores(self) -> float:
+        """The speed as a share of what the two cores allow, the median of the rounds."""
+        return median(load.beside_two_cores for load in self.ours)
+
+    @property
     def peak_bytes(self) -> int:
         """The most memory that any round of the ETL held."""
         return max(load.peak_bytes for load in self.ours)

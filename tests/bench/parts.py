@@ -17,6 +17,7 @@ from tests.bench.page_views import PageViews
 from tests.bench.peer_times import PeerTime
 from tests.bench.proofs import Proofs
 from tests.bench.soak import Soak
+from tests.bench.source_costs import SourceCost
 
 
 class PartName(StrEnum):
@@ -25,6 +26,7 @@ class PartName(StrEnum):
     LOADS = "loads"
     BACKFILL = "backfill"
     CYCLES = "cycles"
+    SOURCE = "source"
     VERIFY = "verify"
     METRICS = "metrics"
     PEERS = "peers"
@@ -54,6 +56,7 @@ class Part:
     loads: tuple[Loads, ...] = ()
     backfills: tuple[EtlRun, ...] = ()
     cycles: tuple[EtlRun, ...] = ()
+    source_costs: tuple[SourceCost, ...] = ()
     proofs: Proofs | None = None
     metrics: MetricTimes | None = None
     peers: tuple[PeerTime, ...] = ()

@@ -9,6 +9,7 @@ from statistics import median
 
 import msgspec
 
+from olap.manifest import Mode
 from tests.bench.api_figures import (
     CachedTimes,
     PageTimes,
@@ -30,8 +31,9 @@ from tests.bench.parts import Part, PartName
 from tests.bench.peer_times import PeerTime
 from tests.bench.proofs import Proofs
 from tests.bench.soak import Soak
+from tests.bench.source_costs import SourceCost, beside_nothing
 
-FORMAT = 4
+FORMAT = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,26 +72,36 @@ class Speeds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CycleTimes:
-    """The median of each figure over the cycles, in milliseconds.
+    """The median of each figure over the cycles of one mode, in milliseconds.
 
     Attributes:
+        load_average: the highest of the cycles.
         fold_ms: day files, dimensions, facts, rollups and the commit.
+        cycle_ms: all steps.
         process_ms: wall time of the whole process.
+        processor_ms, server_ms: processor time of the process, and of the server meanwhile.
     """
 
+    mode: Mode
     changes: int
     cycles: int
+    load_average: float
     rows_read: float
     days_rebuilt: float
     read_ms: float
     fold_ms: float
     publish_ms: float
+    cycle_ms: float
     process_ms: float
+    processor_ms: float
+    server_ms: float
 
     @classmethod
     def of(cls, cycles: Sequence[EtlRun]) -> CycleTimes:
-        """Take the medians of some cycles."""
+        """Take the medians of some cycles of one mode."""
         return cls(
+            mode=cycles[0].mode,
+            load_average=max(cycle.load_average for cycle in cycles),
             changes=CHANGES,
             cycles=len(cycles),
             rows_read=median(sum(cycle.rows_read.values()) for cycle in cycles),
@@ -97,8 +109,17 @@ class CycleTimes:
             read_ms=median(cycle.read_ms for cycle in cycles),
             fold_ms=median(cycle.fold_ms for cycle in cycles),
             publish_ms=median(cycle.publish_ms for cycle in cycles),
+            cycle_ms=median(cycle.cycle_ms for cycle in cycles),
             process_ms=median(round(cycle.seconds * 1000) for cycle in cycles),
+            processor_ms=median(cycle.processor_seconds * 1000 for cycle in cycles),
+            server_ms=median(cycle.server_seconds * 1000 for cycle in cycles),
         )
+
+    @classmethod
+    def by_mode(cls, cycles: Sequence[EtlRun]) -> tuple[CycleTimes, ...]:
+        """The medians of each mode that was measured."""
+        runs = {mode: [cycle for cycle in cycles if cycle.mode is mode] for mode in Mode}
+        return tuple(cls.of(found) for found in runs.values() if found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +181,9 @@ def _part_texts(part: Part) -> list[str]:
     if part.backfills:
         texts.append(_backfill_text(part.backfills))
     if part.cycles:
-        texts.append(_cycle_text(CycleTimes.of(part.cycles)))
+        texts.append(_cycles_text(CycleTimes.by_mode(part.cycles)))
+    if part.source_costs:
+        texts.append(_source_costs_text(part.source_costs))
     if part.proofs:
         texts.append(_proofs_text(part.proofs))
     if part.metrics:
@@ -193,7 +216,10 @@ def _loads_text(loads: Loads, speeds: Speeds) -> str:
         peak = f"{max(load.peak_bytes for load in loads.dlt) / 1e6:,.0f}"
         rows.append(("dlt", *_speed(loads.dlt_seconds, speeds.dlt_rows_per_second), peak))
     beside_dlt = f"{speeds.beside_dlt:.2f} x dlt" if speeds.beside_dlt else f"dlt {NOT_MEASURED}"
-    return f"{_table(rows)}\n{speeds.rows:,} rows; {speeds.beside_copy:.2f} x COPY, {beside_dlt}"
+    return (
+        f"{_table(rows)}\n{speeds.rows:,} rows; {speeds.beside_copy:.2f} x COPY, {beside_dlt}, "
+        f"{loads.speed_beside_two_cores:.2f} of what two cores allow"
+    )
 
 
 def _steps_text(loads: Loads) -> str:
@@ -224,17 +250,33 @@ def _backfill_text(runs: Sequence[EtlRun]) -> str:
     return f"{_table(table)}\n{rows:,} rows"
 
 
-def _cycle_text(cycle: CycleTimes) -> str:
-    rows = [
-        (f"A cycle with {cycle.changes:,} changes, median of {cycle.cycles}", "ms"),
-        ("read", f"{cycle.read_ms:,.0f}"),
-        ("fold", f"{cycle.fold_ms:,.0f}"),
-        ("publish", f"{cycle.publish_ms:,.0f}"),
-        ("the whole process", f"{cycle.process_ms:,.0f}"),
-    ]
-    return (
-        f"{_table(rows)}\n{cycle.rows_read:,.0f} rows read, {cycle.days_rebuilt:,.0f} days rebuilt"
-    )
+def _cycles_text(modes: Sequence[CycleTimes]) -> str:
+    head = f"A cycle with {modes[0].changes:,} changes, median of {modes[0].cycles}, ms"
+    rows: list[tuple[str, ...]] = [(head, *(times.mode for times in modes))]
+    for name, figure in (
+        ("read", "read_ms"),
+        ("fold", "fold_ms"),
+        ("publish", "publish_ms"),
+        ("the whole cycle", "cycle_ms"),
+        ("the whole process", "process_ms"),
+        ("processor time of it", "processor_ms"),
+        ("of the server", "server_ms"),
+        ("rows read", "rows_read"),
+        ("days rebuilt", "days_rebuilt"),
+    ):
+        rows.append((name, *(f"{getattr(times, figure):,.0f}" for times in modes)))
+    rows.append(("highest load", *(f"{times.load_average:.1f}" for times in modes)))
+    return _table(rows)
+
+
+def _source_costs_text(costs: Sequence[SourceCost]) -> str:
+    rows = [("Cost at the source, medians", "mode", "processor s", "times none", "WAL MB")]
+    for cost in costs:
+        mode = "none" if cost.mode is Mode.SCAN else cost.mode.value
+        seconds, beside = median(cost.processor_seconds), beside_nothing(costs, cost)
+        wal = _mb(median(cost.wal_bytes))
+        rows.append((cost.about, mode, f"{seconds:.3f}", f"{beside:.2f}", wal))
+    return _table(rows)
 
 
 def _metrics_text(found: MetricTimes) -> str:

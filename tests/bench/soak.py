@@ -20,9 +20,9 @@ import msgspec
 from api.app import PREFIX
 from api.auth import Role
 from olap.errors import AnalyticsError
+from olap.generations import current
 from olap.layout import Layout
 from olap.manifest import Manifest, read_manifest
-from olap.publish import current
 from tests.api.servers import Server, server
 from tests.api.tokens import token
 from tests.bench.lake_copy import lake_copy

@@ -1,4 +1,4 @@
-"""Run a program and measure its wall time and its peak memory.
+"""Run a program and measure its times and its peak memory.
 
 A small Python process that does nothing else (`launcher.py`) starts the program. Linux counts the
 memory of a process before `exec` towards the program that it becomes, so a program started directly
@@ -28,10 +28,12 @@ class Run:
 
     Attributes:
         seconds: wall time from its start to its exit.
+        processor_seconds: of the program and of its children.
         peak_bytes: peak resident memory of the program, or of one of its children if larger.
     """
 
     seconds: float
+    processor_seconds: float
     peak_bytes: int
     stdout: str
     stderr: str
@@ -66,6 +68,7 @@ def run(command: Sequence[str | Path], environment: Mapping[str, str]) -> Run:
         figures = json.loads(result.read_text())
     return Run(
         seconds=figures["seconds"],
+        processor_seconds=figures["processor_seconds"],
         peak_bytes=figures["peak_bytes"],
         stdout=finished.stdout,
         stderr=finished.stderr,
