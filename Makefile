@@ -12,7 +12,7 @@ export DATA_DIR ?= data/chitchat
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup etl backfill serve demo shell status verify check check-source catalog rebuild publish test test-fast test-page test-clients torture lint lint-page format bench image-steps lock clean synapse
+.PHONY: help setup etl backfill serve demo shell status verify check check-source install-slot install-log uninstall-slot uninstall-log catalog rebuild publish test test-fast test-page test-clients torture lint lint-page format bench image-steps lock clean synapse
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -67,6 +67,20 @@ check: setup  ## run the checks of sql/checks on the published file
 check-source: setup  ## try the mapping on the source: names each defect, writes nothing
 	@$(RUN) -m etl source check
 
+INSTALL = $(if $(APPLY),--apply) $(if $(ROLE),--role $(ROLE)) $(if $(LIMIT),--wal-limit $(LIMIT))
+
+install-slot: setup  ## print SQL by which a slot of the source tells what changed (APPLY=1 ROLE= LIMIT=)
+	@$(RUN) -m etl source install slot $(INSTALL)
+
+install-log: setup  ## print SQL by which triggers of the source tell what changed (APPLY=1 ROLE=)
+	@$(RUN) -m etl source install log $(INSTALL)
+
+uninstall-slot: setup  ## print SQL that takes the slot away (APPLY=1)
+	@$(RUN) -m etl source uninstall slot $(if $(APPLY),--apply)
+
+uninstall-log: setup  ## print SQL that takes the log away (APPLY=1)
+	@$(RUN) -m etl source uninstall log $(if $(APPLY),--apply)
+
 catalog: setup  ## generate sql/README.md from the metrics
 	@mkdir -p build && $(RUN) -m olap catalog > build/catalog.md && mv build/catalog.md sql/README.md
 
@@ -94,9 +108,10 @@ test-page: setup $(if $(NPM),$(TOOLS)/ready)  ## test the page in a browser; ins
 test-clients: setup  ## connect other tools, and generated clients of the API; installs them (minutes)
 	$(RUN) -m pytest tests/clients
 
-torture: setup  ## play long random histories and check every generation (MINUTES=30 SEED= SCHEMA=mixed)
+torture: setup  ## play long random histories and check every generation (MINUTES=30 SEED= SCHEMA=mixed MODE=slot)
 	$(RUN) -m tests.random_histories $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) \
-	  $(if $(SCHEMA),--schema $(SCHEMA))
+	  $(if $(SCHEMA),--schema $(SCHEMA)) $(if $(MODE),--mode $(MODE))
+	HOSTILE_BATCHES=200 $(RUN) -m pytest -n 0 tests/feed/test_hostile.py
 
 lint: setup  ## check style, types and SQL
 	$(RUN) -m ruff check .
@@ -116,8 +131,9 @@ format: setup $(if $(NPM),$(TOOLS)/ready)  ## format the code
 	$(RUN) -m ruff check --fix .
 	$(if $(NPM),$(BIOME) --write api/pages)
 
-bench: setup  ## measure speed beside the references, in build/ (ONLY=cycles MESSAGES=50000000)
-	$(RUN) -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(MESSAGES),--messages $(MESSAGES))
+bench: setup  ## measure speed beside the references, in build/ (ONLY=cycles MESSAGES=2000000,10000000 MODE=slot BUILD=)
+	$(RUN) -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(MESSAGES),--messages $(MESSAGES)) \
+	  $(if $(MODE),--mode $(MODE)) $(if $(BUILD),--build $(BUILD))
 
 synapse: setup  ## use a real Synapse while cycles run, and compare every row (ACTIONS= SEED= MAPPING=)
 	@exec $(RUN) -m tests.synapse $(if $(ACTIONS),--actions $(ACTIONS)) $(if $(SEED),--seed $(SEED)) \

@@ -125,12 +125,17 @@ def source_errors(url: Secret, what: str) -> Iterator[None]:
     except (adbc.Error, pa.ArrowException, OSError) as error:  # the latter two from a stream
         state = getattr(error, "sqlstate", None) or ""
         detail = url.redact(" ".join(str(error).split()))
-        raised = SourceError(f"{what}: {detail}", hint=_hint(state, detail))
+        raised = SourceError(f"{what}: {detail}", hint=hint_of(state, detail))
         raised.sqlstate, raised.position = state, _position(error)
         raise raised from None
 
 
-def _hint(state: str, detail: str) -> str:
+def hint_of(state: str, detail: str) -> str:
+    """What to do about an error: by its words, then by its SQLSTATE.
+
+    Args:
+        state: the SQLSTATE; empty where PostgreSQL could not be reached.
+    """
     by_words = _HINTS_BY_WORDS if state else {**_HINTS_BY_WORDS, **_HINTS_WITHOUT_STATE}
     found = next((hint for words, hint in by_words.items() if words in detail), None)
     found = found or _HINTS.get(state) or _HINTS.get(state[:2])

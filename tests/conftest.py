@@ -24,6 +24,7 @@ pytest_plugins = [
     "tests.fix_pipeline",
     "tests.fix_proxy",
     "tests.fix_pooler",
+    "tests.feed.fix_feed",
     "tests.metrics.fix_metrics",
     "tests.api.fix_api",
     "tests.api.fix_published",

@@ -16,9 +16,9 @@ from etl.backfill import BackfillReport, backfill
 from etl.cycle import CycleReport, rebuild_warehouse, run_cycle
 from etl.verify import Verification, verify
 from olap.days import DayRange
+from olap.generations import current
 from olap.layout import Layout
 from olap.manifest import Manifest
-from olap.publish import current
 from olap.settings import Secret, Settings
 from olap.warehouse import open_warehouse
 from tests.source_schemas import SourceSchema, schema_mapped_by
@@ -111,7 +111,7 @@ class Pipeline:
 
     def generations(self) -> list[int]:
         """The numbers of the generations on disk, ascending."""
-        return sorted(int(p.parent.name) for p in self.layout.generations.glob("*/*.duckdb"))
+        return sorted(int(p.parent.name) for p in self.layout.generations.glob("[0-9]*/*.duckdb"))
 
     def rebuild(self) -> Manifest:
         """Rebuild the warehouse from the lake."""

@@ -67,6 +67,8 @@ def postgres_url() -> Iterator[str]:
         with psycopg.connect(server.url(), autocommit=True) as connection:
             # Bounds the size of a server in memory.
             connection.execute("alter system set max_wal_size = '256MB'")
+            # Without a limit no slot is installed.
+            connection.execute("alter system set max_slot_wal_keep_size = '1GB'")
             connection.execute("select pg_reload_conf()")
         yield server.url()
 

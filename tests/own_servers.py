@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -38,6 +40,23 @@ def paused(*pids: int) -> Iterator[None]:
                 os.kill(pid, signal.SIGCONT)
 
 
+def installed_postgres() -> int | None:
+    """The major version of the PostgreSQL on PATH; None where there is none."""
+    if shutil.which("postgres") is None:
+        return None
+    said = subprocess.run(["postgres", "--version"], capture_output=True, text=True, check=True)
+    found = re.search(r"\d+", said.stdout)
+    return int(found[0]) if found else None
+
+
+class _InstalledCluster(Cluster):
+    """A cluster of the PostgreSQL on PATH."""
+
+    @property
+    def programs(self) -> Path:
+        return Path(shutil.which("postgres") or "").resolve().parent
+
+
 @dataclass
 class OwnPostgres:
     """A PostgreSQL server in its own directory."""
@@ -46,9 +65,10 @@ class OwnPostgres:
     server: PostgresServer
 
     @classmethod
-    def start_in(cls, directory: Path) -> OwnPostgres:
-        """Create it and start it."""
-        cluster = Cluster(directory, 18)
+    def start_in(cls, directory: Path, version: int = 18) -> OwnPostgres:
+        """Create it and start it; of 16 and 18 the sandbox's, of others what is installed."""
+        kind = Cluster if version in (16, 18) else _InstalledCluster
+        cluster = kind(directory, version)
         return cls(cluster, cluster.start())
 
     def pids(self) -> list[int]:

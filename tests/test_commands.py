@@ -87,8 +87,8 @@ def test_one_command_offers_everything() -> None:
     names = [command.name for command in every_command()]
     assert sorted(names) == [
         "api", "backfill", "catalog", "check", "completion", "demo", "erase", "etl", "publish",
-        "rebuild", "shell", "source check", "source copy", "source role", "status", "token",
-        "verify",
+        "rebuild", "shell", "source check", "source copy", "source install", "source role",
+        "source uninstall", "status", "token", "verify",
     ]  # fmt: skip
 
 
@@ -176,8 +176,8 @@ def test_the_roles_of_tokens_are_those_of_the_api() -> None:
 @pytest.mark.parametrize("name", MAKE_TARGETS)
 def test_each_make_target_runs_its_command(name: str) -> None:
     """`make` runs the command that a hint of a checkout stands for."""
-    target = MAKE_TARGETS[name]
-    assert typed_by_make(target).command.name == name
+    typed = commands.parser(PROGRAM, every_command()).parse_args(name.split())
+    assert vars(typed_by_make(MAKE_TARGETS[name])) == vars(typed)
 
 
 def typed_by_make(*words: str) -> argparse.Namespace:

@@ -217,10 +217,14 @@ def test_a_row_rewritten_without_a_difference_rebuilds_nothing(pipeline: Pipelin
     """A new row version with the same values is read, compared and left."""
     with World(pipeline.url) as world:
         world.user()
+        world.conversation()
+        world.participant()
         world.message()
         pipeline.cycle()
         world.execute("update messages set content = content")
         world.execute("update users set username = username")
+        world.execute("update conversations set title = title")
+        world.execute("update conversation_participants set role = role")
         report = pipeline.cycle()
     assert report.extract.tables["messages"].rows == 1
     assert (report.days_rebuilt, report.rows_changed, report.is_published) == (0, 0, False)

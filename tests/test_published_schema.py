@@ -60,6 +60,7 @@ def generation(tmp_path_factory: pytest.TempPathFactory) -> Path:
             changed_in_batch=1,
             generation=0,
             generated_at=None,
+            feed=None,
         )
         publish(warehouse, TIME)
     return layout.pointer

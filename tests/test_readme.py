@@ -25,6 +25,7 @@ from api.events.service import Events
 from etl import __main__ as command_line
 from etl.role import role_sql
 from olap import sqlfiles
+from olap.commands import call
 from olap.mapping import read_mapping, shipped_mappings
 from olap.settings import Hidden, Program, Secret, Settings, settings_table
 from olap.tables import TABLE_NAMES, TABLES, Fact
@@ -167,6 +168,33 @@ def test_the_chapter_leads_to_a_published_file(
     statement, _, answer = query.partition("\n")
     with duckdb.connect("data/analytics.duckdb", read_only=True) as connection:
         assert _words(str(connection.sql(statement.rstrip("; ")))) == _words(answer)
+
+
+def test_the_documented_slot_is_installed_and_taken_away(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both commands say what is printed, and nothing stays at the source."""
+    mapping = sqlfiles.SQL_DIR / "source" / "example"
+    environment = {"SOURCE_MAPPING": f"{mapping}", "DATABASE_URL": empty_database}
+    monkeypatch.setattr("os.environ", environment)
+    with psycopg.connect(empty_database, autocommit=True) as owner:
+        if owner.execute("select from pg_roles where rolname = %s", [ROLE]).fetchone():
+            pytest.skip(f"this server has a role {ROLE} of its own")
+        owner.execute((mapping / "schema.sql").read_bytes())
+        owner.execute(f"create role {ROLE}".encode())
+        try:
+            for name, arguments in {
+                "install-slot": f"source install slot --apply --role {ROLE}",
+                "uninstall-slot": "source uninstall slot --apply",
+            }.items():
+                assert command_line.main(arguments.split()) == 0
+                documented = _words_of(name, f"messenger-analytics {arguments}")
+                said = capsys.readouterr().out
+                for command in ("status", "source uninstall slot"):
+                    said = said.replace(call(command), f"messenger-analytics {command}")
+                assert _words(said) == documented
+        finally:
+            owner.execute(f"drop role {ROLE}".encode())
 
 
 def _words_of(name: str, command: str) -> str:

@@ -10,10 +10,12 @@ from unittest.mock import patch
 import pytest
 
 from etl.backfill import Progress
-from etl.report import LINE_SECONDS, shown_progress
+from etl.report import LINE_SECONDS, generation_text, shown_progress
 from olap import log
 from olap.log import LogFile
 from olap.terminal import show
+from tests.fix_pipeline import Pipeline
+from tests.world import World, at
 
 
 class Terminal(io.StringIO):
@@ -100,3 +102,19 @@ def test_a_log_that_cannot_be_written_goes_to_standard_error(
 def lines(path: Path) -> list[tuple[str, str]]:
     """The two lines of a log, each with the event it should have."""
     return list(zip(("one", "two"), path.read_text().splitlines(), strict=True))
+
+
+def test_the_summary_of_a_cycle_does_not_open_the_generation(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A generation is described by its manifest alone, so that its size costs nothing."""
+    with World(pipeline.url) as world:
+        world.user()
+        world.conversation()
+        world.message(1)
+        world.message(2, created_at=at(days=-1))
+        pipeline.cycle()
+    monkeypatch.setattr("duckdb.connect", None)
+    text = generation_text(pipeline.layout)
+    assert "Generation 1 in" in text
+    assert "2 messages on 2 days, 1 users, 1 conversations" in text

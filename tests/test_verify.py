@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -314,6 +314,46 @@ def test_the_daily_round_takes_the_longest_unproved_within_its_budget() -> None:
     assert due(manifest, hour=TIME.hour + 1, rows_max=10**9) == {
         "messages": days_of([since[2], since[3]])
     }
+
+
+def spread_round(hours: Sequence[float], *, files: int, rows_max: int) -> list[list[int]]:
+    """The files that are due so many hours after the slot began, each proved when it was due.
+
+    Each has ten rows; the first one has been unproved for longest.
+    """
+    days = [TIME.date() - timedelta(days=n) for n in range(files)]
+    proved_at = {day: TIME - timedelta(days=1) + timedelta(minutes=n) for n, day in enumerate(days)}
+    rounds = []
+    for hour in hours:
+        now = TIME + timedelta(hours=hour)
+        manifest = a_manifest(
+            files=tuple(a_lake_file(day=day, rows=10, proved_at=proved_at[day]) for day in days),
+            batches=(a_batch(data_through=now),),
+        )
+        found = due(manifest, hour=TIME.hour, rows_max=rows_max, is_spread=True)
+        chosen = [day for day in days if found and day in found["messages"]]
+        proved_at |= dict.fromkeys(chosen, now)
+        rounds.append([days.index(day) for day in chosen])
+    return rounds
+
+
+def test_a_spread_round_has_its_portions_evenly_over_the_day() -> None:
+    """Of N rows ceil(N / B) portions are due, each a part of the day after the one before it."""
+    hours = (0, 0.1, 5.9, 6, 6.1, 11.9, 12, 17.9, 18, 18.1, 23.9)
+    assert spread_round(hours, files=7, rows_max=20) == [
+        [0, 1], [], [], [2, 3], [], [], [4, 5], [], [6], [], [],
+    ]  # fmt: skip
+    # A portion that one file does not fill takes the next one in the next cycle.
+    assert spread_round((0, 0.1, 0.2, 8, 8.1, 16), files=4, rows_max=15) == [
+        [0], [1], [], [2], [], [3],
+    ]  # fmt: skip
+    # What is within the budget is due at once, as in a round that is not spread.
+    assert spread_round((0, 1), files=3, rows_max=30) == [[0, 1, 2], []]
+
+
+def test_a_spread_round_catches_up_with_what_it_missed() -> None:
+    """Where no cycle ran until the evening, each one after that proves a portion."""
+    assert spread_round((20, 20.1, 20.2, 20.3), files=3, rows_max=10) == [[0], [1], [2], []]
 
 
 @pytest.mark.our_schema("about the budget of rows, not about the rows")

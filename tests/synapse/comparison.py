@@ -10,9 +10,9 @@ from typing import Any
 
 import duckdb
 
+from olap.generations import current
 from olap.layout import Layout
 from olap.manifest import Manifest
-from olap.publish import current
 from tests.contents import NAIVE
 from tests.synapse.expectations import Expectations, Key, Row, Span
 
