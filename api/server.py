@@ -196,7 +196,7 @@ class Server(uvicorn.Server):
         await self.lifespan.startup()
         if self.lifespan.should_exit:
             sys.exit(STARTUP_FAILURE)
-        self._beat()  # whoever gets an answer can rely on the supervisor's having been told
+        self._beat()  # before any client can get an answer
         self.servers = [self._listener(one) for one in sockets or ()]  # type: ignore[misc]
         self.started = True
 

@@ -136,10 +136,8 @@ class KeyReader:
         removed: Mapping[date, int] | None = None,
         gone_rows: int = 0,
     ) -> TableExtract:
-        mapped, relation = (
-            self._source.mapping.tables.get(table.name),
-            self._source.relations[table.name],
-        )
+        mapped = self._source.mapping.tables.get(table.name)
+        relation = self._source.relations[table.name]
         return TableExtract(
             relation=relation.relation,
             columns=relation.columns,

@@ -1,4 +1,4 @@
-"""The commands of the pipeline, declared; `etl.__main__` runs them."""
+"""The commands of the pipeline, declared."""
 
 from __future__ import annotations
 
@@ -147,27 +147,27 @@ COMMANDS = (
     Command(
         name="source check",
         about="try the mapping on the source; writes nothing",
-        target="etl.__main__:try_mapping",
+        target="etl.source_commands:try_mapping",
         arguments=_json_arguments,
         examples={"": "names each defect and what to write", "--json": "for programs"},
     ),
     Command(
         name="source role",
         about="print the SQL of a role that can read the source",
-        target="etl.__main__:print_role",
+        target="etl.source_commands:print_role",
         examples={"": "for the owner of the messenger's tables"},
     ),
     Command(
         name="source copy",
         about="copy a mapping, to change it",
-        target="etl.__main__:copy_mapping",
+        target="etl.source_commands:copy_mapping",
         arguments=_copy_arguments,
         examples={"example ./chat": "then set SOURCE_MAPPING=./chat"},
     ),
     Command(
         name="source install",
         about="print the SQL that makes the source tell what changed",
-        target="etl.__main__:install_feed",
+        target="etl.source_commands:install_feed",
         arguments=_install_arguments,
         examples={
             "slot": "for the owner of the messenger: keys of changed rows from the WAL",
@@ -178,7 +178,7 @@ COMMANDS = (
     Command(
         name="source uninstall",
         about="print the SQL that takes away what `source install` made",
-        target="etl.__main__:uninstall_feed",
+        target="etl.source_commands:uninstall_feed",
         arguments=_feed_arguments,
         examples={"slot": "for the owner of the messenger", "slot --apply": "run it"},
     ),

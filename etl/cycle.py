@@ -9,7 +9,7 @@ from datetime import datetime
 
 import msgspec
 
-from etl.extract import BatchPlan
+from etl.batch_plan import BatchPlan
 from etl.reconcile import Reconciled, reconcile
 from olap.backfill_chunks import Chunks, discard_chunks, read_chunks
 from olap.brake import how_to_accept

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
-from etl.extract import BatchPlan, read_batch
+from etl.batch_plan import BatchPlan
+from etl.extract import read_batch
 from etl.feed.reading import advance
 from olap import ledger
 from olap.days import NO_DAY, DaySet, days_of

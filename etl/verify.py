@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from etl.extract import BatchPlan
+from etl.batch_plan import BatchPlan
 from etl.reconcile import Reconciled, reconcile
 from olap.brake import how_to_accept
 from olap.commands import call

@@ -100,8 +100,8 @@ def _is_spare_of_use(layout: Layout, kept: list[Manifest]) -> bool:
 def _make_spare(layout: Layout, removed: list[int]) -> int:
     """Keep the newest removed file as the spare, in place of an older one; return bytes freed.
 
-    The newest differs least from the next generation. The rename ends its public name: whoever
-    opened it before keeps its bytes, because the spare is then not written.
+    The newest differs least from the next generation. The rename ends its public name: a
+    process that opened it before keeps its bytes, because the spare is then not written.
     """
     files = [layout.generation(number) for number in removed]
     found = next((file for file in files if file.exists()), None)

@@ -49,7 +49,6 @@ class TableExtract:
         refused_rows: rows that the source no longer has, too many to remove unasked: they stay.
         lost: days whose lake file cannot be used; they were read whole.
         is_lost: whether a dimension's file cannot be used; it was read whole.
-        has_keys: whether the ids of all rows are staged too (dimensions only).
         removed: rows that leave the file of each UTC day, by `olap.removals` (facts only).
         gone_rows: rows here that are gone at the source, by `olap.removals` (dimensions only).
     """
@@ -69,7 +68,6 @@ class TableExtract:
     refused_rows: int = 0
     lost: frozenset[date] = frozenset()
     is_lost: bool = False
-    has_keys: bool = False
     removed: Mapping[date, int] = field(default_factory=dict)
     gone_rows: int = 0
     added_rows: int | None = None

@@ -189,17 +189,15 @@ def _merge_dimensions(
         count = table.rows
         if count and before:
             count = warehouse.run(f"{name}/changed", dimension, is_proof=False)[0][0]
-        may_change = before and (count or table.has_keys or table.gone_rows)
+        may_change = before and (count or table.gone_rows)
         if may_change:
             attributes.remember(dimension)
         if count:
             warehouse.run(f"{name}/merge", dimension)
         if dimension.has_placeholders and mentions_ids:
             count += warehouse.run(f"{name}/add_placeholders")[0][0]
-        if table.has_keys and before:
-            count += warehouse.run(f"{name}/gone", dimension)[0][0]
         if table.gone_rows and before:
-            count += warehouse.run(f"{name}/gone_by_key", dimension)[0][0]
+            count += warehouse.run(f"{name}/remove_gone", dimension)[0][0]
         if may_change:
             attributes.compare(dimension)
         if count or table.is_lost:

@@ -40,7 +40,7 @@ SHIPPED = "source"
 _FILE = "mapping.toml"
 ABOUT_MESSAGES = frozenset(fact.name for fact in FACTS if fact.is_about_message)
 
-# What PostgreSQL computes anew at every reading, and the texts that it reads as the present. `age`
+# What PostgreSQL computes again at every reading, and the texts that it reads as the present. `age`
 # of one argument counts from today.
 _SHIFTING = re.compile(
     r"\b(?:(?:now|clock_timestamp|statement_timestamp|transaction_timestamp|timeofday|random|"

@@ -100,7 +100,17 @@ def count_gone(warehouse: Warehouse, dimension: Dimension) -> int:
     Args:
         warehouse: with the dimension staged, and its keys by `stage_changed_keys`.
     """
-    rows: int = warehouse.run(f"dimensions/{dimension.folder}/find_gone", dimension)[0][0]
+    rows: int = warehouse.run(f"dimensions/{dimension.key_folder}/find_gone", dimension)[0][0]
+    return rows
+
+
+def count_missing(warehouse: Warehouse, dimension: Dimension) -> int:
+    """The same as `count_gone`, where nobody told what changed.
+
+    Args:
+        warehouse: with the keys of all the source's rows in `staging.keys_of_<dimension>`.
+    """
+    rows: int = warehouse.run(f"dimensions/{dimension.key_folder}/find_missing", dimension)[0][0]
     return rows
 
 

@@ -163,6 +163,11 @@ class Dimension(Table):
         """Its folder in `sql/dimensions`; tables of members share one."""
         return "members" if self.key == ("conversation_id", "user_id") else self.name
 
+    @property
+    def key_folder(self) -> str:
+        """The folder of the statements that know its key only; users and conversations share it."""
+        return "with_placeholders" if self.has_placeholders else self.folder
+
 
 @dataclass(frozen=True, slots=True)
 class Rollup:

@@ -15,7 +15,7 @@ from psycopg.conninfo import make_conninfo
 from etl import __main__ as command_line
 from etl.check import CheckedTable, SourceCheck, check_source, plans, trial
 from etl.check.plans import Column
-from etl.report import check_text
+from etl.report.source import check_text
 from olap import sqlfiles
 from olap.commands import call
 from olap.mapping import shipped_mappings

@@ -23,6 +23,7 @@ import httpx
 import pytest
 
 from etl import __main__ as command_line
+from etl import running
 from etl.sandbox import demo
 from olap.commands import call
 from olap.errors import SandboxError
@@ -319,10 +320,10 @@ def test_a_signal_ends_run_every_after_its_cycle(
 def test_a_signal_lets_the_running_cycle_end(number: signal.Signals) -> None:
     """Ctrl-C, SIGTERM and a closed terminal set an event; before that nothing is left changed."""
     before = signal.getsignal(number)
-    with command_line._stop_event() as stop:
+    with running.stop_event() as stop:
         pass
     assert not stop.is_set() and signal.getsignal(number) is before
-    with command_line._interruptible(), command_line._stop_event() as stop:
+    with running.interruptible(), running.stop_event() as stop:
         signal.raise_signal(number)
         assert stop.is_set()
     assert signal.getsignal(number) is before
@@ -332,7 +333,7 @@ def test_only_the_first_signal_counts() -> None:
     """Ctrl-C interrupts a command; a second one does not interrupt the cleanup."""
     before = signal.getsignal(signal.SIGINT)
     cleaned = False
-    with pytest.raises(KeyboardInterrupt), command_line._interruptible():
+    with pytest.raises(KeyboardInterrupt), running.interruptible():
         try:
             signal.raise_signal(signal.SIGINT)
         finally:

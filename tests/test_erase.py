@@ -14,7 +14,7 @@ import pytest
 import redis
 
 from etl.erase import ErasureReceipt, erase
-from etl.report import receipt_text
+from etl.report.results import receipt_text
 from olap.erasures import Erasures, read_erasures
 from olap.errors import ErasureError
 from olap.ids import Id

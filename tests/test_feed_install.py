@@ -447,7 +447,7 @@ def test_the_etl_role_may_read_and_shorten_the_log(source: Source) -> None:
 
 
 def test_the_messenger_needs_no_privilege_on_the_log(source: Source) -> None:
-    """Whoever may write a table writes its keys, and can neither read the log nor fake a row."""
+    """A role that may write a table logs its keys, and can neither read the log nor fake a row."""
     source.install(Mode.LOG)
     with role(source.url.reveal(), "backend") as backend:
         source.run(f"grant select, insert, update, delete, truncate on users to {backend}")

@@ -10,7 +10,8 @@ from unittest.mock import patch
 import pytest
 
 from etl.backfill import Progress
-from etl.report import LINE_SECONDS, generation_text, shown_progress
+from etl.report.progress import LINE_SECONDS, shown_progress
+from etl.report.results import generation_text
 from olap import log
 from olap.log import LogFile
 from olap.terminal import show

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from etl.report import status_text
+from etl.report.status import status_text
 from olap.commands import call
 from olap.errors import LakeError
 from olap.layout import Layout, write_durably

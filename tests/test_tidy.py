@@ -262,6 +262,7 @@ def test_the_content_check_sees(text: str, expected: list[str]) -> None:
 # The values of the placeholders in the f-strings that name SQL files.
 _DIMENSIONS = {dimension.name for dimension in DIMENSIONS}
 _FOLDERS = {dimension.folder for dimension in DIMENSIONS}
+_KEY_FOLDERS = {dimension.key_folder for dimension in DIMENSIONS}
 STANDS_FOR: dict[str, set[str]] = {
     "table": set(TABLE_NAMES),
     "table.name": set(TABLE_NAMES),
@@ -270,6 +271,8 @@ STANDS_FOR: dict[str, set[str]] = {
     "dimension": _DIMENSIONS,
     "dimension.name": _DIMENSIONS,
     "dimension.folder": _FOLDERS,
+    "dimension.key_folder": _KEY_FOLDERS,
+    "table.key_folder": _KEY_FOLDERS,
     "table.folder": _FOLDERS,
     "rollup.name": {rollup.name for rollup in ROLLUPS},
 }

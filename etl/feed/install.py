@@ -1,7 +1,7 @@
 """Installing a feed at the source, and taking it away: SQL for the owner of the messenger.
 
 A cycle never changes the source. What a feed needs there (`sql/feed/install`) is printed, to be
-read and run by whoever owns the messenger's tables, or applied with their connection. Both are the
+read and run by the owner of the messenger's tables, or applied with their connection. Both are the
 same text: one transaction that checks first, finds the keys of the tables in the catalog, and
 changes nothing where everything is there already. `sql/feed/uninstall` takes all of it away.
 

@@ -6,7 +6,7 @@ log is therefore what it sees of the tables. The log is read under S, from the x
 batch's snapshot on: what that one did not see was written by a transaction that had not ended.
 
 Triggers can be switched off. While that is not yet visible to others, it locks out the writers of
-the table, so whoever writes without triggers does so after S, or S sees in the catalog that they
+the table. A write without triggers therefore follows S, or S sees in the catalog that they
 are off. Their state is part of the recorded identity, by table: a table whose triggers are not
 those of the last batch is scanned once.
 

@@ -261,7 +261,7 @@ def _gap(found: Mapping[str, Any], state: FeedState | None) -> str | None:
         if known[part] != found[part]:
             return reason
     if found["confirmed"] > (state.position or int(known["from"])):
-        return "the slot was made anew, or advanced by somebody else"
+        return "the slot was created again, or advanced by somebody else"
     return None
 
 

@@ -80,7 +80,6 @@ _NAMES = {
     "message_read_receipts": "read_receipts",
     "analytics_events": "events",
 }
-_DIMENSIONS = ("users", "conversations", "participants")
 
 Frames = Mapping[str, pl.DataFrame]
 
@@ -160,8 +159,6 @@ def _stage(warehouse: Warehouse, frames: Frames) -> None:
         connection.execute(f"create temporary view source_rows as {select}")
         try:
             warehouse.run("tables/stage", declared)
-            if table in _DIMENSIONS and table in frames:
-                warehouse.run("dimensions/keys_of_full_read", declared)
         finally:
             connection.execute("drop view source_rows")
             connection.unregister("known")
@@ -210,5 +207,4 @@ def _table_extract(table: str, frames: Frames) -> TableExtract:
         bytes=0,
         ms=0,
         whole=NO_DAY,
-        has_keys=table in _DIMENSIONS and table in frames,
     )

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import psycopg
 
-from etl.feed.changes import Reading
+from etl.feed.changes import Reading, TableChanges
 from etl.feed.install import apply, install_script
 from etl.feed.reading import advance, prepare, read_feed
 from etl.sandbox.load import create_schema
@@ -21,6 +21,7 @@ from olap.manifest import FeedState, Manifest, Mode
 from olap.mapping import SourceMapping, read_mapping
 from olap.settings import Secret, Settings
 from tests.factories import a_batch, a_manifest
+from tests.world import uuid
 
 MESSENGER = read_mapping("messenger")
 
@@ -105,3 +106,14 @@ class Follower:
         """What a batch is told."""
         with self.batch(advances=advances) as (_, reading):
             return reading
+
+
+def keys(*numbers: int) -> frozenset[tuple[str, ...]]:
+    """The keys of messages by their numbers."""
+    return frozenset((str(uuid(number)),) for number in numbers)
+
+
+def told(reading: Reading, table: str = "messages") -> TableChanges:
+    """What a batch was told of a table."""
+    assert reading.changes is not None, reading.reason
+    return reading.changes[table]

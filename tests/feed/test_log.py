@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from etl.feed.changes import Reading, TableChanges
+from etl.feed.changes import TableChanges
 from olap.manifest import Mode
-from tests.feed.follower import Follower
+from tests.feed.follower import Follower, keys, told
 from tests.world import World, uuid
 
 
@@ -23,17 +23,6 @@ def world(follower: Follower) -> Iterator[World]:
     """Writes to the messenger."""
     with World(follower.url) as world:
         yield world
-
-
-def keys(*numbers: int) -> frozenset[tuple[str, ...]]:
-    """The keys of messages by their numbers."""
-    return frozenset((str(uuid(number)),) for number in numbers)
-
-
-def told(reading: Reading, table: str = "messages") -> TableChanges:
-    """What a batch was told of a table."""
-    assert reading.changes is not None, reading.reason
-    return reading.changes[table]
 
 
 def logged(world: World) -> int:

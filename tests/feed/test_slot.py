@@ -18,7 +18,7 @@ from etl.feed.slot import _log_end_on_disk
 from olap.errors import SourceError
 from olap.manifest import Mode
 from olap.settings import Secret
-from tests.feed.follower import Follower, install
+from tests.feed.follower import Follower, install, keys, told
 from tests.fix_postgres import READER_PASSWORD
 from tests.world import World, uuid
 
@@ -37,17 +37,6 @@ def world(follower: Follower) -> Iterator[World]:
         yield world
 
 
-def keys(*numbers: int) -> frozenset[tuple[str, ...]]:
-    """The keys of messages by their numbers."""
-    return frozenset((str(uuid(number)),) for number in numbers)
-
-
-def told(reading: Reading, table: str = "messages") -> TableChanges:
-    """What a batch was told of a table."""
-    assert reading.changes is not None, reading.reason
-    return reading.changes[table]
-
-
 def reason_of_scan(reading: Reading) -> str:
     """Why a batch is a scan."""
     assert (reading.mode, reading.changes) == (Mode.SCAN, None)
@@ -56,7 +45,7 @@ def reason_of_scan(reading: Reading) -> str:
 
 
 def require_back(follower: Follower, world: World) -> None:
-    """The batch after a scan is told of what was changed since, by the slot."""
+    """The slot tells the batch after a scan what has changed since."""
     world.message(77)
     assert told(follower.read()).keys == keys(77)
 
@@ -152,12 +141,12 @@ SLOT = "(select analytics_feed.slot_name())"
         (
             f"select pg_drop_replication_slot({SLOT});"
             f"select pg_create_logical_replication_slot({SLOT}, 'pgoutput')",
-            "the slot was made anew, or advanced by somebody else",
+            "the slot was created again, or advanced by somebody else",
         ),
         (
             f"select pg_logical_emit_message(true, '', '');"
             f"select pg_replication_slot_advance({SLOT}, pg_current_wal_lsn())",
-            "the slot was made anew, or advanced by somebody else",
+            "the slot was created again, or advanced by somebody else",
         ),
         (
             "alter publication analytics_feed drop table messages;"
@@ -181,7 +170,7 @@ SLOT = "(select analytics_feed.slot_name())"
 def test_a_slot_with_a_gap_is_used_again_after_one_scan(
     follower: Follower, world: World, statements: str, reason: str
 ) -> None:
-    """Whoever drops, advances or changes the slot causes one scan with the reason."""
+    """A slot that somebody drops, advances or changes causes one scan, with the reason."""
     world.message(1)
     for statement in statements.split(";"):
         world.execute(statement)
@@ -272,7 +261,7 @@ def test_a_slot_is_not_used_before_it_is_complete(follower: Follower, world: Wor
         late.connection.execute("begin")
         late.message(1)
         assert reason_of_scan(follower.read()) == (
-            "the slot was made anew, or advanced by somebody else"
+            "the slot was created again, or advanced by somebody else"
         )
         assert follower.state.position is None
         late.connection.execute("commit")
@@ -390,7 +379,7 @@ def test_a_role_that_only_reads_needs_no_more_than_the_functions(
         require_back(follower, world)
 
 
-def test_a_slot_that_was_given_up_is_made_anew(follower: Follower, world: World) -> None:
+def test_a_slot_that_was_given_up_is_created_again(follower: Follower, world: World) -> None:
     """What lags behind max_slot_wal_keep_size is lost, and the next batch starts a new slot."""
     world.message(1)
     try:

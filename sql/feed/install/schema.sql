@@ -1,4 +1,4 @@
--- schema: what both feeds share. The schema belongs to whoever installs it; its objects are for the ETL's role.
+-- schema: what both feeds share. The schema belongs to the role that installs it; its objects are for the ETL's role.
 do $$
 declare
     etl_role constant text := current_setting('analytics.etl_role');

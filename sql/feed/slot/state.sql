@@ -1,6 +1,6 @@
 -- state: what of the slot feed exists in this database, and how far its slot is.
 -- grain: one row
--- `cluster`, `publication` and `functions` change when these do, or are made anew. Columns that only later versions
+-- `cluster`, `publication` and `functions` change when these do, or are created again. Columns that only later versions
 -- of PostgreSQL have are read by name: conflicting (16), invalidation_reason (17).
 with functions as (
     select
