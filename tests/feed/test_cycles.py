@@ -23,6 +23,7 @@ from olap.removals import find_removed
 from tests import contents
 from tests.fix_feeds import install_feed, uninstall_feed
 from tests.fix_pipeline import Pipeline
+from tests.test_source_identity import MESSENGER, mapped
 from tests.world import World, at, uuid
 
 pytestmark = pytest.mark.slow
@@ -329,6 +330,33 @@ def test_a_table_that_cannot_be_followed_is_scanned_alone(
     assert report.extract.mode is mode
     assert counted == {"events"}
     require_equal_to_a_first_load(following)
+
+
+def test_a_whole_table_that_changes_without_its_rows_is_always_read(
+    pipeline: Pipeline, world: World, mode: Mode, tmp_path: Path
+) -> None:
+    """A function of the SELECT reads a table that no feed tells of: its value is read in every
+    cycle, although no key changed."""
+    world.execute("create table shown (name text)")
+    world.execute("insert into shown values ('before')")
+    world.execute(
+        "create function shown_name() returns text language sql stable as 'select name from shown'"
+    )
+    toml = (MESSENGER / "mapping.toml").read_text()
+    whole = toml.replace('reads = ["users"]\nkey = ["id"]', 'reads = ["users"]\nwhole = true')
+    select = (
+        "select id as user_id, shown_name() as username, is_bot, created_at, deleted_at from users"
+    )
+    own = mapped(pipeline, tmp_path / "own", **{"mapping.toml": whole}, users=select)
+    following = of_mode(own, mode)
+    install_feed(following, mode)
+    fill(world)
+    following.cycle()
+    world.execute("update shown set name = 'after'")
+    world.message(20)
+    assert following.cycle().extract.mode is mode
+    names = {row[1] for row in contents.of_views(following.published)["users"]}
+    assert names == {"after"}
 
 
 def test_a_truncated_table_is_scanned_alone(followed: Pipeline, world: World, mode: Mode) -> None:
