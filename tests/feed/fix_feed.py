@@ -15,7 +15,8 @@ from tests.feed.follower import Follower, install, messenger
 from tests.fix_postgres import databases
 
 
-@pytest.fixture(scope="session")
+# Of a module, because a feed grants to a role of the whole server, which others drop.
+@pytest.fixture(scope="module")
 def feed_templates(postgres_url: str) -> Iterator[Callable[[Mode], str]]:
     """The names of databases with the messenger's tables and a feed, each made when first used."""
     with ExitStack() as stack:
