@@ -608,6 +608,7 @@ def open_survey(url: Secret, settings: Settings) -> Iterator[Survey]:
     def begin() -> None:
         execute(connection, "begin read only")
         execute(connection, "set local client_encoding = 'UTF8'")
+        execute(connection, "set local jit = off")
         execute(connection, f"set local application_name = '{APPLICATION_NAME}'")
         execute(connection, f"set local lock_timeout = {settings.lock_timeout_seconds * 1000}")
 

@@ -15,8 +15,10 @@ import pyarrow as pa
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from etl.connection import rows_of
+from etl.feed.session import open_session
 from etl.forms import statement
-from etl.source import ALL_ROWS, SourceTransaction, Window, open_source
+from etl.source import ALL_ROWS, SourceTransaction, Window, open_source, open_survey
 from etl.streams import stage_stream
 from olap import sqlfiles
 from olap.errors import SourceError
@@ -25,6 +27,7 @@ from olap.settings import Secret, Settings
 from olap.tables import FACTS, MESSAGES, TABLES, Fact, Table
 from olap.warehouse import Warehouse
 from tests.fix_pipeline import Pipeline
+from tests.fix_postgres import READER_PASSWORD
 from tests.world import World, at, uuid
 
 MESSENGER = read_mapping("messenger")
@@ -267,6 +270,25 @@ def test_the_message_text_is_not_selected(database: str) -> None:
     assert set(events.column_names) == {
         "event_id", "event_type", "user_id", "conversation_id", "created_at", "is_new",
     }  # fmt: skip
+
+
+def test_no_statement_is_compiled(database: str, reader: str) -> None:
+    """The server compiles no statement of ours, also where it would compile every one."""
+    with psycopg.connect(database, autocommit=True) as owner:
+        owner.execute(f"alter role {reader} set jit = on".encode())
+    url = Secret(make_conninfo(database, user=reader, password=READER_PASSWORD))
+    asked = b"select current_setting('jit') as jit"
+    with (
+        open_source(url, Settings(), MESSENGER) as source,
+        open_survey(url, Settings()) as survey,
+        open_session(url, Settings()) as session,
+    ):
+        found = [
+            *source._ask("jit", asked.decode()),
+            *rows_of(survey._connection, asked.decode()),
+            *session._connection.execute(asked).fetchall(),
+        ]
+    assert found == [{"jit": "off"}, {"jit": "off"}, ("off",)]
 
 
 def test_a_missing_table_or_column_is_named(database: str) -> None:

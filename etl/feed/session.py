@@ -48,6 +48,7 @@ class Session:
         self._limit = statement_seconds + settings.stall_seconds
         self._settings = (
             "local client_encoding = 'UTF8'",
+            "local jit = off",
             f"local application_name = '{APPLICATION_NAME}'",
             f"local lock_timeout = {settings.lock_timeout_seconds * 1000}",
             f"local statement_timeout = {statement_seconds * 1000}",

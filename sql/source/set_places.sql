@@ -1,7 +1,7 @@
 -- Sets which rows this transaction's next SELECTs read: those at the places $1 and, of facts, those that the rows of
 -- other tables at the places $2 touch, or whose touched_id is in $3, a JSON array of texts; only rows of the
 -- coverage $4. The places are arrays of ctids as texts. They are few in any table for which a scan would not be
--- better, so nothing is scanned or joined by a scan; the price of what cannot be avoided is no reason to compile.
+-- better, so nothing is scanned or joined by a scan.
 -- grain: one row
 select
     set_config('analytics.places', $1, true) as places,
@@ -10,5 +10,4 @@ select
     set_config('analytics.coverage', $4, true) as coverage,
     set_config('enable_hashjoin', 'off', true) as hash_joins,
     set_config('enable_mergejoin', 'off', true) as merge_joins,
-    set_config('enable_seqscan', 'off', true) as sequential_scans,
-    set_config('jit', 'off', true) as jit
+    set_config('enable_seqscan', 'off', true) as sequential_scans

@@ -142,7 +142,6 @@ def test_a_change_of_the_view_while_a_generation_comes(
         screen.page.wait_for_timeout(20)
     routes[-1].continue_()
     screen.page.unroute("**/batch?*generation=2*")
-    screen.settled()
     screen.page.locator(".pill").click()
-    assert screen.page.get_by_role("heading", name="Generation 2").is_visible()
+    screen.page.get_by_role("heading", name="Generation 2").wait_for()
     assert screen.page.get_by_label("7 days", exact=True).is_checked()
