@@ -17,6 +17,7 @@ import argparse
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any, ClassVar
@@ -258,6 +259,45 @@ def _shell_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def _engine_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--engine", default="sail", metavar="ADDRESS",
+        help="sail in this process, or a Spark Connect server such as sc://host:15002 "
+        "(default: sail)",
+    )  # fmt: skip
+    parser.add_argument("--timeout", type=whole(1, 86_400), default=600, metavar="SECONDS",
+        help="how long the engine may take for each call (default: 600)",
+    )  # fmt: skip
+
+
+def _metric_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="the metric, with or without its version")
+    parser.add_argument("parameters", nargs="*", metavar="NAME=VALUE",
+        help="its parameters, as sql/README.md lists them",
+    )  # fmt: skip
+    parser.add_argument("--format", choices=("table", "json", "csv"), default="table",
+        help="how the rows are printed (default: table)",
+    )  # fmt: skip
+    _engine_arguments(parser)
+
+
+def _rollups_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--from", dest="first", type=day, default=date.min, metavar="DAY",
+        help="first UTC day (default: the first with data)",
+    )  # fmt: skip
+    parser.add_argument("--to", dest="last", type=day, default=date.max, metavar="DAY",
+        help="last UTC day (default: the last with data)",
+    )  # fmt: skip
+    _engine_arguments(parser)
+
+
+def day(text: str) -> date:
+    """The type of an argument that is a UTC day."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("must be a day, such as 2026-11-01") from None
+
+
 def _completion_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=SHELLS, help="the shell")
 
@@ -285,6 +325,27 @@ COMMANDS = (
         about="print what each metric means, as Markdown",
         target="olap.__main__:catalog",
         examples={"": "the text of sql/README.md"},
+    ),
+    Command(
+        name="engine metric",
+        about="ask a metric on Spark or Sail, over the lake",
+        target="olap.engine.commands:metric",
+        arguments=_metric_arguments,
+        examples={
+            "message_stats days=30": "on Sail in this process",
+            "message_timeline since=2026-01-01 every=weekly tz=Europe/Berlin "
+            "--engine sc://spark:15002 --format csv": "on a cluster, as CSV",
+        },
+    ),
+    Command(
+        name="engine rollups",
+        about="make the rollups of the published generation on Spark or Sail",
+        target="olap.engine.commands:rollups",
+        arguments=_rollups_arguments,
+        examples={
+            "--engine sc://spark:15002": "of all days",
+            "--from 2026-01-01 --to 2026-03-31": "of these days",
+        },
     ),
     Command(
         name="completion",

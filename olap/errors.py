@@ -19,7 +19,12 @@
     ├── BackfillError              a backfill cannot start or continue as requested
     ├── ErasureError               data of an erased person remain
     ├── CatalogError               a metric file is malformed
+    ├── TranslationError           a file of sql has what no rule writes as Spark SQL
+    ├── EngineError                an engine refuses a query, or cannot be used
+    │   └── EngineUnavailableError it is absent, or does not answer in time
+    ├── QuestionError              a metric is asked with wrong parameters
     ├── PublishError               a generation cannot be made, or disagrees with the ledger
+    ├── DeltaError                 the lake cannot be published as Delta tables
     ├── GenerationUnreadableError  a published file cannot be opened or read
     │   └── GenerationDamagedError its bytes are damaged; it must not serve any more
     ├── StatementInterruptedError  a query was interrupted before it had a result
@@ -160,8 +165,30 @@ class CatalogError(AnalyticsError):
     """A metric file does not start with a well-formed definition."""
 
 
+class TranslationError(AnalyticsError):
+    """A file of sql cannot be written as Spark SQL: no rule covers a construct of it."""
+
+
+class EngineError(AnalyticsError):
+    """An engine refuses a query, or cannot be used."""
+
+
+class EngineUnavailableError(EngineError):
+    """An engine is absent, or does not answer in time; the question may be asked again."""
+
+
+class QuestionError(AnalyticsError):
+    """A metric does not exist, or is asked with wrong parameters."""
+
+    exit_code = 2
+
+
 class PublishError(AnalyticsError):
     """A generation cannot be made, or disagrees with the ledger."""
+
+
+class DeltaError(AnalyticsError):
+    """The lake cannot be published as Delta tables; the generation is published all the same."""
 
 
 class GenerationUnreadableError(AnalyticsError):

@@ -21,7 +21,7 @@ from typing import Any, Literal
 from urllib.parse import quote, unquote
 
 from olap.errors import SettingsError
-from olap.paths import directory_for_databases
+from olap.paths import directory_for_databases, literal
 
 # To the last `@`, because people forget to encode one in a password.
 _URL_PASSWORD = re.compile(r"(?<=://)([^:/?#@]*:)(.*)(?=@)", re.DOTALL)
@@ -172,6 +172,14 @@ def _size(text: str) -> str:
     return text
 
 
+def _engine_path(text: str) -> str:
+    if not re.match(r"/|[a-z0-9]+://", text):
+        raise ValueError(
+            "must be an absolute path or a URL, such as /dbfs/data or s3a://bucket/data"
+        )
+    return text.rstrip("/")
+
+
 def _prefix(text: str) -> str:
     # `:` ends the prefix in a key, and the characters of a pattern would erase more than is meant.
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", text, re.ASCII):
@@ -275,6 +283,11 @@ class Settings:
         "whether a new generation may be written into the file of a removed one that nobody has "
         "open; `0` where `DATA_DIR` is exported by NFS 3, whose readers the kernel cannot see",
     )  # fmt: skip
+    lake_format: Literal["parquet", "delta"] = _setting(
+        Program.PIPELINE, "LAKE_FORMAT", _one_of("parquet", "delta"), "parquet", "`parquet`",
+        "`delta` also publishes the lake of each generation as Delta tables, for engines that read "
+        "these; it needs the extra `delta`",
+    )  # fmt: skip
     verify_hour: int = _setting(
         Program.PIPELINE, "VERIFY_HOUR", _whole(0, 23), 3, "`3`",
         "UTC hour from which, once a day, all tables and days are compared with the source",
@@ -295,6 +308,15 @@ class Settings:
     threads: int = _setting(
         Program.PIPELINE, "DUCKDB_THREADS", _whole(1, 256), 2, "`2`",
         "threads of DuckDB, in a cycle and in each worker of the API",
+    )  # fmt: skip
+    fold_on: Hidden | None = _setting(
+        Program.PIPELINE, "FOLD_ON", Hidden, None, "none",
+        "the engine that makes the rollups of a first load and of a rebuild: `sail` in this "
+        "process, or a Spark Connect server such as `sc://host:15002`",
+    )  # fmt: skip
+    engine_data_dir: str = _setting(
+        Program.PIPELINE, "ENGINE_DATA_DIR", _engine_path, "", "`DATA_DIR`",
+        "where an engine sees `DATA_DIR`: an absolute path, or a URL; the API reads it too",
     )  # fmt: skip
     redis_url: Secret = _setting(
         Program.API, "REDIS_URL", Secret, Secret("redis://localhost:6379/0"), "from the next three",
@@ -348,6 +370,23 @@ class Settings:
     query_timeout_seconds: int = _setting(
         Program.API, "QUERY_TIMEOUT_SECONDS", _whole(1, 3600), 10, "`10`",
         "how long a query may run before it is interrupted and answered with 503",
+    )  # fmt: skip
+    engine_url: Hidden | None = _setting(
+        Program.API, "ENGINE_URL", Hidden, None, "none",
+        "the engine that answers long periods: `sc://HOST:PORT` of Spark Connect, or `sail` in the "
+        "process of the API",
+    )  # fmt: skip
+    engine_above_days: int = _setting(
+        Program.API, "ENGINE_ABOVE_DAYS", _whole(0, 100_000), 90, "`90`",
+        "periods of more days than this are answered by the engine, if there is one",
+    )  # fmt: skip
+    engine_timeout_seconds: int = _setting(
+        Program.API, "ENGINE_TIMEOUT_SECONDS", _whole(1, 3600), 60, "`60`",
+        "how long a question may take on the engine before it is answered with 503",
+    )  # fmt: skip
+    engine_threads: int = _setting(
+        Program.API, "ENGINE_THREADS", _whole(1, 256), 4, "`4`",
+        "how many questions each worker asks the engine at the same time",
     )  # fmt: skip
     scope_max_age_seconds: int = _setting(
         Program.API, "SCOPE_MAX_AGE_SECONDS", _whole(1, 365 * _DAY_SECONDS), 3600, "`3600`",
@@ -432,6 +471,11 @@ class Settings:
         Program.SANDBOX, "SANDBOX_MESSAGES", _whole(1_000, 50_000_000), 100_000, "`100000`",
         "how many messages the traffic generator makes",
     )  # fmt: skip
+
+    @property
+    def seen_by_engine(self) -> str:
+        """Where an engine sees `DATA_DIR`."""
+        return self.engine_data_dir or literal(self.data_dir)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import re
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import httpx
 import polars as pl
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.effort import FAST
 
@@ -28,12 +34,20 @@ pytest_plugins = [
     "tests.metrics.fix_metrics",
     "tests.api.fix_api",
     "tests.api.fix_published",
+    "tests.api.fix_engine",
     "tests.page.fix_browser",
     "tests.page.fix_community",
+    "tests.scale.fix_engine",
+    "tests.scale.fix_scale",
 ]
 
 MEMORY = Path("/dev/shm")
 MEMORY_BYTES_MIN = 6_000_000_000
+
+# Its five seconds would be a limit to the speed of the machine.
+_TIMEOUT = inspect.signature(httpx.get).parameters["timeout"].default
+for _part in ("connect", "read", "write", "pool"):
+    setattr(_TIMEOUT, _part, 300.0)
 
 # No deadline: an example takes as long as its databases need. A failure prints how to repeat it.
 settings.register_profile(
@@ -66,16 +80,37 @@ def pytest_configure() -> None:
         tempfile.tempdir = None
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Run the tests that share a fixture of their module on one worker."""
-    assert isinstance(item, pytest.Function)
-    definitions = item._fixtureinfo.name2fixturedefs.values()
-    if any(found.scope == "module" for one in definitions for found in one):
-        item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+class ModuleScheduling(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
+    """Sends the tests of a module with fixtures of its own to one worker, and others to any.
+
+    `--dist=loadgroup` is for that, but xdist 3.8 then renames tests in a way that pytest 9.2 does
+    not see, and every worker makes these fixtures.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if _has_fixtures(file) else nodeid
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start the slow tests first, because they take longest."""
+@cache
+def _has_fixtures(file: str) -> bool:
+    """Whether a test module has fixtures of its scope."""
+    text = (Path(__file__).parent.parent / file).read_text(encoding="utf-8")
+    return re.search(r"@pytest\.fixture\([^)]*scope=\"module\"", text) is not None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ModuleScheduling:
+    """Distribute the tests to the workers."""
+    return ModuleScheduling(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what `make test-scale` runs; start the slow tests first: they take longest."""
+    if "scale" not in str(config.getoption("markexpr")):
+        left_out = [item for item in items if item.get_closest_marker("scale")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("scale")]
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 

@@ -1,0 +1,2594 @@
+-- Generated from sql/metrics/retention_v1.sql by the target `catalog`: change that file.
+WITH zones AS (
+  SELECT
+    *
+  FROM (
+    SELECT
+      spans.from_utc,
+      spans.to_utc,
+      MAKE_DT_INTERVAL(0, 0, CAST(spans.offset_minutes AS INT), 0) AS shift
+    FROM core_tz_spans AS spans
+    WHERE
+      spans.tz_name = CAST(:tz AS STRING)
+      AND spans.from_utc < (
+        COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+      ) + (
+        INTERVAL '40' DAYS
+      )
+      AND spans.to_utc > (
+        (
+          CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+            CAST((
+              CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+            ) AS INT),
+            0,
+            0,
+            0
+          )
+        )
+      ) - (
+        INTERVAL '40' DAYS
+      )
+  ) AS zone_spans
+), hours AS (
+  SELECT
+    GREATEST(opened.from_utc, opened.local_at - opened.shift) AS bucket_at
+  FROM (
+    SELECT
+      zones.from_utc,
+      zones.shift,
+      EXPLODE(
+        CASE
+          WHEN TIMESTAMP_MICROS(
+            (
+              (
+                UNIX_MICROS(
+                  GREATEST(
+                    zones.from_utc,
+                    (
+                      (
+                        CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                          CAST((
+                            CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                          ) AS INT),
+                          0,
+                          0,
+                          0
+                        )
+                      )
+                    ) - (
+                      INTERVAL '2' HOURS
+                    )
+                  ) + zones.shift
+                ) + 199999998000000000
+              ) DIV 3600000000
+            ) * 3600000000 - 199999998000000000
+          ) <= (
+            LEAST(
+              zones.to_utc,
+              (
+                COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+              ) + (
+                INTERVAL '2' HOURS
+              )
+            ) + zones.shift - (
+              INTERVAL '1' MICROSECOND
+            )
+          )
+          THEN SEQUENCE(
+            TIMESTAMP_MICROS(
+              (
+                (
+                  UNIX_MICROS(
+                    GREATEST(
+                      zones.from_utc,
+                      (
+                        (
+                          CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                            CAST((
+                              CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                            ) AS INT),
+                            0,
+                            0,
+                            0
+                          )
+                        )
+                      ) - (
+                        INTERVAL '2' HOURS
+                      )
+                    ) + zones.shift
+                  ) + 199999998000000000
+                ) DIV 3600000000
+              ) * 3600000000 - 199999998000000000
+            ),
+            GREATEST(
+              TIMESTAMP_MICROS(
+                (
+                  (
+                    UNIX_MICROS(
+                      GREATEST(
+                        zones.from_utc,
+                        (
+                          (
+                            CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                              CAST((
+                                CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                              ) AS INT),
+                              0,
+                              0,
+                              0
+                            )
+                          )
+                        ) - (
+                          INTERVAL '2' HOURS
+                        )
+                      ) + zones.shift
+                    ) + 199999998000000000
+                  ) DIV 3600000000
+                ) * 3600000000 - 199999998000000000
+              ),
+              LEAST(
+                zones.to_utc,
+                (
+                  COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+                ) + (
+                  INTERVAL '2' HOURS
+                )
+              ) + zones.shift - (
+                INTERVAL '1' MICROSECOND
+              )
+            ),
+            (
+              INTERVAL '1' HOUR
+            )
+          )
+        END
+      ) AS local_at
+    FROM zones AS zones
+    WHERE
+      CAST(:every AS STRING) = 'hourly'
+      AND zones.from_utc < (
+        COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+      ) + (
+        INTERVAL '2' HOURS
+      )
+      AND zones.to_utc > (
+        (
+          CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+            CAST((
+              CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+            ) AS INT),
+            0,
+            0,
+            0
+          )
+        )
+      ) - (
+        INTERVAL '2' HOURS
+      )
+  ) AS opened
+), periods AS (
+  SELECT
+    EXPLODE(
+      CASE
+        WHEN CASE CAST(:every AS STRING)
+          WHEN 'monthly'
+          THEN CAST(DATE_SUB(
+            CAST((
+              (
+                CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                  CAST((
+                    CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                  ) AS INT),
+                  0,
+                  0,
+                  0
+                )
+              )
+            ) - (
+              INTERVAL '2' DAYS
+            ) AS DATE),
+            DAY(
+              CAST((
+                (
+                  CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                    CAST((
+                      CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                    ) AS INT),
+                    0,
+                    0,
+                    0
+                  )
+                )
+              ) - (
+                INTERVAL '2' DAYS
+              ) AS DATE)
+            ) - 1
+          ) AS TIMESTAMP)
+          WHEN 'weekly'
+          THEN CAST(DATE_SUB(
+            CAST((
+              (
+                CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                  CAST((
+                    CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                  ) AS INT),
+                  0,
+                  0,
+                  0
+                )
+              )
+            ) - (
+              INTERVAL '2' DAYS
+            ) AS DATE),
+            (
+              DAYOFWEEK(
+                CAST((
+                  (
+                    CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                      CAST((
+                        CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                      ) AS INT),
+                      0,
+                      0,
+                      0
+                    )
+                  )
+                ) - (
+                  INTERVAL '2' DAYS
+                ) AS DATE)
+              ) + 5
+            ) % 7
+          ) AS TIMESTAMP)
+          ELSE CAST(CAST((
+            (
+              CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                CAST((
+                  CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                ) AS INT),
+                0,
+                0,
+                0
+              )
+            )
+          ) - (
+            INTERVAL '2' DAYS
+          ) AS DATE) AS TIMESTAMP)
+        END <= (
+          CASE CAST(:every AS STRING)
+            WHEN 'monthly'
+            THEN CAST(DATE_SUB(
+              CAST((
+                COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+              ) + (
+                INTERVAL '2' DAYS
+              ) AS DATE),
+              DAY(
+                CAST((
+                  COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+                ) + (
+                  INTERVAL '2' DAYS
+                ) AS DATE)
+              ) - 1
+            ) AS TIMESTAMP)
+            WHEN 'weekly'
+            THEN CAST(DATE_SUB(
+              CAST((
+                COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+              ) + (
+                INTERVAL '2' DAYS
+              ) AS DATE),
+              (
+                DAYOFWEEK(
+                  CAST((
+                    COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+                  ) + (
+                    INTERVAL '2' DAYS
+                  ) AS DATE)
+                ) + 5
+              ) % 7
+            ) AS TIMESTAMP)
+            ELSE CAST(CAST((
+              COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+            ) + (
+              INTERVAL '2' DAYS
+            ) AS DATE) AS TIMESTAMP)
+          END + (
+            MAKE_INTERVAL(
+              0,
+              CASE CAST(:every AS STRING) WHEN 'monthly' THEN 1 WHEN 'weekly' THEN 0 ELSE 0 END,
+              0,
+              CASE CAST(:every AS STRING) WHEN 'monthly' THEN 0 WHEN 'weekly' THEN 7 ELSE 1 END,
+              0,
+              0,
+              0
+            )
+          )
+        )
+        THEN SEQUENCE(
+          CASE CAST(:every AS STRING)
+            WHEN 'monthly'
+            THEN CAST(DATE_SUB(
+              CAST((
+                (
+                  CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                    CAST((
+                      CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                    ) AS INT),
+                    0,
+                    0,
+                    0
+                  )
+                )
+              ) - (
+                INTERVAL '2' DAYS
+              ) AS DATE),
+              DAY(
+                CAST((
+                  (
+                    CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                      CAST((
+                        CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                      ) AS INT),
+                      0,
+                      0,
+                      0
+                    )
+                  )
+                ) - (
+                  INTERVAL '2' DAYS
+                ) AS DATE)
+              ) - 1
+            ) AS TIMESTAMP)
+            WHEN 'weekly'
+            THEN CAST(DATE_SUB(
+              CAST((
+                (
+                  CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                    CAST((
+                      CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                    ) AS INT),
+                    0,
+                    0,
+                    0
+                  )
+                )
+              ) - (
+                INTERVAL '2' DAYS
+              ) AS DATE),
+              (
+                DAYOFWEEK(
+                  CAST((
+                    (
+                      CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                        CAST((
+                          CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                        ) AS INT),
+                        0,
+                        0,
+                        0
+                      )
+                    )
+                  ) - (
+                    INTERVAL '2' DAYS
+                  ) AS DATE)
+                ) + 5
+              ) % 7
+            ) AS TIMESTAMP)
+            ELSE CAST(CAST((
+              (
+                CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                  CAST((
+                    CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                  ) AS INT),
+                  0,
+                  0,
+                  0
+                )
+              )
+            ) - (
+              INTERVAL '2' DAYS
+            ) AS DATE) AS TIMESTAMP)
+          END,
+          GREATEST(
+            CASE CAST(:every AS STRING)
+              WHEN 'monthly'
+              THEN CAST(DATE_SUB(
+                CAST((
+                  (
+                    CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                      CAST((
+                        CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                      ) AS INT),
+                      0,
+                      0,
+                      0
+                    )
+                  )
+                ) - (
+                  INTERVAL '2' DAYS
+                ) AS DATE),
+                DAY(
+                  CAST((
+                    (
+                      CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                        CAST((
+                          CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                        ) AS INT),
+                        0,
+                        0,
+                        0
+                      )
+                    )
+                  ) - (
+                    INTERVAL '2' DAYS
+                  ) AS DATE)
+                ) - 1
+              ) AS TIMESTAMP)
+              WHEN 'weekly'
+              THEN CAST(DATE_SUB(
+                CAST((
+                  (
+                    CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                      CAST((
+                        CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                      ) AS INT),
+                      0,
+                      0,
+                      0
+                    )
+                  )
+                ) - (
+                  INTERVAL '2' DAYS
+                ) AS DATE),
+                (
+                  DAYOFWEEK(
+                    CAST((
+                      (
+                        CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                          CAST((
+                            CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                          ) AS INT),
+                          0,
+                          0,
+                          0
+                        )
+                      )
+                    ) - (
+                      INTERVAL '2' DAYS
+                    ) AS DATE)
+                  ) + 5
+                ) % 7
+              ) AS TIMESTAMP)
+              ELSE CAST(CAST((
+                (
+                  CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                    CAST((
+                      CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                    ) AS INT),
+                    0,
+                    0,
+                    0
+                  )
+                )
+              ) - (
+                INTERVAL '2' DAYS
+              ) AS DATE) AS TIMESTAMP)
+            END,
+            CASE CAST(:every AS STRING)
+              WHEN 'monthly'
+              THEN CAST(DATE_SUB(
+                CAST((
+                  COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+                ) + (
+                  INTERVAL '2' DAYS
+                ) AS DATE),
+                DAY(
+                  CAST((
+                    COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+                  ) + (
+                    INTERVAL '2' DAYS
+                  ) AS DATE)
+                ) - 1
+              ) AS TIMESTAMP)
+              WHEN 'weekly'
+              THEN CAST(DATE_SUB(
+                CAST((
+                  COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+                ) + (
+                  INTERVAL '2' DAYS
+                ) AS DATE),
+                (
+                  DAYOFWEEK(
+                    CAST((
+                      COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+                    ) + (
+                      INTERVAL '2' DAYS
+                    ) AS DATE)
+                  ) + 5
+                ) % 7
+              ) AS TIMESTAMP)
+              ELSE CAST(CAST((
+                COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+              ) + (
+                INTERVAL '2' DAYS
+              ) AS DATE) AS TIMESTAMP)
+            END + (
+              MAKE_INTERVAL(
+                0,
+                CASE CAST(:every AS STRING) WHEN 'monthly' THEN 1 WHEN 'weekly' THEN 0 ELSE 0 END,
+                0,
+                CASE CAST(:every AS STRING) WHEN 'monthly' THEN 0 WHEN 'weekly' THEN 7 ELSE 1 END,
+                0,
+                0,
+                0
+              )
+            )
+          ),
+          (
+            MAKE_INTERVAL(
+              0,
+              CASE CAST(:every AS STRING) WHEN 'monthly' THEN 1 WHEN 'weekly' THEN 0 ELSE 0 END,
+              0,
+              CASE CAST(:every AS STRING) WHEN 'monthly' THEN 0 WHEN 'weekly' THEN 7 ELSE 1 END,
+              0,
+              0,
+              0
+            )
+          )
+        )
+      END
+    ) AS local_at
+  WHERE
+    CAST(:every AS STRING) <> 'hourly'
+), days AS (
+  SELECT
+    MIN(GREATEST(zones.from_utc, periods.local_at - zones.shift)) AS bucket_at
+  FROM periods AS periods
+  INNER JOIN zones AS zones
+    ON GREATEST(zones.from_utc, periods.local_at - zones.shift) < zones.to_utc
+  GROUP BY
+    periods.local_at
+), opened AS (
+  SELECT
+    bucket_at
+  FROM hours AS hours
+  UNION
+  SELECT
+    bucket_at
+  FROM days AS days
+), numbered AS (
+  SELECT
+    *
+  FROM (
+    SELECT
+      CAST(ROW_NUMBER() OVER (ORDER BY buckets.bucket_at NULLS LAST) - 1 AS INT) AS number,
+      buckets.bucket_at,
+      buckets.next_at,
+      buckets.is_partial
+    FROM (
+      SELECT
+        followed.bucket_at,
+        followed.next_at,
+        followed.bucket_at < (
+          (
+            CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+              CAST((
+                CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+              ) AS INT),
+              0,
+              0,
+              0
+            )
+          )
+        )
+        OR followed.next_at > (
+          COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+        ) AS is_partial
+      FROM (
+        SELECT
+          bucket_at,
+          LEAD(bucket_at) OVER (ORDER BY bucket_at NULLS LAST) AS next_at
+        FROM opened AS opened
+      ) AS followed
+      WHERE
+        followed.next_at > (
+          (
+            CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+              CAST((
+                CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+              ) AS INT),
+              0,
+              0,
+              0
+            )
+          )
+        )
+        AND followed.bucket_at < (
+          COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+        )
+        AND (
+          (
+            CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+              CAST((
+                CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+              ) AS INT),
+              0,
+              0,
+              0
+            )
+          )
+        ) < (
+          COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+        )
+    ) AS buckets
+  ) AS numbered_buckets
+), parts_2 AS (
+  SELECT
+    opened.number,
+    opened.bucket_at,
+    CAST(opened.day_at AS DATE) AS day,
+    (
+      (
+        (
+          UNIX_MICROS(
+            LEAST(
+              GREATEST(
+                (
+                  (
+                    TIMESTAMP_MICROS(
+                      (
+                        (
+                          UNIX_MICROS(
+                            (
+                              opened.bucket_at + (
+                                INTERVAL '15' MINUTES
+                              ) - (
+                                INTERVAL '1' MICROSECOND
+                              )
+                            )
+                          ) + 199999999800000000
+                        ) DIV 900000000
+                      ) * 900000000 - 199999999800000000
+                    )
+                  )
+                ),
+                (
+                  (
+                    TIMESTAMP_MICROS(
+                      (
+                        (
+                          UNIX_MICROS(
+                            (
+                              (
+                                (
+                                  CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                                    CAST((
+                                      CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                                    ) AS INT),
+                                    0,
+                                    0,
+                                    0
+                                  )
+                                )
+                              ) + (
+                                INTERVAL '15' MINUTES
+                              ) - (
+                                INTERVAL '1' MICROSECOND
+                              )
+                            )
+                          ) + 199999999800000000
+                        ) DIV 900000000
+                      ) * 900000000 - 199999999800000000
+                    )
+                  )
+                ),
+                opened.day_at
+              ),
+              opened.day_at + (
+                INTERVAL '1' DAY
+              )
+            )
+          ) + 199999999980000000
+        ) DIV 60000000
+      ) - (
+        (
+          UNIX_MICROS(opened.day_at) + 199999999980000000
+        ) DIV 60000000
+      )
+    ) DIV 15 AS from_quarter_hour,
+    (
+      (
+        (
+          UNIX_MICROS(
+            GREATEST(
+              LEAST(
+                (
+                  TIMESTAMP_MICROS(
+                    (
+                      (
+                        UNIX_MICROS(opened.next_at) + 199999999800000000
+                      ) DIV 900000000
+                    ) * 900000000 - 199999999800000000
+                  )
+                ),
+                (
+                  GREATEST(
+                    (
+                      TIMESTAMP_MICROS(
+                        (
+                          (
+                            UNIX_MICROS((
+                              COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+                            )) + 199999999800000000
+                          ) DIV 900000000
+                        ) * 900000000 - 199999999800000000
+                      )
+                    ),
+                    (
+                      (
+                        TIMESTAMP_MICROS(
+                          (
+                            (
+                              UNIX_MICROS(
+                                (
+                                  (
+                                    (
+                                      CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                                        CAST((
+                                          CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                                        ) AS INT),
+                                        0,
+                                        0,
+                                        0
+                                      )
+                                    )
+                                  ) + (
+                                    INTERVAL '15' MINUTES
+                                  ) - (
+                                    INTERVAL '1' MICROSECOND
+                                  )
+                                )
+                              ) + 199999999800000000
+                            ) DIV 900000000
+                          ) * 900000000 - 199999999800000000
+                        )
+                      )
+                    )
+                  )
+                ),
+                opened.day_at + (
+                  INTERVAL '1' DAY
+                )
+              ),
+              opened.day_at
+            )
+          ) + 199999999980000000
+        ) DIV 60000000
+      ) - (
+        (
+          UNIX_MICROS(opened.day_at) + 199999999980000000
+        ) DIV 60000000
+      )
+    ) DIV 15 AS to_quarter_hour,
+    ROW_NUMBER() OVER (PARTITION BY opened.day_at ORDER BY opened.number NULLS LAST) - 1 AS place
+  FROM (
+    SELECT
+      number,
+      bucket_at,
+      next_at,
+      EXPLODE(
+        CASE
+          WHEN CAST(CAST(bucket_at AS DATE) AS TIMESTAMP) <= (
+            next_at - (
+              INTERVAL '1' MICROSECOND
+            )
+          )
+          THEN SEQUENCE(
+            CAST(CAST(bucket_at AS DATE) AS TIMESTAMP),
+            GREATEST(
+              CAST(CAST(bucket_at AS DATE) AS TIMESTAMP),
+              next_at - (
+                INTERVAL '1' MICROSECOND
+              )
+            ),
+            (
+              INTERVAL '1' DAY
+            )
+          )
+        END
+      ) AS day_at
+    FROM numbered AS numbered
+  ) AS opened
+), parts AS (
+  SELECT
+    *
+  FROM (
+    SELECT
+      day,
+      MIN(number) AS number,
+      MAX(bucket_at) FILTER(WHERE
+        place = 1) AS second_at,
+      COALESCE(MAX(low_mask) FILTER(WHERE
+        place = 0), 0) AS first_low,
+      COALESCE(MAX(high_mask) FILTER(WHERE
+        place = 0), 0) AS first_high,
+      COALESCE(MAX(low_mask) FILTER(WHERE
+        place = 1), 0) AS second_low,
+      COALESCE(MAX(high_mask) FILTER(WHERE
+        place = 1), 0) AS second_high
+    FROM (
+      SELECT
+        number,
+        bucket_at,
+        day,
+        place,
+        (
+          (
+            (
+              (
+                SHIFTLEFT(
+                  CAST(1 AS BIGINT),
+                  CAST(CAST((
+                    LEAST(GREATEST(from_quarter_hour, 0), 48)
+                  ) AS BIGINT) AS INT)
+                )
+              ) - CAST(1 AS BIGINT)
+            ) ^ (
+              (
+                SHIFTLEFT(
+                  CAST(1 AS BIGINT),
+                  CAST(CAST((
+                    LEAST(GREATEST(to_quarter_hour, from_quarter_hour, 0), 48)
+                  ) AS BIGINT) AS INT)
+                )
+              ) - CAST(1 AS BIGINT)
+            )
+          )
+        ) AS low_mask,
+        (
+          (
+            (
+              (
+                SHIFTLEFT(
+                  CAST(1 AS BIGINT),
+                  CAST(CAST((
+                    LEAST(GREATEST((
+                      from_quarter_hour - 48
+                    ), 0), 48)
+                  ) AS BIGINT) AS INT)
+                )
+              ) - CAST(1 AS BIGINT)
+            ) ^ (
+              (
+                SHIFTLEFT(
+                  CAST(1 AS BIGINT),
+                  CAST(CAST((
+                    LEAST(GREATEST((
+                      to_quarter_hour - 48
+                    ), (
+                      from_quarter_hour - 48
+                    ), 0), 48)
+                  ) AS BIGINT) AS INT)
+                )
+              ) - CAST(1 AS BIGINT)
+            )
+          )
+        ) AS high_mask
+      FROM parts_2 AS parts
+    ) AS bucket_parts
+    GROUP BY
+      day
+  ) AS day_parts
+), by_fact AS (
+  SELECT
+    cut.user_key,
+    cut.instant_at,
+    cut.is_sent
+  FROM (
+    SELECT
+      ragged.conversation_key,
+      ragged.user_key,
+      ragged.instant_at,
+      ragged.is_sent
+    FROM (
+      SELECT
+        conversation_key,
+        sender_key AS user_key,
+        created_at AS instant_at,
+        TRUE AS is_sent
+      FROM core_fact_messages AS fact_messages
+      WHERE
+        (
+          created_at >= (
+            (
+              CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                CAST((
+                  CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                ) AS INT),
+                0,
+                0,
+                0
+              )
+            )
+          )
+          AND created_at < (
+            COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+          )
+        )
+        AND deleted_at IS NULL
+        AND message_type IS DISTINCT FROM 'system'
+        AND NOT sender_key IS NULL
+      UNION ALL
+      SELECT
+        conversation_key,
+        user_key,
+        read_at AS instant_at,
+        FALSE AS is_sent
+      FROM core_fact_read_receipts AS fact_read_receipts
+      WHERE
+        (
+          read_at >= (
+            (
+              CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                CAST((
+                  CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                ) AS INT),
+                0,
+                0,
+                0
+              )
+            )
+          )
+          AND read_at < (
+            COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+          )
+        )
+        AND NOT user_key IS NULL
+    ) AS ragged
+    WHERE
+      (
+        (
+          ragged.instant_at >= (
+            (
+              CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                CAST((
+                  CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                ) AS INT),
+                0,
+                0,
+                0
+              )
+            )
+          )
+          AND ragged.instant_at < (
+            COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+          )
+        )
+        AND NOT (
+          ragged.instant_at >= (
+            (
+              TIMESTAMP_MICROS(
+                (
+                  (
+                    UNIX_MICROS(
+                      (
+                        (
+                          (
+                            CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                              CAST((
+                                CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                              ) AS INT),
+                              0,
+                              0,
+                              0
+                            )
+                          )
+                        ) + (
+                          INTERVAL '15' MINUTES
+                        ) - (
+                          INTERVAL '1' MICROSECOND
+                        )
+                      )
+                    ) + 199999999800000000
+                  ) DIV 900000000
+                ) * 900000000 - 199999999800000000
+              )
+            )
+          )
+          AND ragged.instant_at < (
+            GREATEST(
+              (
+                TIMESTAMP_MICROS(
+                  (
+                    (
+                      UNIX_MICROS((
+                        COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+                      )) + 199999999800000000
+                    ) DIV 900000000
+                  ) * 900000000 - 199999999800000000
+                )
+              ),
+              (
+                (
+                  TIMESTAMP_MICROS(
+                    (
+                      (
+                        UNIX_MICROS(
+                          (
+                            (
+                              (
+                                CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                                  CAST((
+                                    CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                                  ) AS INT),
+                                  0,
+                                  0,
+                                  0
+                                )
+                              )
+                            ) + (
+                              INTERVAL '15' MINUTES
+                            ) - (
+                              INTERVAL '1' MICROSECOND
+                            )
+                          )
+                        ) + 199999999800000000
+                      ) DIV 900000000
+                    ) * 900000000 - 199999999800000000
+                  )
+                )
+              )
+            )
+          )
+        )
+      )
+    UNION ALL
+    SELECT
+      cut.conversation_key,
+      cut.user_key,
+      cut.instant_at,
+      cut.is_sent
+    FROM (
+      SELECT
+        conversation_key,
+        sender_key AS user_key,
+        created_at AS instant_at,
+        TRUE AS is_sent
+      FROM core_fact_messages AS fact_messages
+      WHERE
+        (
+          created_at >= (
+            (
+              CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                CAST((
+                  CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                ) AS INT),
+                0,
+                0,
+                0
+              )
+            )
+          )
+          AND created_at < (
+            COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+          )
+        )
+        AND deleted_at IS NULL
+        AND message_type IS DISTINCT FROM 'system'
+        AND NOT sender_key IS NULL
+      UNION ALL
+      SELECT
+        conversation_key,
+        user_key,
+        read_at AS instant_at,
+        FALSE AS is_sent
+      FROM core_fact_read_receipts AS fact_read_receipts
+      WHERE
+        (
+          read_at >= (
+            (
+              CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                CAST((
+                  CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                ) AS INT),
+                0,
+                0,
+                0
+              )
+            )
+          )
+          AND read_at < (
+            COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+          )
+        )
+        AND NOT user_key IS NULL
+    ) AS cut
+    SEMI JOIN (
+      SELECT
+        (
+          TIMESTAMP_MICROS(
+            (
+              (
+                UNIX_MICROS(bucket_at) + 199999999800000000
+              ) DIV 900000000
+            ) * 900000000 - 199999999800000000
+          )
+        ) AS quarter_at
+      FROM numbered AS numbered
+      WHERE
+        bucket_at <> (
+          TIMESTAMP_MICROS(
+            (
+              (
+                UNIX_MICROS(bucket_at) + 199999999800000000
+              ) DIV 900000000
+            ) * 900000000 - 199999999800000000
+          )
+        )
+    ) AS edges
+      ON (
+        TIMESTAMP_MICROS(
+          (
+            (
+              UNIX_MICROS(cut.instant_at) + 199999999800000000
+            ) DIV 900000000
+          ) * 900000000 - 199999999800000000
+        )
+      ) = edges.quarter_at
+  ) AS cut
+  WHERE
+    CAST(:visible_to AS STRING) IS NULL
+), by_quarter_hour AS (
+  SELECT
+    user_days.user_key,
+    parts.number,
+    user_days.sent_quarter_hours_low AS sent_low,
+    user_days.sent_quarter_hours_high AS sent_high,
+    user_days.sent_quarter_hours_low | user_days.read_quarter_hours_low AS active_low,
+    user_days.sent_quarter_hours_high | user_days.read_quarter_hours_high AS active_high,
+    parts.first_low,
+    parts.first_high,
+    parts.second_low,
+    parts.second_high
+  FROM core_user_days AS user_days
+  INNER JOIN parts AS parts
+    ON user_days.day = parts.day
+  WHERE
+    CAST(:visible_to AS STRING) IS NULL
+), sent_rows AS (
+  SELECT
+    *
+  FROM (
+    SELECT
+      conversation_key,
+      sender_key AS user_key,
+      is_system,
+      message_count,
+      text_count,
+      image_count,
+      file_count,
+      length_sum,
+      measured_count,
+      first_at,
+      last_at
+    FROM core_message_days AS message_days
+    WHERE
+      (
+        day >= (
+          CAST((
+            (
+              CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                CAST((
+                  CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                ) AS INT),
+                0,
+                0,
+                0
+              )
+            )
+          ) AS DATE) + CAST((
+            (
+              CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                CAST((
+                  CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                ) AS INT),
+                0,
+                0,
+                0
+              )
+            )
+          ) > CAST(CAST((
+            (
+              CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                CAST((
+                  CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                ) AS INT),
+                0,
+                0,
+                0
+              )
+            )
+          ) AS DATE) AS TIMESTAMP) AS INT)
+        )
+        AND day < (
+          GREATEST(
+            CAST((
+              COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+            ) AS DATE),
+            (
+              CAST((
+                (
+                  CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                    CAST((
+                      CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                    ) AS INT),
+                    0,
+                    0,
+                    0
+                  )
+                )
+              ) AS DATE) + CAST((
+                (
+                  CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                    CAST((
+                      CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                    ) AS INT),
+                    0,
+                    0,
+                    0
+                  )
+                )
+              ) > CAST(CAST((
+                (
+                  CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                    CAST((
+                      CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                    ) AS INT),
+                    0,
+                    0,
+                    0
+                  )
+                )
+              ) AS DATE) AS TIMESTAMP) AS INT)
+            )
+          )
+        )
+      )
+    UNION ALL
+    SELECT
+      conversation_key,
+      sender_key AS user_key,
+      COALESCE(message_type = 'system', FALSE) AS is_system,
+      1 AS message_count,
+      CAST(COALESCE(message_type = 'text', FALSE) AS INT) AS text_count,
+      CAST(COALESCE(message_type = 'image', FALSE) AS INT) AS image_count,
+      CAST(COALESCE(message_type = 'file', FALSE) AS INT) AS file_count,
+      COALESCE(content_length, 0) AS length_sum,
+      CAST(NOT content_length IS NULL AS INT) AS measured_count,
+      created_at AS first_at,
+      created_at AS last_at
+    FROM core_fact_messages AS fact_messages
+    WHERE
+      (
+        (
+          created_at >= (
+            (
+              CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                CAST((
+                  CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                ) AS INT),
+                0,
+                0,
+                0
+              )
+            )
+          )
+          AND created_at < (
+            COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+          )
+        )
+        AND NOT (
+          created_at >= CAST((
+            CAST((
+              (
+                CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                  CAST((
+                    CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                  ) AS INT),
+                  0,
+                  0,
+                  0
+                )
+              )
+            ) AS DATE) + CAST((
+              (
+                CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                  CAST((
+                    CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                  ) AS INT),
+                  0,
+                  0,
+                  0
+                )
+              )
+            ) > CAST(CAST((
+              (
+                CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                  CAST((
+                    CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                  ) AS INT),
+                  0,
+                  0,
+                  0
+                )
+              )
+            ) AS DATE) AS TIMESTAMP) AS INT)
+          ) AS TIMESTAMP)
+          AND created_at < CAST((
+            GREATEST(
+              CAST((
+                COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+              ) AS DATE),
+              (
+                CAST((
+                  (
+                    CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                      CAST((
+                        CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                      ) AS INT),
+                      0,
+                      0,
+                      0
+                    )
+                  )
+                ) AS DATE) + CAST((
+                  (
+                    CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                      CAST((
+                        CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                      ) AS INT),
+                      0,
+                      0,
+                      0
+                    )
+                  )
+                ) > CAST(CAST((
+                  (
+                    CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                      CAST((
+                        CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                      ) AS INT),
+                      0,
+                      0,
+                      0
+                    )
+                  )
+                ) AS DATE) AS TIMESTAMP) AS INT)
+              )
+            )
+          ) AS TIMESTAMP)
+        )
+      )
+      AND deleted_at IS NULL
+  ) AS message_rows
+), received_rows AS (
+  SELECT
+    *
+  FROM (
+    SELECT
+      conversation_key,
+      user_key,
+      read_count,
+      first_at,
+      last_at
+    FROM core_read_days AS read_days
+    WHERE
+      (
+        day >= (
+          CAST((
+            (
+              CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                CAST((
+                  CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                ) AS INT),
+                0,
+                0,
+                0
+              )
+            )
+          ) AS DATE) + CAST((
+            (
+              CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                CAST((
+                  CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                ) AS INT),
+                0,
+                0,
+                0
+              )
+            )
+          ) > CAST(CAST((
+            (
+              CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                CAST((
+                  CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                ) AS INT),
+                0,
+                0,
+                0
+              )
+            )
+          ) AS DATE) AS TIMESTAMP) AS INT)
+        )
+        AND day < (
+          GREATEST(
+            CAST((
+              COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+            ) AS DATE),
+            (
+              CAST((
+                (
+                  CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                    CAST((
+                      CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                    ) AS INT),
+                    0,
+                    0,
+                    0
+                  )
+                )
+              ) AS DATE) + CAST((
+                (
+                  CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                    CAST((
+                      CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                    ) AS INT),
+                    0,
+                    0,
+                    0
+                  )
+                )
+              ) > CAST(CAST((
+                (
+                  CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                    CAST((
+                      CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                    ) AS INT),
+                    0,
+                    0,
+                    0
+                  )
+                )
+              ) AS DATE) AS TIMESTAMP) AS INT)
+            )
+          )
+        )
+      )
+    UNION ALL
+    SELECT
+      conversation_key,
+      user_key,
+      1 AS read_count,
+      read_at AS first_at,
+      read_at AS last_at
+    FROM core_fact_read_receipts AS fact_read_receipts
+    WHERE
+      (
+        (
+          read_at >= (
+            (
+              CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                CAST((
+                  CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                ) AS INT),
+                0,
+                0,
+                0
+              )
+            )
+          )
+          AND read_at < (
+            COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+          )
+        )
+        AND NOT (
+          read_at >= CAST((
+            CAST((
+              (
+                CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                  CAST((
+                    CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                  ) AS INT),
+                  0,
+                  0,
+                  0
+                )
+              )
+            ) AS DATE) + CAST((
+              (
+                CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                  CAST((
+                    CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                  ) AS INT),
+                  0,
+                  0,
+                  0
+                )
+              )
+            ) > CAST(CAST((
+              (
+                CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                  CAST((
+                    CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                  ) AS INT),
+                  0,
+                  0,
+                  0
+                )
+              )
+            ) AS DATE) AS TIMESTAMP) AS INT)
+          ) AS TIMESTAMP)
+          AND read_at < CAST((
+            GREATEST(
+              CAST((
+                COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+              ) AS DATE),
+              (
+                CAST((
+                  (
+                    CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                      CAST((
+                        CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                      ) AS INT),
+                      0,
+                      0,
+                      0
+                    )
+                  )
+                ) AS DATE) + CAST((
+                  (
+                    CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                      CAST((
+                        CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                      ) AS INT),
+                      0,
+                      0,
+                      0
+                    )
+                  )
+                ) > CAST(CAST((
+                  (
+                    CAST(CAST(CAST(:since AS TIMESTAMP) AS DATE) AS TIMESTAMP) - MAKE_DT_INTERVAL(
+                      CAST((
+                        CASE CAST(:every AS STRING) WHEN 'monthly' THEN 64 WHEN 'weekly' THEN 16 ELSE 4 END
+                      ) AS INT),
+                      0,
+                      0,
+                      0
+                    )
+                  )
+                ) AS DATE) AS TIMESTAMP) AS INT)
+              )
+            )
+          ) AS TIMESTAMP)
+        )
+      )
+  ) AS read_rows
+), by_day AS (
+  SELECT
+    spans.user_key,
+    parts.number,
+    spans.is_sent,
+    CAST(COALESCE(spans.first_at < parts.second_at, TRUE) AS INT) + 2 * CAST(COALESCE(spans.last_at >= parts.second_at, FALSE) AS INT) AS bits
+  FROM (
+    SELECT
+      sent.conversation_key,
+      sent.user_key,
+      sent.first_at,
+      sent.last_at,
+      TRUE AS is_sent
+    FROM (
+      SELECT
+        found.*
+      FROM (
+        SELECT
+          *
+        FROM sent_rows AS sent_rows
+        WHERE
+          CAST(:visible_to AS STRING) IS NULL
+        UNION ALL
+        SELECT
+          scoped.*
+        FROM sent_rows AS scoped
+        SEMI JOIN (
+          SELECT
+            mine.conversation_key
+          FROM (
+            SELECT
+              participants.conversation_key
+            FROM core_dim_participants AS participants
+            INNER JOIN (
+              SELECT
+                users.user_key
+              FROM core_dim_users AS users
+              WHERE
+                CAST(users.user_id AS STRING) = CAST(:visible_to AS STRING)
+                AND users.in_source
+                AND users.deleted_at IS NULL
+            ) AS viewer
+              ON participants.user_key = viewer.user_key
+            WHERE
+              (
+                COALESCE(participants.joined_at < (
+                  CAST(:data_through AS TIMESTAMP)
+                ), TRUE)
+                AND COALESCE(participants.left_at >= (
+                  CAST(:data_through AS TIMESTAMP)
+                ), TRUE)
+              )
+          ) AS mine
+          WHERE
+            NOT CAST(:visible_to AS STRING) IS NULL
+        ) AS scope
+          ON scoped.conversation_key = scope.conversation_key
+        WHERE
+          (
+            NOT CAST(:visible_to AS STRING) IS NULL
+          )
+      ) AS found
+      ANTI JOIN (
+        SELECT
+          user_key
+        FROM core_dim_users AS dim_users
+        WHERE
+          FALSE
+      ) AS bots
+        ON found.user_key = bots.user_key
+    ) AS sent
+    WHERE
+      NOT sent.is_system AND NOT sent.user_key IS NULL
+    UNION ALL
+    SELECT
+      received.conversation_key,
+      received.user_key,
+      received.first_at,
+      received.last_at,
+      FALSE AS is_sent
+    FROM (
+      SELECT
+        found.*
+      FROM (
+        SELECT
+          *
+        FROM received_rows AS received_rows
+        WHERE
+          CAST(:visible_to AS STRING) IS NULL
+        UNION ALL
+        SELECT
+          scoped.*
+        FROM received_rows AS scoped
+        SEMI JOIN (
+          SELECT
+            mine.conversation_key
+          FROM (
+            SELECT
+              participants.conversation_key
+            FROM core_dim_participants AS participants
+            INNER JOIN (
+              SELECT
+                users.user_key
+              FROM core_dim_users AS users
+              WHERE
+                CAST(users.user_id AS STRING) = CAST(:visible_to AS STRING)
+                AND users.in_source
+                AND users.deleted_at IS NULL
+            ) AS viewer
+              ON participants.user_key = viewer.user_key
+            WHERE
+              (
+                COALESCE(participants.joined_at < (
+                  CAST(:data_through AS TIMESTAMP)
+                ), TRUE)
+                AND COALESCE(participants.left_at >= (
+                  CAST(:data_through AS TIMESTAMP)
+                ), TRUE)
+              )
+          ) AS mine
+          WHERE
+            NOT CAST(:visible_to AS STRING) IS NULL
+        ) AS scope
+          ON scoped.conversation_key = scope.conversation_key
+        WHERE
+          (
+            NOT CAST(:visible_to AS STRING) IS NULL
+          )
+      ) AS found
+      ANTI JOIN (
+        SELECT
+          user_key
+        FROM core_dim_users AS dim_users
+        WHERE
+          FALSE
+      ) AS bots
+        ON found.user_key = bots.user_key
+    ) AS received
+    WHERE
+      NOT received.user_key IS NULL
+  ) AS spans
+  INNER JOIN parts AS parts
+    ON CAST(spans.first_at AS DATE) = parts.day
+  WHERE
+    NOT CAST(:visible_to AS STRING) IS NULL
+), halves AS (
+  SELECT
+    found.number,
+    (
+      SHIFTRIGHT(found.user_key, CAST(12 AS INT))
+    ) AS part,
+    (
+      CASE
+        WHEN COUNT((
+          CASE WHEN found.active_bits & 1 <> 0 THEN found.user_key END
+        ) & 4095) > 0
+        THEN COLLECT_SET((
+          CASE WHEN found.active_bits & 1 <> 0 THEN found.user_key END
+        ) & 4095)
+      END
+    ) AS first_active,
+    (
+      CASE
+        WHEN COUNT((
+          CASE WHEN found.active_bits & 2 <> 0 THEN found.user_key END
+        ) & 4095) > 0
+        THEN COLLECT_SET((
+          CASE WHEN found.active_bits & 2 <> 0 THEN found.user_key END
+        ) & 4095)
+      END
+    ) AS second_active,
+    (
+      CASE
+        WHEN COUNT((
+          CASE WHEN found.sent_bits & 1 <> 0 THEN found.user_key END
+        ) & 4095) > 0
+        THEN COLLECT_SET((
+          CASE WHEN found.sent_bits & 1 <> 0 THEN found.user_key END
+        ) & 4095)
+      END
+    ) AS first_sent,
+    (
+      CASE
+        WHEN COUNT((
+          CASE WHEN found.sent_bits & 2 <> 0 THEN found.user_key END
+        ) & 4095) > 0
+        THEN COLLECT_SET((
+          CASE WHEN found.sent_bits & 2 <> 0 THEN found.user_key END
+        ) & 4095)
+      END
+    ) AS second_sent
+  FROM (
+    SELECT
+      user_key,
+      number,
+      CAST((
+        (
+          sent_low & first_low
+        ) | (
+          sent_high & first_high
+        )
+      ) <> 0 AS INT) + 2 * CAST((
+        (
+          sent_low & second_low
+        ) | (
+          sent_high & second_high
+        )
+      ) <> 0 AS INT) AS sent_bits,
+      CAST((
+        (
+          active_low & first_low
+        ) | (
+          active_high & first_high
+        )
+      ) <> 0 AS INT) + 2 * CAST((
+        (
+          active_low & second_low
+        ) | (
+          active_high & second_high
+        )
+      ) <> 0 AS INT) AS active_bits
+    FROM by_quarter_hour AS by_quarter_hour
+    UNION ALL
+    SELECT
+      user_key,
+      number,
+      CASE WHEN is_sent THEN bits ELSE 0 END AS sent_bits,
+      bits AS active_bits
+    FROM by_day AS by_day
+    UNION ALL
+    SELECT
+      by_fact.user_key,
+      opened.number,
+      CAST(by_fact.is_sent AS INT) AS sent_bits,
+      1 AS active_bits
+    FROM by_fact AS by_fact
+    INNER JOIN (
+      SELECT
+        *,
+        LEAD(bucket_at) OVER (ORDER BY bucket_at NULLS LAST) AS followed_by
+      FROM numbered
+    ) AS opened
+      ON by_fact.instant_at >= opened.bucket_at
+      AND (
+        by_fact.instant_at < opened.followed_by OR opened.followed_by IS NULL
+      )
+  ) AS found
+  ANTI JOIN (
+    SELECT
+      user_key
+    FROM core_dim_users AS dim_users
+    WHERE
+      is_bot AND NOT CAST(:include_bots AS BOOLEAN)
+  ) AS bots
+    ON found.user_key = bots.user_key
+  GROUP BY
+    found.number,
+    part
+), placed AS (
+  SELECT
+    number,
+    part,
+    first_active AS active,
+    first_sent AS sent
+  FROM halves AS halves
+  WHERE
+    NOT first_active IS NULL
+  UNION ALL
+  SELECT
+    number + 1 AS number,
+    part,
+    second_active AS active,
+    second_sent AS sent
+  FROM halves AS halves
+  WHERE
+    NOT second_active IS NULL
+), sets AS (
+  SELECT
+    *
+  FROM (
+    SELECT
+      number,
+      part,
+      CASE WHEN COUNT(active) > 0 THEN ARRAY_DISTINCT(FLATTEN(COLLECT_LIST(active))) END AS active,
+      CASE WHEN COUNT(sent) > 0 THEN ARRAY_DISTINCT(FLATTEN(COLLECT_LIST(sent))) END AS sent
+    FROM placed AS placed
+    GROUP BY
+      number,
+      part
+  ) AS activity_sets
+), asked AS (
+  SELECT
+    number,
+    bucket_at,
+    next_at > (
+      COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+    ) AS is_partial
+  FROM numbered AS numbered
+  WHERE
+    next_at > CAST(:since AS TIMESTAMP)
+    AND CAST(:since AS TIMESTAMP) < (
+      COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+    )
+), sent_rows_2 AS (
+  SELECT
+    *
+  FROM (
+    SELECT
+      conversation_key,
+      sender_key AS user_key,
+      is_system,
+      message_count,
+      text_count,
+      image_count,
+      file_count,
+      length_sum,
+      measured_count,
+      first_at,
+      last_at
+    FROM core_message_days AS message_days
+    WHERE
+      (
+        day >= (
+          CAST(CAST('0001-01-01' AS TIMESTAMP) AS DATE) + CAST(CAST('0001-01-01' AS TIMESTAMP) > CAST(CAST(CAST('0001-01-01' AS TIMESTAMP) AS DATE) AS TIMESTAMP) AS INT)
+        )
+        AND day < (
+          GREATEST(
+            CAST((
+              COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+            ) AS DATE),
+            (
+              CAST(CAST('0001-01-01' AS TIMESTAMP) AS DATE) + CAST(CAST('0001-01-01' AS TIMESTAMP) > CAST(CAST(CAST('0001-01-01' AS TIMESTAMP) AS DATE) AS TIMESTAMP) AS INT)
+            )
+          )
+        )
+      )
+    UNION ALL
+    SELECT
+      conversation_key,
+      sender_key AS user_key,
+      COALESCE(message_type = 'system', FALSE) AS is_system,
+      1 AS message_count,
+      CAST(COALESCE(message_type = 'text', FALSE) AS INT) AS text_count,
+      CAST(COALESCE(message_type = 'image', FALSE) AS INT) AS image_count,
+      CAST(COALESCE(message_type = 'file', FALSE) AS INT) AS file_count,
+      COALESCE(content_length, 0) AS length_sum,
+      CAST(NOT content_length IS NULL AS INT) AS measured_count,
+      created_at AS first_at,
+      created_at AS last_at
+    FROM core_fact_messages AS fact_messages
+    WHERE
+      (
+        (
+          created_at >= CAST('0001-01-01' AS TIMESTAMP)
+          AND created_at < (
+            COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+          )
+        )
+        AND NOT (
+          created_at >= CAST((
+            CAST(CAST('0001-01-01' AS TIMESTAMP) AS DATE) + CAST(CAST('0001-01-01' AS TIMESTAMP) > CAST(CAST(CAST('0001-01-01' AS TIMESTAMP) AS DATE) AS TIMESTAMP) AS INT)
+          ) AS TIMESTAMP)
+          AND created_at < CAST((
+            GREATEST(
+              CAST((
+                COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+              ) AS DATE),
+              (
+                CAST(CAST('0001-01-01' AS TIMESTAMP) AS DATE) + CAST(CAST('0001-01-01' AS TIMESTAMP) > CAST(CAST(CAST('0001-01-01' AS TIMESTAMP) AS DATE) AS TIMESTAMP) AS INT)
+              )
+            )
+          ) AS TIMESTAMP)
+        )
+      )
+      AND deleted_at IS NULL
+  ) AS message_rows
+), received_rows_2 AS (
+  SELECT
+    *
+  FROM (
+    SELECT
+      conversation_key,
+      user_key,
+      read_count,
+      first_at,
+      last_at
+    FROM core_read_days AS read_days
+    WHERE
+      (
+        day >= (
+          CAST(CAST('0001-01-01' AS TIMESTAMP) AS DATE) + CAST(CAST('0001-01-01' AS TIMESTAMP) > CAST(CAST(CAST('0001-01-01' AS TIMESTAMP) AS DATE) AS TIMESTAMP) AS INT)
+        )
+        AND day < (
+          GREATEST(
+            CAST((
+              COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+            ) AS DATE),
+            (
+              CAST(CAST('0001-01-01' AS TIMESTAMP) AS DATE) + CAST(CAST('0001-01-01' AS TIMESTAMP) > CAST(CAST(CAST('0001-01-01' AS TIMESTAMP) AS DATE) AS TIMESTAMP) AS INT)
+            )
+          )
+        )
+      )
+    UNION ALL
+    SELECT
+      conversation_key,
+      user_key,
+      1 AS read_count,
+      read_at AS first_at,
+      read_at AS last_at
+    FROM core_fact_read_receipts AS fact_read_receipts
+    WHERE
+      (
+        (
+          read_at >= CAST('0001-01-01' AS TIMESTAMP)
+          AND read_at < (
+            COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+          )
+        )
+        AND NOT (
+          read_at >= CAST((
+            CAST(CAST('0001-01-01' AS TIMESTAMP) AS DATE) + CAST(CAST('0001-01-01' AS TIMESTAMP) > CAST(CAST(CAST('0001-01-01' AS TIMESTAMP) AS DATE) AS TIMESTAMP) AS INT)
+          ) AS TIMESTAMP)
+          AND read_at < CAST((
+            GREATEST(
+              CAST((
+                COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+              ) AS DATE),
+              (
+                CAST(CAST('0001-01-01' AS TIMESTAMP) AS DATE) + CAST(CAST('0001-01-01' AS TIMESTAMP) > CAST(CAST(CAST('0001-01-01' AS TIMESTAMP) AS DATE) AS TIMESTAMP) AS INT)
+              )
+            )
+          ) AS TIMESTAMP)
+        )
+      )
+  ) AS read_rows
+), firsts AS (
+  SELECT
+    user_key,
+    first_at
+  FROM core_user_firsts AS user_firsts
+  WHERE
+    CAST(:visible_to AS STRING) IS NULL
+  UNION ALL
+  SELECT
+    spans.user_key,
+    MIN(spans.first_at) AS first_at
+  FROM (
+    SELECT
+      sent.conversation_key,
+      sent.user_key,
+      sent.first_at,
+      sent.last_at,
+      TRUE AS is_sent
+    FROM (
+      SELECT
+        found.*
+      FROM (
+        SELECT
+          *
+        FROM sent_rows_2 AS sent_rows
+        WHERE
+          CAST(:visible_to AS STRING) IS NULL
+        UNION ALL
+        SELECT
+          scoped.*
+        FROM sent_rows_2 AS scoped
+        SEMI JOIN (
+          SELECT
+            mine.conversation_key
+          FROM (
+            SELECT
+              participants.conversation_key
+            FROM core_dim_participants AS participants
+            INNER JOIN (
+              SELECT
+                users.user_key
+              FROM core_dim_users AS users
+              WHERE
+                CAST(users.user_id AS STRING) = CAST(:visible_to AS STRING)
+                AND users.in_source
+                AND users.deleted_at IS NULL
+            ) AS viewer
+              ON participants.user_key = viewer.user_key
+            WHERE
+              (
+                COALESCE(participants.joined_at < (
+                  CAST(:data_through AS TIMESTAMP)
+                ), TRUE)
+                AND COALESCE(participants.left_at >= (
+                  CAST(:data_through AS TIMESTAMP)
+                ), TRUE)
+              )
+          ) AS mine
+          WHERE
+            NOT CAST(:visible_to AS STRING) IS NULL
+        ) AS scope
+          ON scoped.conversation_key = scope.conversation_key
+        WHERE
+          (
+            NOT CAST(:visible_to AS STRING) IS NULL
+          )
+      ) AS found
+      ANTI JOIN (
+        SELECT
+          user_key
+        FROM core_dim_users AS dim_users
+        WHERE
+          FALSE
+      ) AS bots
+        ON found.user_key = bots.user_key
+    ) AS sent
+    WHERE
+      NOT sent.is_system AND NOT sent.user_key IS NULL
+    UNION ALL
+    SELECT
+      received.conversation_key,
+      received.user_key,
+      received.first_at,
+      received.last_at,
+      FALSE AS is_sent
+    FROM (
+      SELECT
+        found.*
+      FROM (
+        SELECT
+          *
+        FROM received_rows_2 AS received_rows
+        WHERE
+          CAST(:visible_to AS STRING) IS NULL
+        UNION ALL
+        SELECT
+          scoped.*
+        FROM received_rows_2 AS scoped
+        SEMI JOIN (
+          SELECT
+            mine.conversation_key
+          FROM (
+            SELECT
+              participants.conversation_key
+            FROM core_dim_participants AS participants
+            INNER JOIN (
+              SELECT
+                users.user_key
+              FROM core_dim_users AS users
+              WHERE
+                CAST(users.user_id AS STRING) = CAST(:visible_to AS STRING)
+                AND users.in_source
+                AND users.deleted_at IS NULL
+            ) AS viewer
+              ON participants.user_key = viewer.user_key
+            WHERE
+              (
+                COALESCE(participants.joined_at < (
+                  CAST(:data_through AS TIMESTAMP)
+                ), TRUE)
+                AND COALESCE(participants.left_at >= (
+                  CAST(:data_through AS TIMESTAMP)
+                ), TRUE)
+              )
+          ) AS mine
+          WHERE
+            NOT CAST(:visible_to AS STRING) IS NULL
+        ) AS scope
+          ON scoped.conversation_key = scope.conversation_key
+        WHERE
+          (
+            NOT CAST(:visible_to AS STRING) IS NULL
+          )
+      ) AS found
+      ANTI JOIN (
+        SELECT
+          user_key
+        FROM core_dim_users AS dim_users
+        WHERE
+          FALSE
+      ) AS bots
+        ON found.user_key = bots.user_key
+    ) AS received
+    WHERE
+      NOT received.user_key IS NULL
+  ) AS spans
+  WHERE
+    NOT CAST(:visible_to AS STRING) IS NULL
+  GROUP BY
+    spans.user_key
+), newcomers AS (
+  SELECT
+    *
+  FROM (
+    SELECT
+      opened.number,
+      (
+        SHIFTRIGHT(firsts.user_key, CAST(12 AS INT))
+      ) AS part,
+      (
+        CASE
+          WHEN COUNT(firsts.user_key & 4095) > 0
+          THEN COLLECT_SET(firsts.user_key & 4095)
+        END
+      ) AS arrived
+    FROM firsts AS firsts
+    INNER JOIN (
+      SELECT
+        *,
+        LEAD(bucket_at) OVER (ORDER BY bucket_at NULLS LAST) AS followed_by
+      FROM numbered
+    ) AS opened
+      ON firsts.first_at >= opened.bucket_at
+      AND (
+        firsts.first_at < opened.followed_by OR opened.followed_by IS NULL
+      )
+    ANTI JOIN (
+      SELECT
+        user_key
+      FROM core_dim_users AS dim_users
+      WHERE
+        is_bot AND NOT CAST(:include_bots AS BOOLEAN)
+    ) AS bots
+      ON firsts.user_key = bots.user_key
+    WHERE
+      firsts.first_at < (
+        COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+      )
+    GROUP BY
+      opened.number,
+      part
+  ) AS newcomers
+), sent_rows_3 AS (
+  SELECT
+    *
+  FROM (
+    SELECT
+      conversation_key,
+      sender_key AS user_key,
+      is_system,
+      message_count,
+      text_count,
+      image_count,
+      file_count,
+      length_sum,
+      measured_count,
+      first_at,
+      last_at
+    FROM core_message_days AS message_days
+    WHERE
+      (
+        day >= (
+          CAST(CAST('0001-01-01' AS TIMESTAMP) AS DATE) + CAST(CAST('0001-01-01' AS TIMESTAMP) > CAST(CAST(CAST('0001-01-01' AS TIMESTAMP) AS DATE) AS TIMESTAMP) AS INT)
+        )
+        AND day < (
+          GREATEST(
+            CAST((
+              COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+            ) AS DATE),
+            (
+              CAST(CAST('0001-01-01' AS TIMESTAMP) AS DATE) + CAST(CAST('0001-01-01' AS TIMESTAMP) > CAST(CAST(CAST('0001-01-01' AS TIMESTAMP) AS DATE) AS TIMESTAMP) AS INT)
+            )
+          )
+        )
+      )
+    UNION ALL
+    SELECT
+      conversation_key,
+      sender_key AS user_key,
+      COALESCE(message_type = 'system', FALSE) AS is_system,
+      1 AS message_count,
+      CAST(COALESCE(message_type = 'text', FALSE) AS INT) AS text_count,
+      CAST(COALESCE(message_type = 'image', FALSE) AS INT) AS image_count,
+      CAST(COALESCE(message_type = 'file', FALSE) AS INT) AS file_count,
+      COALESCE(content_length, 0) AS length_sum,
+      CAST(NOT content_length IS NULL AS INT) AS measured_count,
+      created_at AS first_at,
+      created_at AS last_at
+    FROM core_fact_messages AS fact_messages
+    WHERE
+      (
+        (
+          created_at >= CAST('0001-01-01' AS TIMESTAMP)
+          AND created_at < (
+            COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+          )
+        )
+        AND NOT (
+          created_at >= CAST((
+            CAST(CAST('0001-01-01' AS TIMESTAMP) AS DATE) + CAST(CAST('0001-01-01' AS TIMESTAMP) > CAST(CAST(CAST('0001-01-01' AS TIMESTAMP) AS DATE) AS TIMESTAMP) AS INT)
+          ) AS TIMESTAMP)
+          AND created_at < CAST((
+            GREATEST(
+              CAST((
+                COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+              ) AS DATE),
+              (
+                CAST(CAST('0001-01-01' AS TIMESTAMP) AS DATE) + CAST(CAST('0001-01-01' AS TIMESTAMP) > CAST(CAST(CAST('0001-01-01' AS TIMESTAMP) AS DATE) AS TIMESTAMP) AS INT)
+              )
+            )
+          ) AS TIMESTAMP)
+        )
+      )
+      AND deleted_at IS NULL
+  ) AS message_rows
+), received_rows_3 AS (
+  SELECT
+    *
+  FROM (
+    SELECT
+      conversation_key,
+      user_key,
+      read_count,
+      first_at,
+      last_at
+    FROM core_read_days AS read_days
+    WHERE
+      (
+        day >= (
+          CAST(CAST('0001-01-01' AS TIMESTAMP) AS DATE) + CAST(CAST('0001-01-01' AS TIMESTAMP) > CAST(CAST(CAST('0001-01-01' AS TIMESTAMP) AS DATE) AS TIMESTAMP) AS INT)
+        )
+        AND day < (
+          GREATEST(
+            CAST((
+              COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+            ) AS DATE),
+            (
+              CAST(CAST('0001-01-01' AS TIMESTAMP) AS DATE) + CAST(CAST('0001-01-01' AS TIMESTAMP) > CAST(CAST(CAST('0001-01-01' AS TIMESTAMP) AS DATE) AS TIMESTAMP) AS INT)
+            )
+          )
+        )
+      )
+    UNION ALL
+    SELECT
+      conversation_key,
+      user_key,
+      1 AS read_count,
+      read_at AS first_at,
+      read_at AS last_at
+    FROM core_fact_read_receipts AS fact_read_receipts
+    WHERE
+      (
+        (
+          read_at >= CAST('0001-01-01' AS TIMESTAMP)
+          AND read_at < (
+            COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+          )
+        )
+        AND NOT (
+          read_at >= CAST((
+            CAST(CAST('0001-01-01' AS TIMESTAMP) AS DATE) + CAST(CAST('0001-01-01' AS TIMESTAMP) > CAST(CAST(CAST('0001-01-01' AS TIMESTAMP) AS DATE) AS TIMESTAMP) AS INT)
+          ) AS TIMESTAMP)
+          AND read_at < CAST((
+            GREATEST(
+              CAST((
+                COALESCE(CAST(:until AS TIMESTAMP), CAST(:data_through AS TIMESTAMP))
+              ) AS DATE),
+              (
+                CAST(CAST('0001-01-01' AS TIMESTAMP) AS DATE) + CAST(CAST('0001-01-01' AS TIMESTAMP) > CAST(CAST(CAST('0001-01-01' AS TIMESTAMP) AS DATE) AS TIMESTAMP) AS INT)
+              )
+            )
+          ) AS TIMESTAMP)
+        )
+      )
+  ) AS read_rows
+), cohorts AS (
+  SELECT
+    asked.number,
+    asked.bucket_at,
+    found.cohort_size,
+    NOT CAST(:visible_to AS STRING) IS NULL AND found.cohort_size < 5 AS is_small
+  FROM (
+    SELECT
+      number,
+      SUM(ARRAY_SIZE(arrived)) AS cohort_size
+    FROM newcomers AS newcomers
+    GROUP BY
+      number
+  ) AS found
+  INNER JOIN asked AS asked
+    ON found.number = asked.number
+  WHERE
+    asked.bucket_at > (
+      CASE
+        WHEN CAST(:visible_to AS STRING) IS NULL
+        THEN CAST(:data_from AS TIMESTAMP)
+        ELSE (
+          SELECT
+            CAST(CAST(MIN(spans.first_at) AS DATE) AS TIMESTAMP)
+          FROM (
+            SELECT
+              sent.conversation_key,
+              sent.user_key,
+              sent.first_at,
+              sent.last_at,
+              TRUE AS is_sent
+            FROM (
+              SELECT
+                found.*
+              FROM (
+                SELECT
+                  *
+                FROM sent_rows_3 AS sent_rows
+                WHERE
+                  CAST(:visible_to AS STRING) IS NULL
+                UNION ALL
+                SELECT
+                  scoped.*
+                FROM sent_rows_3 AS scoped
+                SEMI JOIN (
+                  SELECT
+                    mine.conversation_key
+                  FROM (
+                    SELECT
+                      participants.conversation_key
+                    FROM core_dim_participants AS participants
+                    INNER JOIN (
+                      SELECT
+                        users.user_key
+                      FROM core_dim_users AS users
+                      WHERE
+                        CAST(users.user_id AS STRING) = CAST(:visible_to AS STRING)
+                        AND users.in_source
+                        AND users.deleted_at IS NULL
+                    ) AS viewer
+                      ON participants.user_key = viewer.user_key
+                    WHERE
+                      (
+                        COALESCE(participants.joined_at < (
+                          CAST(:data_through AS TIMESTAMP)
+                        ), TRUE)
+                        AND COALESCE(participants.left_at >= (
+                          CAST(:data_through AS TIMESTAMP)
+                        ), TRUE)
+                      )
+                  ) AS mine
+                  WHERE
+                    NOT CAST(:visible_to AS STRING) IS NULL
+                ) AS scope
+                  ON scoped.conversation_key = scope.conversation_key
+                WHERE
+                  (
+                    NOT CAST(:visible_to AS STRING) IS NULL
+                  )
+              ) AS found
+              ANTI JOIN (
+                SELECT
+                  user_key
+                FROM core_dim_users AS dim_users
+                WHERE
+                  FALSE
+              ) AS bots
+                ON found.user_key = bots.user_key
+            ) AS sent
+            WHERE
+              NOT sent.is_system AND NOT sent.user_key IS NULL
+            UNION ALL
+            SELECT
+              received.conversation_key,
+              received.user_key,
+              received.first_at,
+              received.last_at,
+              FALSE AS is_sent
+            FROM (
+              SELECT
+                found.*
+              FROM (
+                SELECT
+                  *
+                FROM received_rows_3 AS received_rows
+                WHERE
+                  CAST(:visible_to AS STRING) IS NULL
+                UNION ALL
+                SELECT
+                  scoped.*
+                FROM received_rows_3 AS scoped
+                SEMI JOIN (
+                  SELECT
+                    mine.conversation_key
+                  FROM (
+                    SELECT
+                      participants.conversation_key
+                    FROM core_dim_participants AS participants
+                    INNER JOIN (
+                      SELECT
+                        users.user_key
+                      FROM core_dim_users AS users
+                      WHERE
+                        CAST(users.user_id AS STRING) = CAST(:visible_to AS STRING)
+                        AND users.in_source
+                        AND users.deleted_at IS NULL
+                    ) AS viewer
+                      ON participants.user_key = viewer.user_key
+                    WHERE
+                      (
+                        COALESCE(participants.joined_at < (
+                          CAST(:data_through AS TIMESTAMP)
+                        ), TRUE)
+                        AND COALESCE(participants.left_at >= (
+                          CAST(:data_through AS TIMESTAMP)
+                        ), TRUE)
+                      )
+                  ) AS mine
+                  WHERE
+                    NOT CAST(:visible_to AS STRING) IS NULL
+                ) AS scope
+                  ON scoped.conversation_key = scope.conversation_key
+                WHERE
+                  (
+                    NOT CAST(:visible_to AS STRING) IS NULL
+                  )
+              ) AS found
+              ANTI JOIN (
+                SELECT
+                  user_key
+                FROM core_dim_users AS dim_users
+                WHERE
+                  FALSE
+              ) AS bots
+                ON found.user_key = bots.user_key
+            ) AS received
+            WHERE
+              NOT received.user_key IS NULL
+          ) AS spans
+          WHERE
+            NOT CAST(:visible_to AS STRING) IS NULL
+        )
+      END
+    )
+), counted AS (
+  SELECT
+    newcomers.number AS first_number,
+    sets.number,
+    SUM(ARRAY_SIZE(ARRAY_INTERSECT(newcomers.arrived, sets.active))) AS people
+  FROM newcomers AS newcomers
+  INNER JOIN sets AS sets
+    ON newcomers.part = sets.part AND newcomers.number <= sets.number
+  GROUP BY
+    newcomers.number,
+    sets.number
+), cells AS (
+  SELECT
+    cohorts.bucket_at,
+    cohorts.is_small,
+    cohorts.cohort_size,
+    asked.number - cohorts.number AS bucket_number,
+    COALESCE(counted.people, 0) AS people,
+    asked.is_partial
+  FROM cohorts AS cohorts
+  INNER JOIN asked AS asked
+    ON cohorts.number <= asked.number
+  LEFT JOIN counted AS counted
+    ON cohorts.number = counted.first_number AND asked.number = counted.number
+), shown AS (
+  SELECT
+    'cohort' AS row_type,
+    bucket_at AS cohort,
+    cohort_size,
+    bucket_number,
+    people,
+    is_partial
+  FROM cells AS cells
+  WHERE
+    NOT is_small
+  UNION ALL
+  SELECT
+    'others' AS row_type,
+    CAST(NULL AS TIMESTAMP) AS cohort,
+    SUM(cohort_size) AS cohort_size,
+    bucket_number,
+    SUM(people) AS people,
+    FALSE AS is_partial
+  FROM cells AS cells
+  WHERE
+    is_small AND NOT is_partial
+  GROUP BY
+    bucket_number
+  HAVING
+    SUM(cells.cohort_size) >= 5
+), averaged AS (
+  SELECT
+    *
+  FROM shown AS shown
+  UNION ALL
+  SELECT
+    'average' AS row_type,
+    CAST(NULL AS TIMESTAMP) AS cohort,
+    SUM(cohort_size) AS cohort_size,
+    bucket_number,
+    SUM(people) AS people,
+    FALSE AS is_partial
+  FROM shown AS shown
+  WHERE
+    NOT is_partial
+  GROUP BY
+    bucket_number
+), answered AS (
+  SELECT
+    row_type,
+    cohort,
+    CAST(cohort_size AS BIGINT) AS cohort_size,
+    CAST(bucket_number AS BIGINT) AS bucket_number,
+    CAST(people AS BIGINT) AS people,
+    (
+      CAST(COALESCE(
+        (
+          CAST(people AS DECIMAL(38, 0)) * 20000 + cohort_size
+        ) DIV NULLIF(CAST(cohort_size AS DECIMAL(38, 0)) * 2, 0),
+        0
+      ) AS DECIMAL(18, 0)) * CAST(0.01 AS DECIMAL(3, 2))
+    ) AS retention_rate,
+    is_partial
+  FROM averaged AS averaged
+)
+SELECT
+  *
+FROM answered AS answered
+ORDER BY
+  CASE row_type WHEN 'cohort' THEN 1 WHEN 'others' THEN 2 ELSE 3 END NULLS LAST,
+  cohort NULLS LAST,
+  bucket_number NULLS LAST

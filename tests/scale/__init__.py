@@ -1,0 +1,1 @@
+"""Proofs that engines answer as DuckDB does."""
