@@ -231,6 +231,7 @@ def show_status(settings: Settings, options: argparse.Namespace) -> int:
         now(),
         interval_seconds=settings.interval_seconds,
         wanted_mode=settings.etl_mode,
+        lake_format=settings.lake_format,
         feed=feed_costs(settings, url) if url is not None else None,
     )
     if options.json:

@@ -6,7 +6,7 @@ import argparse
 import re
 from datetime import date
 
-from olap.commands import Command, whole
+from olap.commands import Command, day, whole
 
 
 def _cycle_arguments(parser: argparse.ArgumentParser) -> None:
@@ -81,19 +81,12 @@ def _wal_limit(text: str) -> str:
 
 
 def _add_days(parser: argparse.ArgumentParser, purpose: str) -> None:
-    parser.add_argument("--from", dest="first", type=_day, default=date.min, metavar="DAY",
+    parser.add_argument("--from", dest="first", type=day, default=date.min, metavar="DAY",
         help="first UTC day (default: the first with data)",
     )  # fmt: skip
-    parser.add_argument("--to", dest="last", type=_day, default=date.max, metavar="DAY",
+    parser.add_argument("--to", dest="last", type=day, default=date.max, metavar="DAY",
         help=f"last UTC day {purpose}",
     )  # fmt: skip
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError("must be a day, such as 2026-11-01") from None
 
 
 COMMANDS = (

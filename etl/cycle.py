@@ -16,6 +16,7 @@ from olap.brake import how_to_accept
 from olap.collection import collect
 from olap.commands import call
 from olap.days import EVERY_DAY, NO_DAY
+from olap.delta.publishing import follow
 from olap.errors import BackfillError, LakeError
 from olap.extract import Extract
 from olap.layout import Layout, write_durably
@@ -188,6 +189,9 @@ def _attempt(
                 _rewrite_if_bloated(warehouse, is_first=before is None)
             with timer.step("publish"):
                 manifest = publish(warehouse, clock(), compare_hour=settings.verify_hour)
+        if settings.lake_format == "delta":
+            with timer.step("delta"):
+                follow(settings)
         with timer.step("collect"):
             if has_left_chunks(layout, manifest):
                 discard_chunks(layout)
@@ -229,7 +233,9 @@ def rebuild_warehouse(settings: Settings, clock: Clock) -> Manifest:
         with open_warehouse(settings) as warehouse:
             manifest = recover(warehouse)
             assert manifest is not None
-            return publish(warehouse, clock())
+            manifest = publish(warehouse, clock())
+        follow(settings)
+        return manifest
 
 
 def publish_again(settings: Settings, clock: Clock) -> Manifest:
@@ -248,6 +254,7 @@ def publish_again(settings: Settings, clock: Clock) -> Manifest:
     ):
         recover(warehouse)
         manifest = publish(warehouse, clock(), compare_hour=settings.verify_hour)
+        follow(settings)
         _collect(settings, layout, manifest, clock())
         return manifest
 

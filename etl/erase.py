@@ -32,6 +32,10 @@ import msgspec
 from olap import ledger, sqlfiles
 from olap.backfill_chunks import forget_chunk, read_chunks
 from olap.collection import collect
+from olap.delta.publishing import follow
+from olap.delta.readme import README
+from olap.delta.table_log import is_in_log
+from olap.delta.upkeep import remove_logs, values_in
 from olap.erasures import read_erasures
 from olap.errors import ErasureError
 from olap.generations import generation_numbers
@@ -52,6 +56,8 @@ from olap.warehouse import Warehouse, open_warehouse
 
 # A shorter text occurs anywhere by chance; the decoded search finds it where it is a value.
 RAW_BYTES_MIN = 6
+# A text that is not a part of a longer word or number.
+_WORD = r"(?<![^\W_]){}(?![^\W_])"
 OUR_WORDS = ("schema", "views", "macros", "metrics", "catalog")
 
 
@@ -137,6 +143,9 @@ def erase(settings: Settings, user_id: Id, clock: Callable[[], datetime]) -> Era
         chunks = _forget_chunks(warehouse, user_id)
         warehouse.rewrite()
         manifest = publish(warehouse, clock())
+        # Older versions go with their files, and with whatever another program wrote about these.
+        remove_logs(layout)
+        follow(settings)
         older = len(generation_numbers(layout)) - 1
         collect(layout, manifest, clock(), keep=1, grace_seconds=0)
         shared = {row[0] for row in warehouse.run("erasure/shared_names", names=sorted(names))}
@@ -149,7 +158,7 @@ def erase(settings: Settings, user_id: Id, clock: Callable[[], datetime]) -> Era
     found.parts |= {text for text in texts if any(text in kept for kept in forgotten.rest)}
     telling -= found.parts
     everything = sorted({*_files(layout.root), *_files(state)})
-    searched = _require_no_bytes(everything, {text.encode() for text in telling} | _raw(user_id))
+    searched = _require_no_bytes(everything, telling, _raw(user_id))
     return ErasureReceipt(
         lake_files=files,
         chunks=chunks,
@@ -364,8 +373,11 @@ def _relations(
                 yield f"core.{table}.", opened.table(f"core.{table}")
 
 
-def _require_no_bytes(files: Iterable[Path], wanted: set[bytes]) -> list[int]:
-    """Search files byte by byte; return their sizes.
+def _require_no_bytes(files: Iterable[Path], texts: set[str], raw: set[bytes]) -> list[int]:
+    """Search files byte by byte, and logs of Delta tables value by value; return their sizes.
+
+    A log has many numbers, which may have the digits of an id in them, and checkpoints are
+    compressed.
 
     Raises:
         ErasureError: a file contains one of these.
@@ -374,7 +386,13 @@ def _require_no_bytes(files: Iterable[Path], wanted: set[bytes]) -> list[int]:
     for path in files:
         content = path.read_bytes()
         sizes.append(len(content))
-        if any(found in content for found in wanted):
+        wanted, found_as_word = raw | {text.encode() for text in texts}, False
+        if is_in_log(path) and (values := values_in(path)) is not None:
+            wanted = raw
+            found_as_word = any(
+                re.search(_WORD.format(re.escape(t)), v) for t in texts for v in values
+            )
+        if found_as_word or any(found in content for found in wanted):
             raise ErasureError(
                 f"{path} still contains the id or a name of the person, byte for byte",
                 hint="Run a cycle, then this command again; if it fails again, remove the file.",
@@ -384,7 +402,8 @@ def _require_no_bytes(files: Iterable[Path], wanted: set[bytes]) -> list[int]:
 
 def _is_telling(text: str) -> bool:
     """Whether finding the text proves anything: `deleted` is also a word of our own tables."""
-    ours = (sqlfiles.text(name) for folder in OUR_WORDS for name in sqlfiles.names(folder))
+    ours = [sqlfiles.text(name) for folder in OUR_WORDS for name in sqlfiles.names(folder)]
+    ours.append(README)
     return len(text.encode()) >= RAW_BYTES_MIN and not any(text in words for words in ours)
 
 

@@ -17,6 +17,7 @@ from etl.reconcile import Reconciled, reconcile
 from olap.brake import how_to_accept
 from olap.commands import call
 from olap.days import DayRange, day_set
+from olap.delta.publishing import follow
 from olap.errors import RepairRefusedError, VerifyError
 from olap.layout import Layout
 from olap.log import Timer
@@ -109,6 +110,7 @@ def _attempt(
             require_agreement(warehouse, reconciled.manifest, day_set(days), is_thorough=True)
         with timer.step("publish"):
             manifest = publish(warehouse, clock())
+        follow(settings)
     if repair and reconciled.refused:
         raise RepairRefusedError(
             "the repair would remove "

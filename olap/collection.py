@@ -3,6 +3,10 @@
 A process that has a removed file open continues to read it. The file of the newest generation that
 goes is kept as the **spare** without a public name, because the next generation can be made from it
 by writing only what has changed (`olap.generation_file`).
+
+The logs of the Delta tables stand beside the files of the lake, and their checkpoints are Parquet
+too. Nothing in a `_delta_log` is taken for a file of the lake: only entries that no kept generation
+needs go (`olap.delta.upkeep`), with their generations.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from datetime import datetime, timedelta
 from itertools import chain
 from pathlib import Path
 
+from olap.delta.upkeep import trim_log
 from olap.errors import LakeError
 from olap.generations import generation_numbers
 from olap.layout import Layout
@@ -57,7 +62,9 @@ def collect(
     for draft in layout.generations.glob(".[0-9]*"):
         freed += _remove_directory(draft)
     freed += _remove(_of_earlier_versions(layout))
-    freed += _remove([*layout.root.glob(".analytics*.tmp"), *layout.lake.glob(".*.tmp")])
+    drafts = (".analytics*.tmp", "lake/.*.tmp", "generations/*/.*.tmp")
+    freed += _remove(path for pattern in drafts for path in list(layout.root.glob(pattern)))
+    freed += trim_log(layout, kept)
     return freed + _collect_lake(layout, named, directories)
 
 
@@ -134,6 +141,7 @@ def _collect_lake(layout: Layout, named: Container[str], directories: list[Path]
     """Remove the files in these directories that no manifest references; return bytes freed."""
     freed = 0
     for directory in directories:
+        # Not below it: the checkpoints of its Delta log are Parquet files as well.
         for path in list(directory.glob("*.parquet")):
             if str(path.relative_to(layout.lake)) not in named:
                 freed += _remove([path])

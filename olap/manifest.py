@@ -214,6 +214,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         file: the generation's file; null where the state is not a generation's.
         coverage: the days that are kept; the source's rows of other days are counted, not read.
         feed: how far the source's feed was read; null where it has none.
+        delta: the version of each table whose files are this generation's (`olap.delta`); empty
+            where the lake is not published as Delta tables. It is written after the generation, and
+            stands last, so that the bytes before it never change.
     """
 
     format: int = FORMAT
@@ -229,6 +232,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     coverage: DaySet = EVERY_DAY
     file: FileMark | None = None
     feed: FeedState | None = None
+    delta: dict[str, int] = {}
 
     @property
     def last_batch(self) -> Batch:
@@ -294,6 +298,15 @@ def utc(naive: datetime) -> datetime:
 def naive_utc(aware: datetime) -> datetime:
     """An aware datetime as DuckDB's TIMESTAMP in UTC."""
     return aware.astimezone(UTC).replace(tzinfo=None)
+
+
+def identity(content: bytes) -> bytes:
+    """The bytes of a generation's manifest by which it is recognized.
+
+    That is: all that is written when it is published, and not the versions of the Delta tables,
+    which are added a moment later.
+    """
+    return content.partition(b'\n "delta": {')[0]
 
 
 def read_manifest(path: Path) -> Manifest:

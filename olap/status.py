@@ -21,8 +21,8 @@ from olap.backfill_chunks import read_chunks
 from olap.brake import refusal_text
 from olap.commands import call
 from olap.damage import damage
-from olap.errors import BackfillError
-from olap.generations import current
+from olap.errors import BackfillError, LakeError
+from olap.generations import current, generation_numbers
 from olap.layout import Layout
 from olap.manifest import Batch, Manifest, Mode, Proof, SourceShape, read_manifest
 
@@ -124,12 +124,26 @@ class FeedCosts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeltaStatus:
+    """The lake as Delta tables; see `olap.delta`.
+
+    Attributes:
+        generation: the newest one whose lake is published so; None = none that is kept.
+        versions: the version of each table.
+    """
+
+    generation: int | None
+    versions: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """The state of one DATA_DIR.
 
     Attributes:
         mode, mode_reason: how the last batch found what changed; see `Batch`.
         feed: what feeds cost the source; None where it was not asked, or does not answer.
+        delta: the lake as Delta tables; None where LAKE_FORMAT does not ask for it.
         shape: how the source is read: by which mapping, and whose word it is that no policy hides
             rows.
         coverage: the days that are kept, as text.
@@ -152,6 +166,7 @@ class Status:
     mode: Mode | None
     mode_reason: str | None
     feed: FeedCosts | None
+    delta: DeltaStatus | None
 
 
 def status(
@@ -160,6 +175,7 @@ def status(
     *,
     interval_seconds: int,
     wanted_mode: str = "auto",
+    lake_format: str = "parquet",
     feed: FeedCosts | None = None,
 ) -> Status:
     """The status of `layout` at `now`, UTC.
@@ -167,7 +183,7 @@ def status(
     It tells whether somebody changed or locked the published file, without opening it in DuckDB.
 
     Args:
-        wanted_mode: the setting ETL_MODE.
+        wanted_mode, lake_format: the settings ETL_MODE and LAKE_FORMAT.
         feed: what feeds cost the source, if that is known.
 
     Raises:
@@ -189,6 +205,11 @@ def status(
         reasons += _mode_reasons(latest.last_batch, wanted_mode)
     if feed is not None:
         reasons += _feed_reasons(feed)
+    delta = _delta(layout) if lake_format == "delta" else None
+    if delta is not None and generation is not None and delta.generation != generation.generation:
+        text = f"the lake of generation {generation.generation} is not published as Delta tables"
+        way_out = "`delta.failed` in the log says why, and the next cycle tries again"
+        reasons.append((Level.WARNING, f"{text}: {way_out}"))
     level = max((level for level, _ in reasons), default=Level.OK, key=lambda item: item.exit_code)
     return Status(
         level=level,
@@ -207,6 +228,7 @@ def status(
         mode=latest.last_batch.mode if latest else None,
         mode_reason=latest.last_batch.mode_reason if latest else None,
         feed=feed,
+        delta=delta,
     )
 
 
@@ -324,6 +346,18 @@ def _backfill(layout: Layout) -> str | None:
         f"unfinished: {chunks.blocks_done:,} of {chunks.blocks:,} blocks read "
         f"({chunks.rows:,} rows); days: {chunks.days}"
     )
+
+
+def _delta(layout: Layout) -> DeltaStatus:
+    """The newest generation whose lake is published as Delta tables."""
+    for number in sorted(generation_numbers(layout), reverse=True):
+        try:
+            known = read_manifest(layout.generation_manifest(number))
+        except LakeError:
+            continue
+        if known.delta:
+            return DeltaStatus(generation=number, versions=known.delta)
+    return DeltaStatus(generation=None, versions={})
 
 
 def _disk(layout: Layout) -> DiskStatus:

@@ -20,11 +20,13 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import adbc_driver_postgresql.dbapi
+import deltalake.transaction
 import duckdb
 import polars  # noqa: F401
 import psycopg  # noqa: F401
@@ -37,6 +39,7 @@ from etl.erase import erase
 from etl.verify import verify
 from olap import warehouse as warehouse_module
 from olap.days import DayRange
+from olap.delta.publishing import follow
 from olap.settings import Secret, Settings
 from tests.source_schemas import SourceSchema, schema_mapped_by
 
@@ -67,6 +70,18 @@ def settings_for(data_dir: Path, mapping: str) -> Settings:
 
 def _cycle(settings: Settings, url: Secret, clock: Clock) -> None:
     run_cycle(settings, url, clock)
+
+
+def _cycle_with_delta(settings: Settings, url: Secret, clock: Clock) -> None:
+    run_cycle(replace(settings, lake_format="delta"), url, clock)
+
+
+def _erase_with_delta(settings: Settings, url: Secret, clock: Clock) -> None:
+    _erase(replace(settings, lake_format="delta"), url, clock)
+
+
+def _follow(settings: Settings, url: Secret, clock: Clock) -> None:
+    follow(replace(settings, lake_format="delta"))
 
 
 def _cycle_and_rewrite(settings: Settings, url: Secret, clock: Clock) -> None:
@@ -101,10 +116,13 @@ def _backfill(settings: Settings, url: Secret, clock: Clock) -> None:
 # The commands that can be killed, by their names in a request.
 COMMANDS: dict[str, Callable[[Settings, Secret, Clock], None]] = {
     "cycle": _cycle,
+    "cycle with delta": _cycle_with_delta,
+    "follow": _follow,
     "cycle and rewrite": _cycle_and_rewrite,
     "verify": _verify,
     "rebuild": _rebuild,
     "erase": _erase,
+    "erase with delta": _erase_with_delta,
     "publish": _publish,
     "backfill": _backfill,
 }
@@ -201,6 +219,13 @@ class Steps:
         def step_connect(*arguments: Any, **options: Any) -> Any:
             real = connect(*arguments, **options)
             return real if options.get("read_only") else Connection(self, real)
+
+        # Each is one commit of a Delta table; kills within one are a matter of tests/scale.
+        for commits, call in (
+            (deltalake.DeltaTable, "create_write_transaction"),
+            (deltalake.transaction, "create_table_with_add_actions"),
+        ):
+            setattr(commits, call, self._around("delta", getattr(commits, call)))
 
         replaced: dict[object, dict[str, object]] = {
             os: {"replace": step_replace},

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import secrets
 import shutil
 from collections import Counter
@@ -26,6 +27,7 @@ import pytest
 
 from etl.erase import erase
 from olap.days import DayRange
+from olap.delta.publishing import follow
 from olap.generations import generation_numbers
 from olap.layout import Layout
 from olap.manifest import Manifest, read_manifest
@@ -43,11 +45,14 @@ from tests.crash_points import (
 )
 from tests.fix_pipeline import Pipeline
 from tests.fix_postgres import databases
+from tests.scale.delta_tables import differences
 from tests.source_schemas import MESSENGER, MIXED, SourceSchema, is_pseudonym
 from tests.test_erase import traces
 from tests.world import World, at
 
 pytestmark = pytest.mark.slow
+
+_OF_A_LOG = re.compile(r"\d{20}\.(json|checkpoint\.parquet)|_last_checkpoint")
 
 EVERY_POINT = os.environ.get("TORTURE") == "1"
 SEED = int(os.environ.get("CRASH_SEED") or secrets.randbelow(10**6))
@@ -157,6 +162,12 @@ def of_today_alone(pipeline: Pipeline, crasher: Crasher) -> None:
     pipeline.backfill(DayRange(at().date(), date.max))
 
 
+def with_delta(pipeline: Pipeline, crasher: Crasher) -> None:
+    """Publish the generation that there is, and those to come, as Delta tables."""
+    pipeline.settings = replace(pipeline.settings, lake_format="delta")
+    follow(pipeline.settings)
+
+
 Preparation = Callable[[Pipeline, Crasher], None]
 Recovery = Callable[[Pipeline], None]
 
@@ -197,6 +208,7 @@ def by_backfill_after_a_cycle(pipeline: Pipeline) -> None:
 # The recoveries by command.
 RECOVERIES: dict[str, tuple[Recovery, ...]] = {
     "erase": (by_erase, by_erase_after_a_cycle),
+    "erase with delta": (by_erase, by_erase_after_a_cycle),
     "backfill": (by_backfill, by_backfill_after_a_cycle),
 }
 OTHER_RECOVERIES: tuple[Recovery, ...] = (by_a_cycle, by_rebuild)
@@ -211,6 +223,9 @@ SCENARIOS: dict[str, tuple[str, int, Preparation]] = {
     "a verify with repair": ("verify", 3, nothing_more),
     "an erasure": ("erase", 3, nothing_more),
     "an erasure after a crash": ("erase", 3, unpublished),
+    "a cycle with Delta tables": ("cycle with delta", 3, with_delta),
+    "the first cycle with Delta tables": ("cycle with delta", 0, with_delta),
+    "an erasure with Delta tables": ("erase with delta", 3, with_delta),
     "a first backfill": ("backfill", 0, nothing_more),
     "a backfill that widens": ("backfill", 0, of_today_alone),
 }
@@ -259,7 +274,7 @@ class Scenarios:
         start.clock = replace(start.clock)
         prepare(start, self._crasher)
         old = seen(start) if start.published.is_symlink() else None
-        is_erasure = command == "erase"
+        is_erasure = command.startswith("erase")
         return Scenario(command, start, old, self._expected(cycles, is_erasure), is_erasure)
 
     def _after_cycles(self, cycles: int) -> Pipeline:
@@ -334,6 +349,10 @@ def litter(layout: Layout, manifests: list[Manifest]) -> list[str]:
     for number in generation_numbers(layout):
         for path in (layout.generation(number), layout.generation_manifest(number)):
             named.add(str(path.relative_to(layout.root)))
+    if (layout.lake / "README.md").exists():
+        named.add("lake/README.md")
+    logs = [path for path in layout.lake.glob("*/_delta_log/*") if _OF_A_LOG.fullmatch(path.name)]
+    named |= {str(path.relative_to(layout.root)) for path in logs}
     there = {
         str(path.relative_to(layout.root)) for path in layout.root.rglob("*") if not path.is_dir()
     }
@@ -389,6 +408,8 @@ def faults(
     )
     if lost:
         yield f"the lake: {lost}"
+    if now.settings.lake_format == "delta" and (other := differences(now.layout, manifest)):
+        yield f"Delta tables: {other}"
     if found := litter(now.layout, kept):
         yield f"superfluous or missing: {found}"
 
@@ -435,5 +456,6 @@ NOT_IN = {
     "a rebuild": {"COPY"},
     "a rebuild after a crash": {"COPY"},
     "the first cycle": {"unlink"},
+    "the first cycle with Delta tables": {"unlink"},
     "a first backfill": {"unlink"},
 }

@@ -75,7 +75,10 @@ def traces(pipeline: Pipeline) -> list[str]:
         content = path.read_bytes()
         if any(text in content for text in (NAME.encode(), str(PERSON).encode(), b"Mina Unm")):
             found.append(f"{path.name}: bytes")
-        if path.suffix == ".parquet":
+        if path.parent.name == "_delta_log" and path.suffix == ".parquet":
+            text = repr(pq.read_table(path).to_pylist())
+            found += [f"{path}: {value}" for value in wanted if str(value) in text]
+        elif path.suffix == ".parquet":
             values = {v for c in pq.read_table(path).columns for v in c.to_pylist()}
             found += [f"{path}: {value}" for value in wanted & values]
         if path.suffix == ".duckdb" and not path.is_symlink():

@@ -335,6 +335,7 @@ def test_json_has_exactly_the_documented_fields(layout: Layout) -> None:
             "row_security": "refused",
         },
         "coverage": "every day",
+        "delta": None,
         "backfill": None,
         "tables": {
             "messages": {

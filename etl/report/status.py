@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from etl.report.text import columns, instant_text, proved_since, size_text
 from olap.manifest import SourceShape
-from olap.status import Status, TableStatus
+from olap.status import DeltaStatus, Status, TableStatus
 
 
 def status_text(status: Status) -> str:
@@ -30,6 +30,8 @@ def status_text(status: Status) -> str:
         if watermark.held_back_by is not None:
             lines.append(f"held back by  {watermark.held_back_by}")
     lines += _feed_lines(status)
+    if status.delta is not None:
+        lines.append(f"delta         {_delta_text(status.delta)}")
     disk = status.disk
     lines += [
         f"disk used     lake {size_text(disk.lake)}, warehouse {size_text(disk.warehouse)}, "
@@ -84,6 +86,14 @@ def _feed_lines(status: Status) -> Iterator[str]:
         yield f"slot          {size_text(slot.retained_bytes)}{limit} of log retained at the source"
     if log is not None:
         yield f"change log    some {log.log_rows:,} rows, {size_text(log.log_bytes)} at the source"
+
+
+def _delta_text(delta: DeltaStatus) -> str:
+    """Which generation the Delta tables have."""
+    if delta.generation is None:
+        return "no generation that is kept is published as Delta tables"
+    versions = ", ".join(f"{table} {version}" for table, version in delta.versions.items())
+    return f"generation {delta.generation}; versions: {versions}"
 
 
 def _shape_lines(shape: SourceShape, tables: Mapping[str, TableStatus]) -> Iterator[str]:
