@@ -6,6 +6,9 @@ The warehouse's facts and rollups of these days are deleted and derived again fr
 is incremented, so a retry, a late row, an edit and a deletion are the same operation, and the
 result is the same as that of a load from scratch.
 
+A first load and a rebuild may have an engine make the rollups (`FOLD_ON`); they are inserted in the
+same commit. Where the engine fails, they are derived here.
+
 Files are written and fsynced first. The DuckDB transaction that follows moves data, ledger and
 watermarks together: it is the only commit point. A crash before it leaves unreferenced files; a
 crash after it loses nothing.
@@ -27,7 +30,8 @@ from olap.days import EVERY_DAY, DaySet, portions, ranges
 from olap.extract import Extract, TableExtract
 from olap.lake import DayChange, write_days, write_dimension
 from olap.log import Timer
-from olap.manifest import Batch, Manifest, Places, TableState
+from olap.manifest import Batch, LakeFile, Manifest, Places, TableState
+from olap.rollups import Made
 from olap.tables import DIMENSIONS, FACTS, MEMBERS, Fact, Rollup
 from olap.warehouse import Warehouse, count_rows
 
@@ -84,10 +88,15 @@ def fold(
         rollups.start(warehouse)
         attributes = rollups.Attributes(warehouse)
         with timer.step("dimensions"):
-            dimensions = _merge_dimensions(
+            dimensions, dimension_files = _merge_dimensions(
                 warehouse, extract, before, number, attributes, mentions_ids=mentions_ids
             )
-        added = _load(warehouse, before, days, attributes, timer)
+        made = None
+        if before is None:
+            with timer.step("rollups"):
+                new = [change.file for change in days if change.file]
+                made = rollups.made_by_engine(warehouse, [*new, *dimension_files])
+        added = _load(warehouse, before, days, attributes, timer, made)
         rows_changed = sum(c.rows_changed for c in days) + sum(dimensions.values())
         # A source's clock may be set back; data_through never is.
         not_before = before.data_through if before else extract.data_through
@@ -142,7 +151,9 @@ def rebuild(warehouse: Warehouse, manifest: Manifest, *, lost: Places = frozense
             if file.table == fact.name and file.day is not None
         ]
         rollups.start(warehouse)
-        _load(warehouse, None, changes, rollups.Attributes(warehouse), Timer())
+        # Without lost places the lake has the dimensions as the warehouse has them.
+        made = None if lost else rollups.made_by_engine(warehouse, files)
+        _load(warehouse, None, changes, rollups.Attributes(warehouse), Timer(), made)
         ledger.record_files(warehouse, [], files)
         for batch in manifest.batches:
             ledger.record_batch(warehouse, batch)
@@ -178,12 +189,16 @@ def _merge_dimensions(
     attributes: rollups.Attributes,
     *,
     mentions_ids: bool,
-) -> dict[str, int]:
+) -> tuple[dict[str, int], list[LakeFile]]:
     """Update the dimensions; write the lake file of each that changed.
 
     Users and conversations are merged before tables of members, which need their keys.
+
+    Returns:
+        How many rows changed, by dimension, and the new files.
     """
     changed: dict[str, int] = {}
+    files: list[LakeFile] = []
     for dimension in DIMENSIONS:
         table, name = extract.tables[dimension.name], f"dimensions/{dimension.folder}"
         count = table.rows
@@ -207,7 +222,8 @@ def _merge_dimensions(
                 warehouse, dimension, batch, proved_at=old.proved_at if old else None
             )
             ledger.record_files(warehouse, [(dimension.name, None)], [file])
-    return changed
+            files.append(file)
+    return changed, files
 
 
 def _load(
@@ -216,8 +232,12 @@ def _load(
     changes: Sequence[DayChange],
     attributes: rollups.Attributes,
     timer: Timer,
+    made: Made | None = None,
 ) -> dict[str, int]:
     """Derive facts of the changed days again from the lake, and what is stale of the rollups.
+
+    Args:
+        made: the rollups of a warehouse without rows, where an engine has made them.
 
     Returns:
         How many rows more each fact has in the warehouse.
@@ -255,9 +275,12 @@ def _load(
                     found = rollups.changed_days(warehouse).get(fact.name, set())
                     changed[fact.name] = changed[fact.name].difference(days) | found
         with timer.step("rollups"):
-            for rollup in rollups.DAY_ROLLUPS:
+            for rollup in rollups.DAY_ROLLUPS if made is None else ():
                 rollups.derive_days(warehouse, rollup, stale(rollup).intersection(days))
     with timer.step("rollups"):
+        if made is not None:
+            rollups.insert(warehouse, made)
+            return added
         for rollup in rollups.READ_ROLLUPS:
             if before is None:
                 for days in portions(stale(rollup)):

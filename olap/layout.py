@@ -5,8 +5,10 @@ DATA_DIR/
 ├── generations/000123/       analytics.duckdb and its manifest.json, both 0444
 ├── generations/.spare/       the file of a removed generation, for the next one to be written into
 ├── lake/<table>/day=…/       immutable Parquet files, and lake/manifest.json
+├── lake/<table>/_delta_log/  the log of its Delta table, and lake/README.md: with LAKE_FORMAT=delta
 ├── warehouse.duckdb          private to the ETL; can be rebuilt from the lake
 ├── staging/                  temporary files of the running cycle; the next one empties it
+├── rollups/                  rollups that an engine has made; see `olap.engine.rollups`
 ├── backfill/                 the chunks of an unfinished backfill
 ├── backfill.lock             held by the process that runs a backfill
 ├── api/                      written by the API: the generation that its workers use
@@ -60,6 +62,10 @@ class Layout:
     @property
     def staging(self) -> Path:
         return self.root / "staging"
+
+    @property
+    def rollups(self) -> Path:
+        return self.root / "rollups"
 
     @property
     def backfill(self) -> Path:

@@ -36,6 +36,8 @@ from olap.errors import (
 from olap.paths import literal
 
 Rows = list[dict[str, Any]]
+# What a wrong question raises, also one to an engine.
+QueryError = duckdb.Error
 
 _STATEMENTS_MAX = 1000
 

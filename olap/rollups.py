@@ -28,12 +28,21 @@ after it, by key (`Attributes`). Keys that differ make the days of their facts s
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
+from pathlib import Path
+from typing import TypeAlias
 
 from olap.days import DayRange, spans
+from olap.errors import EngineError
+from olap.log import get_logger
+from olap.manifest import LakeFile
 from olap.staging import Staging
 from olap.tables import ROLLUPS, Dimension, Rollup
+from olap.warehouse import Warehouse
+
+log = get_logger(__name__)
 
 READ_ROLLUPS = tuple(rollup for rollup in ROLLUPS if rollup.knows_senders)
 PERSON_ROLLUPS = tuple(rollup for rollup in ROLLUPS if rollup.is_by_person)
@@ -41,6 +50,9 @@ CONVERSATION_ROLLUPS = tuple(rollup for rollup in ROLLUPS if rollup.is_by_conver
 # Every message meets its receipts and replies: a month of 30 million messages on 300 days takes
 # more than 760 MB, which ended a first load.
 _DAYS_OF_OUTCOMES = 10
+
+# The Parquet files of each rollup, in the lists in which they are inserted; none is empty.
+Made: TypeAlias = Mapping[str, list[list[Path]]]
 
 DAY_ROLLUPS = tuple(
     rollup
@@ -106,6 +118,33 @@ def changed_days(warehouse: Staging) -> dict[str, set[date]]:
     for fact, day in warehouse.run("stale/changed_days"):
         found.setdefault(fact, set()).add(day)
     return found
+
+
+def made_by_engine(warehouse: Warehouse, files: Sequence[LakeFile]) -> Made | None:
+    """The rollups of these lake files, made by the engine of `FOLD_ON`; None = derive them here.
+
+    Args:
+        files: all of the lake: of facts and of dimensions.
+    """
+    if warehouse.fold_on is None:
+        return None
+    from olap.engine.rollups import made_of
+
+    started = time.perf_counter()
+    try:
+        made = made_of(warehouse, files)
+    except EngineError as error:
+        log.warning("rollups.folded_here", reason=error.message, hint=error.hint)
+        return None
+    log.info("rollups.made", by="engine", ms=round((time.perf_counter() - started) * 1000))
+    return made
+
+
+def insert(warehouse: Staging, made: Made) -> None:
+    """Fill the empty rollups with rows that an engine has written; see `olap.engine.rollups`."""
+    for rollup in ROLLUPS:
+        for files in made[rollup.name]:
+            warehouse.run(f"rollups/taken/{rollup.name}", files=files)
 
 
 def derive_days(warehouse: Staging, rollup: Rollup, days: Iterable[date]) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from olap.ids import IdTypes
 from olap.layout import Layout, fsync
 from olap.mapping import read_mapping
 from olap.paths import literal
-from olap.settings import Settings
+from olap.settings import Hidden, Settings
 from olap.staging import Staging, open_staging
 from olap.tables import DIMENSIONS, FACTS, TABLES, Dimension, Table
 
@@ -82,18 +83,42 @@ def views_fingerprint() -> str:
     return sqlfiles.fingerprint(names, with_comments=True)
 
 
-class Warehouse(Staging):
-    """An open warehouse with its staging space; see `open_warehouse`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldOn:
+    """The engine that makes rollups.
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, layout: Layout, ids: IdTypes) -> None:
+    Attributes:
+        address: see `olap.engine.session.open_engine`; it may have a token.
+        data_dir: where the engine sees `DATA_DIR`.
+    """
+
+    address: Hidden
+    data_dir: str
+
+
+class Warehouse(Staging):
+    """An open warehouse with its staging space; see `open_warehouse`.
+
+    Attributes:
+        fold_on: what makes the rollups of a first load and of a rebuild; None = this process.
+    """
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        layout: Layout,
+        ids: IdTypes,
+        fold_on: FoldOn | None = None,
+    ) -> None:
         super().__init__(connection, ids)
         self.layout = layout
+        self.fold_on = fold_on
 
     def cursor(self) -> Warehouse:
         """The same warehouse for another thread."""
         cursor = self.connection.cursor()
         cursor.execute("use warehouse")
-        other = Warehouse(cursor, self.layout, self.ids)
+        other = Warehouse(cursor, self.layout, self.ids, self.fold_on)
         self.share_variables(other)
         return other
 
@@ -277,10 +302,16 @@ def _opened(layout: Layout, settings: Settings) -> Iterator[Warehouse]:
                 hint="Close the program that has it open; analysts open analytics.duckdb.",
             ) from error
         connection.execute("use warehouse")
-        warehouse = Warehouse(connection, layout, ids)
+        warehouse = Warehouse(connection, layout, ids, _fold_on(settings))
         if not _has_schema(connection):
             _create_schema(warehouse)
         yield warehouse
+
+
+def _fold_on(settings: Settings) -> FoldOn | None:
+    if settings.fold_on is None:
+        return None
+    return FoldOn(address=settings.fold_on, data_dir=settings.seen_by_engine)
 
 
 def clear_staging(layout: Layout) -> None:
@@ -298,6 +329,17 @@ def _has_schema(connection: duckdb.DuckDBPyConnection) -> bool:
 
 def _create_schema(warehouse: Warehouse) -> None:
     """Create the empty tables, and fill in the time zones."""
+    with warehouse.transaction():
+        warehouse.connection.execute("create schema core")
+        for name in sqlfiles.names("schema"):
+            warehouse.run(name)
+        _create_views(warehouse)
+        fill_tz_spans(warehouse)
+    warehouse.checkpoint()
+
+
+def fill_tz_spans(staging: Staging) -> None:
+    """Fill the empty `core.tz_spans`."""
     zones = pl.DataFrame(
         [(s.tz, s.from_utc, s.to_utc, s.offset_minutes) for s in timezones.spans()],
         schema={
@@ -308,13 +350,7 @@ def _create_schema(warehouse: Warehouse) -> None:
         },
         orient="row",
     ).to_arrow()
-    with warehouse.transaction():
-        warehouse.connection.execute("create schema core")
-        for name in sqlfiles.names("schema"):
-            warehouse.run(name)
-        _create_views(warehouse)
-        warehouse.stage("ledger/fill_tz_spans", zones)
-    warehouse.checkpoint()
+    staging.stage("ledger/fill_tz_spans", zones)
 
 
 def _create_views(warehouse: Warehouse) -> None:

@@ -86,9 +86,10 @@ def test_one_command_offers_everything() -> None:
     """The commands of all packages are registered, each under one name."""
     names = [command.name for command in every_command()]
     assert sorted(names) == [
-        "api", "backfill", "catalog", "check", "completion", "demo", "erase", "etl", "publish",
-        "rebuild", "shell", "source check", "source copy", "source install", "source role",
-        "source uninstall", "status", "token", "verify",
+        "api", "backfill", "catalog", "check", "completion", "demo", "engine metric",
+        "engine rollups", "erase", "etl", "publish", "rebuild", "shell", "source check",
+        "source copy", "source install", "source role", "source uninstall",
+        "status", "token", "verify",
     ]  # fmt: skip
 
 

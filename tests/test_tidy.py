@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from olap.catalog import metrics
 from olap.mapping import read_mapping, shipped_mappings
 from olap.tables import DIMENSIONS, FACTS, ROLLUPS, TABLE_NAMES
 
@@ -275,6 +276,7 @@ STANDS_FOR: dict[str, set[str]] = {
     "table.key_folder": _KEY_FOLDERS,
     "table.folder": _FOLDERS,
     "rollup.name": {rollup.name for rollup in ROLLUPS},
+    "question.metric.macro": {metric.macro for metric in metrics()},
 }
 
 

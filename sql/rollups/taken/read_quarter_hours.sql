@@ -1,0 +1,6 @@
+-- Inserts rows of core.read_quarter_hours from the files $files of an engine, ordered as in
+-- sql/rollups/read_quarter_hours.sql.
+insert into core.read_quarter_hours by name
+select *
+from read_parquet($files, hive_partitioning = false)
+order by all;
