@@ -16,6 +16,7 @@ from litestar import Litestar
 from api.app import create_app, state_directory
 from api.auth import Role, Verifier, make_token
 from api.commands import COMMANDS
+from api.engine_session import opener
 from api.seal import secret_of
 from api.server import serve
 from api.telemetry import forward_logging
@@ -65,6 +66,7 @@ def serve_until_stopped(settings: Settings, options: argparse.Namespace) -> int:
     Verifier.from_settings(settings)
     secret_of(settings)
     require_usable(settings)
+    opener(settings)
     state_directory(settings)
     _configure_logging(settings)
     serve(

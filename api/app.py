@@ -15,13 +15,14 @@ from litestar.datastructures import State as AppState
 from litestar.di import Provide
 from litestar.exceptions import HTTPException, TooManyRequestsException
 
-from api import batch, openapi, problems, routes, spill, telemetry, warmup
+from api import batch, engine_session, openapi, problems, routes, spill, telemetry, warmup
 from api.auth import AuthenticationMiddleware, Verifier
 from api.background import Supervisor
 from api.cache import Cache, Memory
 from api.deployment import Deployment
 from api.edge import Edge
 from api.endpoints import NEEDED_METRICS
+from api.engine import Engine, EngineState
 from api.events.handlers import event_schema, events_router, no_events_router
 from api.events.service import Events
 from api.executor import Executor
@@ -67,6 +68,8 @@ def create_app(settings: Settings) -> Litestar:
     ids = mapping.ids
     layout = Layout(settings.data_dir)
     verifier = Verifier.from_settings(settings)
+    open_session = engine_session.opener(settings)
+    engine = None if open_session is None else Engine(open_session, settings)
     limits = Limits.from_settings(settings)
     require_usable(settings)
     secret = secret_of(settings)
@@ -109,7 +112,11 @@ def create_app(settings: Settings) -> Litestar:
         return State.AWAY if limits.is_away else State.OK
 
     health = Health(
-        generations=generations, redis=redis_state, seals=secret is not None, supervisor=supervisor
+        generations=generations,
+        redis=redis_state,
+        seals=secret is not None,
+        supervisor=supervisor,
+        engine=lambda: EngineState.OFF if engine is None else engine.state,
     )
 
     async def gauges() -> None:
@@ -122,6 +129,7 @@ def create_app(settings: Settings) -> Litestar:
         executor,
         limits,
         scope_max_age_seconds=settings.scope_max_age_seconds,
+        engine=engine,
     )
     kept = Kept(settings.state_dir or layout.state, service)
     fast_path = FastPath()
@@ -144,6 +152,8 @@ def create_app(settings: Settings) -> Litestar:
 
     def on_switch(prefixes: tuple[str, ...]) -> None:
         cache.memory.keep_only(prefixes)
+        if engine is not None:
+            engine.keep_only(prefixes)
         live.announce_generation()
 
     generations.on_switch = on_switch
@@ -164,6 +174,8 @@ def create_app(settings: Settings) -> Litestar:
                         yield
                 finally:
                     await generations.stop()
+                    if engine is not None:
+                        await engine.stop()
                     await asyncio.to_thread(executor.close)
                     await asyncio.to_thread(kept.close)
                     await redis_cache.close()
@@ -201,7 +213,7 @@ def create_app(settings: Settings) -> Litestar:
             FastPathMiddleware(fast_path, service),
         ],
         dependencies={"health": _constant(health), "live": _constant(live)},
-        state=AppState({"live": live}),  # for `api.server`
+        state=AppState({"live": live, "engine": engine}),  # for `api.server`
         openapi_config=openapi.config(
             document.thing_schemas() | ({} if events is None else {"Event": event_schema(ids)}),
             settings.root_path,

@@ -21,7 +21,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
@@ -49,7 +48,7 @@ from api.paths import path_of
 from api.problems import Problem, bad_parameter, body_of, problem_of
 from api.query import Query
 from api.schemas import Format, to_json
-from api.service import AnalyticsService
+from api.service import AnalyticsService, Turns
 from olap.ids import Id
 
 PATH = "/batch"
@@ -157,7 +156,7 @@ class Batches:
         generation: Generation,
         query: Query,
         principal: Principal,
-        turns: AbstractAsyncContextManager[object],
+        turns: Turns,
     ) -> _Found:
         try:
             entry, source = await self._service.answer_from(generation, query, principal, turns)

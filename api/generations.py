@@ -36,13 +36,13 @@ from api.deployment import Deployment
 from api.problems import Problem, Reason, unavailable
 from olap.catalog import data_from, missing_tables
 from olap.damage import changed
-from olap.days import DayRange, DaySet, day_set
+from olap.days import EVERY_DAY, DayRange, DaySet, day_set
 from olap.errors import AnalyticsError
 from olap.generations import generation_numbers
 from olap.ids import IdTypes
 from olap.layout import Layout, write_durably
 from olap.log import get_logger
-from olap.manifest import FileMark, SourceIdentity, SourceShape, read_manifest
+from olap.manifest import FileMark, SourceIdentity, SourceShape, identity, read_manifest
 from olap.reader import PublishedMetric, Reader
 
 log = get_logger(__name__)
@@ -69,6 +69,8 @@ class Generation:
         fault: why it cannot serve; None if it can.
         source: the database that it was read from.
         prefix: the beginning of the cache keys of its answers.
+        facts: the UTC days whose facts its file has; an engine has those of all days. Today every
+            file has all of them.
     """
 
     number: int
@@ -86,6 +88,7 @@ class Generation:
     fault: str | None
     source: SourceIdentity
     prefix: str
+    facts: DaySet = EVERY_DAY
 
     def has(self, since: datetime, until: datetime) -> bool:
         """Whether a period does not begin before the data, and all its UTC days are kept.
@@ -408,11 +411,7 @@ class Generations:
         return None if reason is None else f"its file is not as it was published: {reason}"
 
     def _tag(self, number: int) -> str:
-        try:
-            content = self._layout.generation_manifest(number).read_bytes()
-        except OSError:
-            return f"{number}-gone"
-        return f"{number}-{hashlib.blake2b(content, digest_size=6).hexdigest()}"
+        return tag_of(self._layout, number)
 
     def _read_pointer(self) -> Pointer | None:
         try:
@@ -434,6 +433,15 @@ class Generations:
                 return
             content = msgspec.json.encode(Pointer(generation.number, generation.tag))
             write_durably(self._pointer, content)
+
+
+def tag_of(layout: Layout, number: int) -> str:
+    """The tag of the generation that has this number now."""
+    try:
+        content = layout.generation_manifest(number).read_bytes()
+    except OSError:
+        return f"{number}-gone"
+    return f"{number}-{hashlib.blake2b(identity(content), digest_size=6).hexdigest()}"
 
 
 def gone(current: Generation, before: int | None) -> Problem:

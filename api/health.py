@@ -17,6 +17,7 @@ from litestar.plugins.prometheus import PrometheusController
 from api import telemetry
 from api.auth import PUBLIC
 from api.background import Supervisor, TaskState
+from api.engine import EngineState
 from api.generations import Generations
 from api.openapi import problems_of
 from api.redis_cache import State
@@ -32,12 +33,14 @@ class Health:
     Attributes:
         redis: whether Redis is used.
         seals: whether there is a secret, without which nothing that is read from Redis is used.
+        engine: whether there is an engine, and whether it is used.
     """
 
     generations: Generations
     redis: Callable[[], State]
     seals: bool
     supervisor: Supervisor
+    engine: Callable[[], EngineState] = lambda: EngineState.OFF
 
 
 class Live(msgspec.Struct):
@@ -58,6 +61,8 @@ class Ready(msgspec.Struct, kw_only=True):
         damage: what is wrong with the file of the generation that serves; null = nothing is known.
         redis: ok, or away: answers are computed and limits counted by each process alone.
         shared_cache: on, or off where no secret is set that authenticates what Redis returns.
+        engine: off without one; away while it is not asked, because it failed: then only answers
+            about long periods, which it gives, are 503.
         tasks: the state of each background task; one that fails is tried again.
     """
 
@@ -69,6 +74,7 @@ class Ready(msgspec.Struct, kw_only=True):
     damage: str | None
     redis: State
     shared_cache: Literal["on", "off"]
+    engine: EngineState
     tasks: dict[str, TaskState]
 
 
@@ -106,6 +112,7 @@ class HealthController(Controller):
             damage=damage,
             redis=health.redis(),
             shared_cache="on" if health.seals else "off",
+            engine=health.engine(),
             tasks=health.supervisor.states,
         )
         return Response(body, status_code=200 if is_ready else 503)
@@ -133,6 +140,7 @@ class MetricsController(PrometheusController):
 def refresh_gauges(health: Health) -> None:
     """Set the gauges to the present state."""
     telemetry.BREAKER_OPEN.set(health.redis() is State.AWAY)
+    telemetry.ENGINE_AWAY.set(health.engine() is EngineState.AWAY)
     current = health.generations.serving
     if current is None:
         return

@@ -41,6 +41,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.importer import import_from_string
 
 from api.connections import Connections
+from api.engine import Engine
 from api.listener import Listener
 from api.live.service import Live
 from api.live.socket import FRAME_BYTES_MAX
@@ -160,6 +161,7 @@ class Server(uvicorn.Server):
         config: uvicorn.Config,
         connections: Connections,
         live: Live,
+        engine: Engine | None,
         beat: Callable[[], None],
         handler: _SignalHandler,
     ) -> None:
@@ -167,6 +169,7 @@ class Server(uvicorn.Server):
         self._handler = handler
         self._connections = connections
         self._live = live
+        self._engine = engine
         self._beat = beat
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -178,10 +181,12 @@ class Server(uvicorn.Server):
             yield
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Called at a signal, between any two lines: stop, and let the streams go."""
+        """Called at a signal, between any two lines: stop, and let the streams and engine go."""
         super().handle_exit(sig, frame)
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._live.close)
+            if self._engine is not None:
+                self._loop.call_soon_threadsafe(self._engine.close)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Called by uvicorn: wait for the answers that are not complete, and end."""
@@ -242,7 +247,8 @@ def _run(
     )
     config.load()
     connections = Connections(possible_connections(options.connections))
-    server = Server(config, connections, app.state.live, beat, handler)
+    state = app.state
+    server = Server(config, connections, state.live, state.engine, beat, handler)
     server.run([listening])
     return server.started
 

@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -22,6 +23,7 @@ from api.auth import Principal
 from api.bounded import Bounded
 from api.cache import Cache, Entry, NotStartedError, Source, TooManyAtOnceError
 from api.csv_form import to_csv
+from api.engine import Engine, window_of
 from api.executor import Executor
 from api.generations import Generation, Generations
 from api.limits import Limits
@@ -70,6 +72,18 @@ class Asked(Protocol):
         """The queries that it consists of."""
 
 
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """For a request with several queries: as many turns as questions are answered at a time.
+
+    What waits for its turn does not wait for a thread, which counts as time of a question. A query
+    that the engine answers takes no turn of one that the generation's file answers.
+    """
+
+    of_file: asyncio.Semaphore
+    of_engine: asyncio.Semaphore
+
+
 class AnalyticsService:
     """Answers queries."""
 
@@ -81,8 +95,10 @@ class AnalyticsService:
         limits: Limits,
         *,
         scope_max_age_seconds: int,
+        engine: Engine | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self._engine = engine
         self._generations = generations
         self._cache = cache
         self._executor = executor
@@ -112,12 +128,10 @@ class AnalyticsService:
         """Keep an answer in memory alone."""
         self._cache.memory.put(generation.prefix + asked.key, entry)
 
-    def turns(self) -> asyncio.Semaphore:
-        """For a request with several queries: as many turns as statements run at the same time.
-
-        What waits for its turn does not wait for a thread, which counts as time of a query.
-        """
-        return asyncio.Semaphore(self._executor.threads)
+    def turns(self) -> Turns:
+        """The turns of one request."""
+        of_engine = 1 if self._engine is None else self._engine.threads
+        return Turns(asyncio.Semaphore(self._executor.threads), asyncio.Semaphore(of_engine))
 
     async def answer(self, query: Query, principal: Principal) -> tuple[Entry, Source]:
         """The answer and its source.
@@ -135,12 +149,12 @@ class AnalyticsService:
         generation: Generation,
         query: Query,
         principal: Principal,
-        turn: AbstractAsyncContextManager[object] = _AT_ONCE,
+        turns: Turns | None = None,
     ) -> tuple[Entry, Source]:
         """The answer from a generation that `generation_for` has given for its viewer.
 
         Args:
-            turn: is entered while the answer is computed, if it must be.
+            turns: one is taken while the answer is computed, if it must be.
 
         Raises:
             Problem: there is no answer; it says why.
@@ -148,6 +162,7 @@ class AnalyticsService:
                 computations.
         """
         bound = query.bind(generation)
+        turn = self._turn(turns, bound)
 
         async def compute() -> Entry:
             try:
@@ -166,8 +181,14 @@ class AnalyticsService:
             raise unavailable("Too many answers are being computed.", retry_after=5) from None
 
     async def precompute(self, query: Query, generation: Generation) -> None:
-        """Compute an answer of a generation that does not serve yet, and cache it."""
+        """Compute an answer of a generation that does not serve yet, and cache it.
+
+        Not those of the engine, which would otherwise get them with each generation, asked for or
+        not; and while it is slow, the others would not be ready.
+        """
         bound = query.bind(generation)
+        if self._is_for_engine(bound):
+            return
         await self._cache.get(bound.key, lambda: self._compute(bound))
 
     def recent_keys(self, limit: int) -> list[str]:
@@ -236,9 +257,28 @@ class AnalyticsService:
             self._fates.put(key, fate)
         return fate
 
+    def _is_for_engine(self, bound: BoundQuery[Any]) -> bool:
+        """Whether the engine answers what a query asks about its period."""
+        return (
+            self._engine is not None
+            and bound.window is not None
+            and self._engine.answers(bound.window, bound.generation)
+        )
+
+    def _turn(
+        self, turns: Turns | None, bound: BoundQuery[Any]
+    ) -> AbstractAsyncContextManager[object]:
+        if turns is None:
+            return _AT_ONCE
+        return turns.of_engine if self._is_for_engine(bound) else turns.of_file
+
     async def _compute(self, bound: BoundQuery[Any]) -> Entry:
         async def ask(metric: str, /, **parameters: Any) -> Rows:
-            return await self._executor.ask(bound.generation, metric, parameters)
+            """Each metric by its own window, of which a query may have several."""
+            generation, engine = bound.generation, self._engine
+            if engine is not None and engine.answers(window_of(parameters), generation):
+                return await engine.ask(generation, metric, parameters)
+            return await self._executor.ask(generation, metric, parameters)
 
         try:
             _require_tables(bound)

@@ -36,6 +36,22 @@ COMPUTED = Histogram(
     ["metric"],
     buckets=_BUCKETS,
 )
+ENGINE_QUESTIONS = Counter(
+    "analytics_engine_questions",
+    "Questions for the engine: answered, failed, slow, unavailable, refused",
+    ["outcome"],
+)
+ENGINE_SECONDS = Histogram(
+    "analytics_engine_duration_seconds",
+    "Time until the engine has answered a metric or was given up, waiting for a thread included",
+    ["metric"],
+    buckets=(0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0),
+)
+ENGINE_AWAY = Gauge(
+    "analytics_engine_away",
+    "1 while the engine is not asked because it failed",
+    multiprocess_mode="livemax",
+)
 GENERATION = Gauge(
     "analytics_generation", "Number of the generation that serves", multiprocess_mode="max"
 )

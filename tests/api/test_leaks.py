@@ -1,9 +1,9 @@
 """No member sees a byte of what is not visible to them, whatever was asked before, with and without
-Redis.
+Redis, answered from the generation's file and by an engine.
 
 Two members of different groups send the same requests in turn, so that every cache (the fast path,
 memory, Redis) was last filled by the other. Each answer is compared with that of an application
-that only this member has used.
+that only this member has used, and that answers from the file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from api.kept.things import Kind, NewThing
 from api.live import delivery
 from api.query import Query
 from olap.settings import Secret
+from tests.api.file_engine import FileEngine
 from tests.api.fix_api import NO_REDIS, Api, Caller, api_settings, wait_for_key
+from tests.api.fix_engine import ALWAYS
 from tests.api.small_messenger import (
     ALICE,
     DORA,
@@ -174,6 +176,19 @@ def expected(small_site: Pipeline, state: Path) -> dict[int, dict[str, Any]]:
     return found
 
 
+@pytest.fixture(params=["file", "engine"])
+def answered_by(request: pytest.FixtureRequest, file_engine: FileEngine) -> dict[str, Any]:
+    """Settings with which periods are answered from the generation's file, or by the engine."""
+    # With a prefix, because the answers of both have the same keys in Redis.
+    return ALWAYS | {"redis_prefix": "engine"} if request.param == "engine" else {}
+
+
+@pytest.fixture
+def any_api(small_site: Pipeline, new_api: Callable[..., Api], answered_by: dict[str, Any]) -> Api:
+    """The application on the small messenger, without Redis."""
+    return new_api(small_site, **answered_by)
+
+
 @pytest.mark.parametrize("with_redis", [True, False])
 def test_no_answer_contains_a_byte_of_the_other_group(
     new_api: Callable[..., Api],
@@ -182,13 +197,16 @@ def test_no_answer_contains_a_byte_of_the_other_group(
     state: Path,
     expected: dict[int, dict[str, Any]],
     with_redis: bool,
+    answered_by: dict[str, Any],
+    file_engine: FileEngine,
 ) -> None:
     """On every endpoint, with every cache filled by the other member, each gets the answers that
     they get alone, also from a second worker that has everything from Redis."""
     url = Secret(valkey_url) if with_redis else NO_REDIS
     for _ in range(2 if with_redis else 1):
-        api = new_api(small_site, redis_url=url, state_dir=state)
+        api = new_api(small_site, redis_url=url, state_dir=state, **answered_by)
         assert leaks_of_both(api, expected) == {ALICE: [], DORA: []}
+    assert (len(set(file_engine.asked)) > 20) is bool(answered_by)
     # The comparison is not empty: both members get answers, and different ones.
     statuses = {request: expected[ALICE][request][0] for request in REQUESTS}
     assert sum(status == 200 for status in statuses.values()) > 15
@@ -207,6 +225,7 @@ def test_the_comparison_detects_a_key_without_the_scope(
     state: Path,
     expected: dict[int, dict[str, Any]],
     with_redis: bool,
+    answered_by: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A cache key without the viewer makes the comparison fail."""
@@ -219,13 +238,14 @@ def test_the_comparison_detects_a_key_without_the_scope(
 
     monkeypatch.setattr(Query, "__post_init__", without_scope)
     url = Secret(valkey_url) if with_redis else NO_REDIS
-    found = leaks_of_both(new_api(small_site, redis_url=url, state_dir=state), expected)
+    api = new_api(small_site, redis_url=url, state_dir=state, **answered_by)
+    found = leaks_of_both(api, expected)
     assert "/dashboard" in found[ALICE] and "/dashboard" in found[DORA]
 
 
-def test_what_is_not_visible_looks_like_what_does_not_exist(small_api: Api) -> None:
+def test_what_is_not_visible_looks_like_what_does_not_exist(any_api: Api) -> None:
     """Another group's conversation and person return the bytes of ids that do not exist."""
-    alice, admin = small_api.member(ALICE), small_api.admin()
+    alice, admin = any_api.member(ALICE), any_api.admin()
     for hidden, missing in [
         (f"/conversation/{GARDEN}", f"/conversation/{UNKNOWN_CONVERSATION}"),
         (f"/user/{DORA}", f"/user/{UNKNOWN_USER}"),
@@ -261,13 +281,13 @@ def comparable(answer: Response) -> dict[str, str]:
     return {name: value for name, value in answer.headers.items() if name not in passing}
 
 
-def test_a_member_exists_for_themselves(small_api: Api) -> None:
+def test_a_member_exists_for_themselves(any_api: Api) -> None:
     """A member without a conversation, and one whose row has not been extracted yet, get zeros."""
     for user in (LONER, UNKNOWN_USER):
-        found = small_api.member(user).get(f"/user/{user}")
+        found = any_api.member(user).get(f"/user/{user}")
         assert found.status_code == 200
         assert (found.json()["user_id"], found.json()["messages_sent"]) == (user, 0)
-    assert small_api.admin().get(f"/user/{UNKNOWN_USER}").status_code == 404
+    assert any_api.admin().get(f"/user/{UNKNOWN_USER}").status_code == 404
 
 
 def test_a_service_reads_nothing(small_api: Api) -> None:
