@@ -12,7 +12,7 @@ export DATA_DIR ?= data/chitchat
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup etl backfill serve demo shell status verify check check-source install-slot install-log uninstall-slot uninstall-log catalog rebuild publish test test-fast test-page test-clients torture lint lint-page format bench image-steps lock clean synapse
+.PHONY: help setup etl backfill serve demo shell status verify check check-source install-slot install-log uninstall-slot uninstall-log catalog rebuild publish test test-fast test-page test-clients test-scale torture lint lint-page format bench image-steps lock clean synapse
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -81,7 +81,8 @@ uninstall-slot: setup  ## print SQL that takes the slot away (APPLY=1)
 uninstall-log: setup  ## print SQL that takes the log away (APPLY=1)
 	@$(RUN) -m etl source uninstall log $(if $(APPLY),--apply)
 
-catalog: setup  ## generate sql/README.md from the metrics
+catalog: setup  ## generate sql/README.md and sql/spark from the metrics
+	@$(RUN) -m olap.engine.generate
 	@mkdir -p build && $(RUN) -m olap catalog > build/catalog.md && mv build/catalog.md sql/README.md
 
 rebuild: setup  ## rebuild the warehouse from the lake alone
@@ -107,6 +108,9 @@ test-page: setup $(if $(NPM),$(TOOLS)/ready)  ## test the page in a browser; ins
 
 test-clients: setup  ## connect other tools, and generated clients of the API; installs them (minutes)
 	$(RUN) -m pytest tests/clients
+
+test-scale: setup  ## run metrics and the lake on other engines; installs them (minutes)
+	$(RUN) -m pytest -n $(WORKERS_OF_TESTS) -m "scale or not scale" tests/scale
 
 torture: setup  ## play long random histories and check every generation (MINUTES=30 SEED= SCHEMA=mixed MODE=slot)
 	$(RUN) -m tests.random_histories $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) \

@@ -239,6 +239,15 @@ def test_streams_are_told_and_stopped(smoke: Smoke) -> None:
     assert 0 <= live["idle_share"] < 1
 
 
+def test_the_lake_is_published_as_delta_tables(smoke: Smoke) -> None:
+    """Each publication is measured, and the logs of three years of days after each."""
+    found = smoke.part("delta")["delta"]
+    assert found["days"] == 1095
+    assert len(found["processor_ms"]) == len(found["log_bytes"]) == 4
+    assert found["log_bytes"] == sorted(found["log_bytes"])
+    assert found["log_files"] > 8
+
+
 @pytest.mark.skipif(chromium_path() is None, reason="there is no Chromium")
 def test_the_page_is_opened_in_a_browser(smoke: Smoke) -> None:
     """The JSON contains when the first chart and all of each view were seen, and what it asked."""

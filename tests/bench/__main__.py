@@ -15,6 +15,8 @@ from olap.manifest import Mode
 from tests.bench.api_times import measure_api
 from tests.bench.backfills import measure_backfills
 from tests.bench.changes import measure_cycles
+from tests.bench.delta_commits import COMMITS, measure_delta
+from tests.bench.engine_times import measure_engine
 from tests.bench.generated_lake import generated_lake
 from tests.bench.hostile import measure_hostile
 from tests.bench.live_times import measure_live
@@ -34,8 +36,10 @@ from tests.bench.source_costs import measure_source_costs
 BUILD = Path(__file__).parents[2] / "build"
 PEERS = BUILD / "bench" / "venv"
 
-# A backfill, a soak and the larger sizes run only when named: they need much time and disk.
-BY_DEFAULT = tuple(name for name in PartName if name not in (PartName.BACKFILL, PartName.SOAK))
+# A backfill, a soak, an engine and the larger sizes run only when named: they need much time, disk
+# or memory.
+_NAMED_ONLY = (PartName.BACKFILL, PartName.SOAK, PartName.ENGINE)
+BY_DEFAULT = tuple(name for name in PartName if name not in _NAMED_ONLY)
 # The peer that a part is compared with.
 PEER_OF = {PartName.LOADS: "dlt", PartName.PEERS: "chDB"}
 
@@ -138,6 +142,12 @@ def measure(
                 )
                 yield replace(part, api=api)
                 continue
+            if name is PartName.ENGINE:
+                part = replace(described(name), shape=f"over {plan.days:,} days")
+                lake = generated_lake(plan, home / f"lake_{messages}", say)
+                figures = measure_engine(lake, home / f"engine_{messages}", say, times=times)
+                yield replace(part, engine=figures)
+                continue
             if name in (PartName.HOSTILE, PartName.SOAK, PartName.LIVE, PartName.PAGE):
                 part = replace(described(name), shape=f"over {plan.days:,} days")
                 lake = generated_lake(plan, home / f"lake_{messages}", say)
@@ -154,6 +164,11 @@ def measure(
                 else:
                     hostile = measure_hostile(lake, here, say, seconds=seconds)
                     yield replace(part, hostile=hostile)
+                continue
+            if name is PartName.DELTA:
+                commits = measure_delta(home / "delta", say, commits=min(COMMITS, changes))
+                shape = f"{commits.days:,} days of four facts, files without content"
+                yield replace(described(name), shape=shape, delta=commits)
                 continue
             is_changed = name in (PartName.CYCLES, PartName.SOURCE)
             url = made.to_change() if is_changed else made.everything()
@@ -200,7 +215,7 @@ def _parser() -> argparse.ArgumentParser:
         type=PartName,
         choices=list(PartName),
         action="append",
-        help="measure this part alone (may be repeated); default: all but backfill and soak",
+        help="measure this part alone (may be repeated); default: all but backfill, soak, engine",
     )
     parser.add_argument(
         "--messages",

@@ -389,6 +389,17 @@ GOALS = (
         )
         for about, limit, unit, is_minimum, figure in _OF_LIVE
     ),
+    Goal(
+        about="the lake of 1,095 days as Delta tables, processor time of a publication",
+        part=PartName.DELTA,
+        at_messages=5_000_000,
+        limit=100,
+        unit="ms",
+        is_minimum=False,
+        figures=lambda part: {
+            "median": median(part.delta.processor_ms) if part.delta else None,
+        },
+    ),
     *(
         Goal(
             about=f"the page, {about}",

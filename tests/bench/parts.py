@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from tests.bench.api_figures import ApiTimes
+from tests.bench.delta_commits import DeltaCommits
+from tests.bench.engine_times import EngineFigures
 from tests.bench.etl_run import EtlRun
 from tests.bench.hostile import HostileCase
 from tests.bench.live_times import LiveTimes
@@ -35,6 +37,8 @@ class PartName(StrEnum):
     SOAK = "soak"
     LIVE = "live"
     PAGE = "page"
+    ENGINE = "engine"
+    DELTA = "delta"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,3 +69,5 @@ class Part:
     soak: Soak | None = None
     live: LiveTimes | None = None
     page: PageViews | None = None
+    engine: EngineFigures | None = None
+    delta: DeltaCommits | None = None

@@ -10,6 +10,7 @@ from statistics import median
 import msgspec
 
 from olap.manifest import Mode
+from tests.bench import engine_times
 from tests.bench.api_figures import (
     CachedTimes,
     PageTimes,
@@ -20,6 +21,7 @@ from tests.bench.api_figures import (
     processor_us,
 )
 from tests.bench.changes import CHANGES
+from tests.bench.delta_commits import delta_rows
 from tests.bench.etl_run import EtlRun
 from tests.bench.goals import NOT_MEASURED, Verdict, judge
 from tests.bench.hostile import HostileCase
@@ -200,8 +202,12 @@ def _part_texts(part: Part) -> list[str]:
         texts.append(_soak_text(part.soak))
     if part.live:
         texts.append(_live_text(part.live))
+    if part.delta:
+        texts.append(_table(delta_rows(part.delta)))
     if part.page:
         texts.append(_table(rows_of(part.page)))
+    if part.engine:
+        texts.append(_table(engine_times.rows_of(part.engine)))
     return texts
 
 
