@@ -157,10 +157,10 @@ def _read_rollup(
     name = f"core_{rollup.name}"
     schema = _rollup_schema(connection, rollup.name)
     if not rollup.is_by_person:
-        engine.read_parquet(name, paths, schema)
+        engine.create_file_view(name, paths, schema)
         return
     # A person has a row per month of activity.
-    engine.read_parquet(f"files_{name}", paths, schema)
+    engine.create_file_view(f"files_{name}", paths, schema)
     firsts = f"select user_key, min(first_at) as first_at from files_{name} group by user_key"  # noqa: S608
     engine.create_view(name, firsts)
 
@@ -190,7 +190,7 @@ def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, Typ
 
 def _read(engine: Engine, name: str, paths: Sequence[str], columns: Mapping[str, Type]) -> None:
     """Create the view of lake files, with ids of type uuid as text."""
-    engine.read_parquet(f"files_{name}", paths, _file_schema(columns))
+    engine.create_file_view(f"files_{name}", paths, _file_schema(columns))
     selected = (
         f"{_text_of_uuid(column)} as {column}" if kind is Type.UUID else column
         for column, kind in columns.items()

@@ -72,7 +72,7 @@ class Engine(Protocol):
         """The same of rows that this process has: some thousands."""
         ...
 
-    def read_parquet(self, name: str, paths: Sequence[str], schema: pa.Schema) -> None:
+    def create_file_view(self, name: str, paths: Sequence[str], schema: pa.Schema) -> None:
         """Create a temporary view of the rows of these files, exactly these.
 
         Args:
@@ -199,7 +199,7 @@ class SparkSession:
         with self._failing(self._timeout_seconds):
             self._session.createDataFrame(rows).createOrReplaceTempView(name)
 
-    def read_parquet(self, name: str, paths: Sequence[str], schema: pa.Schema) -> None:
+    def create_file_view(self, name: str, paths: Sequence[str], schema: pa.Schema) -> None:
         """See `Engine`."""
         if not paths:
             columns = (f"cast(null as {_type(f.type)}) as {f.name}" for f in schema)

@@ -70,7 +70,7 @@ class FilledEngine:
         )
         path = self._directory / f"{table}_{self._fills}.parquet"
         connection.execute(f"copy (select {columns} from core.{table}) to '{path}'")
-        self._engine.read_parquet(f"core_{table}", [str(path)], pq.read_schema(path))
+        self._engine.create_file_view(f"core_{table}", [str(path)], pq.read_schema(path))
 
     def ask(self, filled: Filled, metric: Metric, arguments: dict[str, Any]) -> Answer:
         """The rows of a metric by the engine, each value with the name of its column."""

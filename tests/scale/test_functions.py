@@ -228,7 +228,7 @@ class Both:
             ) to '{path}'
             """
         )
-        engine.read_parquet("given", [str(path)], pq.read_schema(path))
+        engine.create_file_view("given", [str(path)], pq.read_schema(path))
 
     def compare(self, query: str) -> None:
         """Fail where a query of DuckDB has other rows, or another order, on the engine."""

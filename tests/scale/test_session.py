@@ -118,10 +118,10 @@ def test_exactly_the_named_files_are_read(sail: Engine, tmp_path: Path) -> None:
         {"number": pa.array([], pa.int64()), "words": pa.array([], pa.string())}
     ).schema
     paths = [str(tmp_path / f"{name}.parquet") for name in ("one", "three")]
-    sail.read_parquet("read_exactly", paths, schema)
+    sail.create_file_view("read_exactly", paths, schema)
     rows = sail.query("select number, words from read_exactly order by number", {}).to_pylist()
     assert rows == [{"number": 1, "words": None}, {"number": 3, "words": None}]
-    sail.read_parquet("read_exactly", [], schema)
+    sail.create_file_view("read_exactly", [], schema)
     empty = sail.query("select * from read_exactly", {})
     assert (empty.num_rows, empty.column_names) == (0, ["number", "words"])
 
@@ -130,7 +130,7 @@ def test_exactly_the_named_files_are_read(sail: Engine, tmp_path: Path) -> None:
 def test_a_path_that_an_engine_would_read_otherwise_is_refused(sail: Engine, name: str) -> None:
     """A path with a character of patterns or URLs is an error that names ENGINE_DATA_DIR."""
     with pytest.raises(EngineError) as raised:
-        sail.read_parquet("odd", [f"/data/{name}/1.parquet"], pa.schema([("n", pa.int64())]))
+        sail.create_file_view("odd", [f"/data/{name}/1.parquet"], pa.schema([("n", pa.int64())]))
     assert "ENGINE_DATA_DIR" in raised.value.hint
 
 
