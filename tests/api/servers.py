@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import socket
@@ -20,6 +21,9 @@ from tests.tokens import SECRET
 ROOT = Path(__file__).parents[2]
 # Reached only if it never starts or never stops.
 _START_SECONDS = 180
+# Another run of the tests at the same time begins elsewhere.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_PORTS = itertools.count(20_000 + 1_000 * (_WORKER % 12) + os.getpid() % 500)
 
 
 @dataclass(slots=True)
@@ -55,10 +59,20 @@ class Server:
 
 
 def free_port() -> int:
-    """A port on which no process listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port on which no process listens, and that no other caller is given.
+
+    It is below the ports that the system gives by itself, and each worker of the tests has its own:
+    between this call and the start of a server nobody else can take it.
+    """
+    while True:
+        port = next(_PORTS)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 @contextmanager

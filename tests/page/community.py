@@ -2,8 +2,9 @@
 
 It has what a page may fail on: names in scripts from right to left and without blanks, markup and
 formulas as names, ids beyond 2^53, deleted accounts, bots, a conversation without a title and one
-of three people, people who come, go and return. It is the same in each run but for `NOW`, because
-all its choices are those of one seed.
+of three people, people who come, go and return. What was
+written before the day of `NOW` is the same at any time of that day, because each day, and each
+table, draws from a seed of its own.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from tests.world import uuid
 # The end of the data: recent, so that the page does not call it old.
 NOW = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1)
 DAYS = 105
-_SEED = 15
 
 ALICE, BOB = 1, 2
 # JavaScript reads it as another number.
@@ -86,7 +86,7 @@ class Person:
 def fill(url: str) -> None:
     """Write the community into a database with our messenger's tables."""
     with psycopg.connect(url, autocommit=True) as connection:
-        for table, columns, rows in _tables(random.Random(_SEED)):
+        for table, columns, rows in _tables():
             _copy(connection, table, columns, rows)
 
 
@@ -121,12 +121,21 @@ def _copy(
                 copy.write_row(row)
 
 
-def _tables(
-    choose: random.Random,
-) -> Iterator[tuple[str, Sequence[str], Iterable[Sequence[Any]]]]:
-    people = _people(choose)
-    rooms = _rooms(choose, [person.id for person in people])
-    messages = list(_messages(choose, people, rooms))
+def messages() -> list[tuple[Any, ...]]:
+    """The rows of its messages, oldest first: `_MESSAGE`."""
+    people = _people()
+    return list(_messages(people, _rooms([person.id for person in people])))
+
+
+def _chooser(*drawing: object) -> random.Random:
+    """The choices of a table, or of one row or day of it: others do not change them."""
+    return random.Random(" ".join(map(str, drawing)))
+
+
+def _tables() -> Iterator[tuple[str, Sequence[str], Iterable[Sequence[Any]]]]:
+    people = _people()
+    rooms = _rooms([person.id for person in people])
+    written = list(_messages(people, rooms))
     yield "users", ("id", "username", "is_bot", "created_at", "deleted_at"), _users(people)
     yield (
         "conversations",
@@ -136,37 +145,36 @@ def _tables(
     yield (
         "conversation_participants",
         ("conversation_id", "user_id", "joined_at", "left_at"),
-        _participants(choose, people, rooms),
+        _participants(people, rooms),
     )
-    yield "messages", _MESSAGE, messages
+    yield "messages", _MESSAGE, written
     yield (
         "message_read_receipts",
         ("message_id", "user_id", "read_at"),
-        _receipts(choose, messages, rooms, people),
+        _receipts(written, rooms, people),
     )
     yield (
         "message_reactions",
         ("message_id", "user_id", "emoji", "created_at"),
-        [
-            (message[0], choose.choice(people).id, choose.choice("👍🎉❤😂"), message[5])
-            for message in messages[::9]
-        ],
+        _reactions(written[::9], people),
     )
     yield (
         "analytics_events",
         ("id", "event_type", "user_id", "conversation_id", "created_at"),
-        _events(choose, people),
+        _events(people),
     )
 
 
-def _people(choose: random.Random) -> list[Person]:
+def _people() -> list[Person]:
     """Some stay from the beginning, some come later, and some stop."""
+    choose = _chooser("people")
     ids = [*range(1, 65), BEYOND_DOUBLES]
     found = []
     for number in ids:
         is_old = number <= 11 or choose.random() < 0.4
         first = DAYS if is_old else choose.randrange(3, DAYS)
-        last = choose.randrange(0, first) if number > 13 and choose.random() < 0.25 else 0
+        may_stop = 13 < number < BEYOND_DOUBLES
+        last = choose.randrange(0, first) if may_stop and choose.random() < 0.25 else 0
         eagerness = 0.85 if number <= 3 else choose.uniform(0.15, 0.7)
         found.append(Person(number, first, 25 if number in DELETED else last, eagerness))
     return found
@@ -183,8 +191,9 @@ def _users(people: list[Person]) -> Iterator[tuple[Any, ...]]:
     yield SILENT, _NAMES[SILENT], False, _day(2), None
 
 
-def _rooms(choose: random.Random, ids: list[int]) -> dict[int, list[int]]:
+def _rooms(ids: list[int]) -> dict[int, list[int]]:
     """The members of each conversation."""
+    choose = _chooser("rooms")
     rooms = {
         ENGINEERING: [ALICE, BOB, *ids[2:26], BEYOND_DOUBLES],
         ARABIC: [3, ALICE, *choose.sample(ids[13:], 6)],
@@ -201,9 +210,8 @@ def _rooms(choose: random.Random, ids: list[int]) -> dict[int, list[int]]:
     return rooms
 
 
-def _participants(
-    choose: random.Random, people: list[Person], rooms: dict[int, list[int]]
-) -> Iterator[tuple[Any, ...]]:
+def _participants(people: list[Person], rooms: dict[int, list[int]]) -> Iterator[tuple[Any, ...]]:
+    choose = _chooser("participants")
     since = {person.id: person.first_day for person in people}
     for room, members in rooms.items():
         for member in members:
@@ -215,14 +223,13 @@ def _participants(
             yield uuid(room), bot, _day(DAYS), None
 
 
-def _messages(
-    choose: random.Random, people: list[Person], rooms: dict[int, list[int]]
-) -> Iterator[tuple[Any, ...]]:
+def _messages(people: list[Person], rooms: dict[int, list[int]]) -> Iterator[tuple[Any, ...]]:
     own = {
         person.id: [r for r, members in rooms.items() if person.id in members] for person in people
     }
     number = 0
     for day in range(DAYS, -1, -1):
+        choose = _chooser("messages", day)
         weekend = _day(day).weekday() >= 5
         written: list[tuple[datetime, int, int, str | None]] = []
         for person in people:
@@ -249,14 +256,14 @@ def _messages(
 
 
 def _receipts(
-    choose: random.Random,
     messages: list[tuple[Any, ...]],
     rooms: dict[int, list[int]],
     people: list[Person],
 ) -> Iterator[tuple[Any, ...]]:
     members = {uuid(room): set(own) for room, own in rooms.items()}
     for message in messages:
-        day = (NOW - message[5]).days
+        choose = _chooser("receipts", message[0])
+        day = (NOW.date() - message[5].date()).days
         readers = [
             person.id
             for person in people
@@ -270,7 +277,14 @@ def _receipts(
                 yield message[0], reader, read_at
 
 
-def _events(choose: random.Random, people: list[Person]) -> Iterator[tuple[Any, ...]]:
+def _reactions(messages: list[tuple[Any, ...]], people: list[Person]) -> Iterator[tuple[Any, ...]]:
+    choose = _chooser("reactions")
+    for message in messages:
+        yield message[0], choose.choice(people).id, choose.choice("👍🎉❤😂"), message[5]
+
+
+def _events(people: list[Person]) -> Iterator[tuple[Any, ...]]:
+    choose = _chooser("events")
     for number in range(1, 4001):
         at = NOW - timedelta(minutes=choose.expovariate(1 / 20_000))
         if at > _day(DAYS):
