@@ -58,7 +58,7 @@ def opener(settings: Settings) -> OpenSession | None:
 
     def open_session(generation: Generation) -> Session:
         from olap.engine.lake import EngineGeneration
-        from olap.engine.rollups import with_fresh_parts
+        from olap.engine.parts import with_fresh_parts
         from olap.engine.session import open_engine
 
         path = layout.generation_manifest(generation.number)

@@ -260,9 +260,9 @@ def _shell_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _engine_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--engine", default="sail", metavar="ADDRESS",
+    parser.add_argument("--engine", metavar="ADDRESS",
         help="sail in this process, or a Spark Connect server such as sc://host:15002 "
-        "(default: sail)",
+        "(default: ENGINE_URL, or sail)",
     )  # fmt: skip
     parser.add_argument("--timeout", type=whole(1, 86_400), default=600, metavar="SECONDS",
         help="how long the engine may take for each call (default: 600)",

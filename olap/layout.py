@@ -8,7 +8,7 @@ DATA_DIR/
 ├── lake/<table>/_delta_log/  the log of its Delta table, and lake/README.md: with LAKE_FORMAT=delta
 ├── warehouse.duckdb          private to the ETL; can be rebuilt from the lake
 ├── staging/                  temporary files of the running cycle; the next one empties it
-├── rollups/                  rollups that an engine has made; see `olap.engine.rollups`
+├── rollups/                  rollups that an engine has made; see `olap.engine.parts`
 ├── backfill/                 the chunks of an unfinished backfill
 ├── backfill.lock             held by the process that runs a backfill
 ├── api/                      written by the API: the generation that its workers use

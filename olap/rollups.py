@@ -34,6 +34,8 @@ from datetime import date
 from pathlib import Path
 from typing import TypeAlias
 
+import duckdb
+
 from olap.days import DayRange, spans
 from olap.errors import EngineError
 from olap.log import get_logger
@@ -141,10 +143,20 @@ def made_by_engine(warehouse: Warehouse, files: Sequence[LakeFile]) -> Made | No
 
 
 def insert(warehouse: Staging, made: Made) -> None:
-    """Fill the empty rollups with rows that an engine has written; see `olap.engine.rollups`."""
+    """Fill the empty rollups with rows that an engine has written; see `olap.engine.rollups`.
+
+    Raises:
+        EngineError: files are damaged. They have been removed; the next attempt makes them again.
+    """
     for rollup in ROLLUPS:
         for files in made[rollup.name]:
-            warehouse.run(f"rollups/taken/{rollup.name}", files=files)
+            try:
+                warehouse.run(f"rollups/taken/{rollup.name}", files=files)
+            except duckdb.Error as error:
+                from olap.engine.rollups import discard_damaged
+
+                discard_damaged(files, error)
+                raise
 
 
 def derive_days(warehouse: Staging, rollup: Rollup, days: Iterable[date]) -> None:

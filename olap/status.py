@@ -208,7 +208,7 @@ def status(
     delta = _delta(layout) if lake_format == "delta" else None
     if delta is not None and generation is not None and delta.generation != generation.generation:
         text = f"the lake of generation {generation.generation} is not published as Delta tables"
-        way_out = "`delta.failed` in the log says why, and the next cycle tries again"
+        way_out = "the next cycle does it; if one did not, `delta.failed` in its log says why"
         reasons.append((Level.WARNING, f"{text}: {way_out}"))
     level = max((level for level, _ in reasons), default=Level.OK, key=lambda item: item.exit_code)
     return Status(

@@ -57,7 +57,7 @@ def trim_log(layout: Layout, kept: Iterable[Manifest]) -> int:
 
 
 def remove_logs(layout: Layout) -> None:
-    """Remove the logs of all tables, for a publication that makes them anew."""
+    """Remove the logs of all tables, for a publication that makes them again."""
     for table in TABLES:
         shutil.rmtree(log_directory(layout, table.name), ignore_errors=True)
 

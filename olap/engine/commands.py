@@ -16,8 +16,9 @@ from olap.days import DayRange
 from olap.engine import session
 from olap.engine.ask import asked
 from olap.engine.lake import EngineGeneration, prepare
+from olap.engine.parts import LakeState, fresh_parts, with_fresh_parts
 from olap.engine.questions import EmptyGeneration, Question, accepted, metric_named, values_of
-from olap.engine.rollups import LakeState, fresh_parts, make, with_fresh_parts
+from olap.engine.rollups import make
 from olap.errors import PublishError, QuestionError
 from olap.generations import current
 from olap.layout import Layout
@@ -39,7 +40,7 @@ def metric(settings: Settings, options: argparse.Namespace) -> int:
     generation = EngineGeneration.of(manifest, settings.seen_by_engine)
     try:
         question = _question(generation, options.name, options.parameters)
-        engine = session.open_engine(options.engine, timeout_seconds=options.timeout)
+        engine = _engine(settings, options)
         try:
             prepare(engine, with_fresh_parts(Layout(settings.data_dir), generation))
             with asked(engine, question) as rows:
@@ -63,7 +64,7 @@ def rollups(settings: Settings, options: argparse.Namespace) -> int:
             ids=empty.ids,
             connection=empty.connection,
         )
-        engine = session.open_engine(options.engine, timeout_seconds=options.timeout)
+        engine = _engine(settings, options)
         try:
             count = make(engine, state, DayRange(options.first, options.last))
         finally:
@@ -94,6 +95,16 @@ def printed(rows: duckdb.DuckDBPyRelation, form: str) -> str:
         path = Path(directory) / "rows"
         rows.query("rows", f"copy rows to '{literal(path)}' ({_WRITTEN[form]})")
         return path.read_text(encoding="utf-8")
+
+
+def _engine(settings: Settings, options: argparse.Namespace) -> session.Engine:
+    """A session of the engine that is named, or that the API asks.
+
+    Raises:
+        EngineError: it is absent.
+    """
+    known = session.IN_PROCESS if settings.engine_url is None else settings.engine_url.reveal()
+    return session.open_engine(options.engine or known, timeout_seconds=options.timeout)
 
 
 def _question(generation: EngineGeneration, name: str, words: Sequence[str]) -> Question:

@@ -2,7 +2,7 @@
 
 An engine reads exactly the lake files that the manifest names, so that every question is about one
 consistent state. `sql/spark` computes the keyed facts from them, and from these the rollups; where
-rollups have been made of these very files (`olap.engine.rollups`), they are read in place of being
+rollups have been made of these very files (`olap.engine.parts`), they are read in place of being
 computed. Names are those of `core` with an underscore: `core_dim_users`, `core_fact_messages`,
 `core_user_days`.
 

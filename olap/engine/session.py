@@ -252,7 +252,7 @@ class SparkSession:
         channel.setChannelOption("grpc.keepalive_time_ms", 60_000)
         channel.add_interceptor(self._deadlines)
         session = ClientSession(channel)
-        # Reattaching would leave threads behind, and whoever asks decides whether to ask again.
+        # Reattaching would leave threads behind, and the caller decides whether to ask again.
         session.client.disable_reattachable_execute()
         session.client.set_retry_policies([])
         return session

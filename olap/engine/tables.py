@@ -9,7 +9,7 @@ inserts what a query finds. Here all parts are stale and nothing was there befor
 * a table that earlier statements fill is the query that fills it (`temp.counted_receipts`);
 * of people all activity is looked at, which is what the first statement of `user_firsts` finds.
 
-The order of the rows is left to whoever stores them.
+The order of the rows is the business of the code that stores them.
 """
 
 from __future__ import annotations

@@ -740,7 +740,7 @@ def test_a_question_that_is_merely_slow_does_not_make_the_engine_away() -> None:
 
 def test_the_pause_grows_and_one_question_tries() -> None:
     """While the engine is away, one question tries after each pause and the others are refused; the
-    pause doubles from 5 seconds to a minute, and begins anew after a success."""
+    pause doubles from 5 seconds to a minute, and begins at 5 again after a success."""
     now, fails, pauses = [0.0], [True], []
     sessions = Sessions()
 

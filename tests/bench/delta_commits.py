@@ -56,7 +56,7 @@ class DeltaCommits:
 def measure_delta(
     directory: Path, say: Say, *, days: int = DAYS, commits: int = COMMITS
 ) -> DeltaCommits:
-    """Publish a first generation and `commits` more below `directory`, which is made anew."""
+    """Publish a first generation and `commits` more below an empty `directory`."""
     shutil.rmtree(directory, ignore_errors=True)
     layout = Layout(directory)
     layout.create()

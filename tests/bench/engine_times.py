@@ -25,7 +25,8 @@ import duckdb
 
 from olap.engine.ask import ask
 from olap.engine.lake import EngineGeneration, prepare
-from olap.engine.rollups import LakeState, files_of, fresh_parts, make
+from olap.engine.parts import LakeState, files_of, fresh_parts
+from olap.engine.rollups import make
 from olap.engine.session import open_engine
 from olap.errors import EngineError
 from olap.generations import current
