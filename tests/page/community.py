@@ -20,8 +20,14 @@ import psycopg
 
 from tests.world import uuid
 
+
+def recent() -> datetime:
+    """A minute ago."""
+    return datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1)
+
+
 # The end of the data: recent, so that the page does not call it old.
-NOW = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1)
+NOW = recent()
 DAYS = 105
 
 ALICE, BOB = 1, 2
