@@ -5,6 +5,7 @@ Each is made once for each state of its lock file, below `build/`.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import shutil
 import subprocess
@@ -38,13 +39,18 @@ class Environment:
         return self._ready.exists() and self._ready.read_text().strip() == self._digest
 
     def install(self) -> None:
-        """Make the environment, unless it is installed.
+        """Make the environment, unless it is installed; other processes wait meanwhile.
 
         Raises:
             AnalyticsError: the packages cannot be installed.
         """
-        if self.is_installed:
-            return
+        self.directory.parent.mkdir(parents=True, exist_ok=True)
+        with self.directory.with_suffix(".lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not self.is_installed:
+                self._make()
+
+    def _make(self) -> None:
         shutil.rmtree(self.directory, ignore_errors=True)
         pip: list[str | Path] = [self.python, "-m", "pip", "--quiet", "--disable-pip-version-check"]
         commands: list[list[str | Path]] = [
