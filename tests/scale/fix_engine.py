@@ -64,6 +64,11 @@ class Cluster:
     server: subprocess.Popen[bytes]
 
 
+# Sail ends a session that nobody has asked for five minutes, and a session of the tests is opened
+# once: between two modules that use it other tests may take longer.
+os.environ["SAIL_SPARK__SESSION_TIMEOUT_SECS"] = "86400"
+
+
 @contextmanager
 def sail_cluster(workers: int) -> Iterator[Cluster]:
     """Sail as a process of its own, whose driver and workers speak by network."""
