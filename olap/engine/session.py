@@ -46,7 +46,11 @@ _CONFIGURATION = {
 _ABSENT = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "UNAUTHENTICATED", "PERMISSION_DENIED"})
 
 # A session that was idle for long: Spark says so, Sail begins one without our views.
-_ENDED = re.compile(r"INVALID_HANDLE|NO_ACTIVE_SESSION|TABLE_OR_VIEW_NOT_FOUND\].*\b(core|lake)_")
+# Sail ends a session after five minutes without a question, Spark after an hour.
+_ENDED = re.compile(
+    r"INVALID_HANDLE|NO_ACTIVE_SESSION|session \S+ is not running"
+    r"|TABLE_OR_VIEW_NOT_FOUND\].*\b(core|lake)_"
+)
 
 
 class Engine(Protocol):

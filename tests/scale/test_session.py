@@ -189,3 +189,19 @@ def test_a_program_without_a_file_can_ask() -> None:
     )
     asked = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
     assert asked.stdout.decode() == "[{'one': 1}]\n", asked.stderr.decode()
+
+
+def test_a_session_that_ended_by_itself_may_be_opened_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An engine ends a session that asks nothing; that is no refusal of the next question."""
+    monkeypatch.setenv("SAIL_SPARK__SESSION_TIMEOUT_SECS", "1")
+    engine = open_engine("sail")
+    try:
+        engine.query("select 1 as one", {})
+        with pytest.raises(EngineUnavailableError, match="the session has ended"):
+            for pause in (4, 8, 16, 32, 64):
+                time.sleep(pause)
+                engine.query("select 1 as one", {})
+    finally:
+        engine.close()
