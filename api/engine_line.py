@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from api.generations import Generation
-from olap.errors import EngineUnavailableError
+from olap.errors import EngineSessionEndedError, EngineUnavailableError
 from olap.log import get_logger
 from olap.reader import Rows
 
@@ -42,6 +42,7 @@ class Session(Protocol):
         Raises:
             EngineError: the engine could not answer.
             EngineUnavailableError: it cannot be reached.
+            EngineSessionEndedError: it has ended the session.
         """
 
     def close(self) -> None:
@@ -183,7 +184,12 @@ class _Opened:
         self.is_dropped = False
 
     def ask(self, metric: str, parameters: Mapping[str, Any]) -> Rows:
-        """The rows of a metric."""
+        """The rows of a metric; a session that the engine has ended is opened again once."""
+        session = self._prepared()
+        try:
+            return session.ask(metric, parameters)
+        except EngineSessionEndedError:
+            self._forget(session)
         return self._prepared().ask(metric, parameters)
 
     def close(self) -> None:
@@ -191,6 +197,13 @@ class _Opened:
         self._is_closed = True
         if self._session is not None:
             _close_quietly(self._session)
+
+    def _forget(self, session: Session) -> None:
+        """Open another session for the next question, unless one of several has already done so."""
+        with self._lock:
+            if self._session is session:
+                self._session = None
+                _close_quietly(session)
 
     def _prepared(self) -> Session:
         with self._lock:

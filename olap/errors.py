@@ -177,6 +177,10 @@ class EngineUnavailableError(EngineError):
     """An engine is absent, or does not answer in time; the question may be asked again."""
 
 
+class EngineSessionEndedError(EngineUnavailableError):
+    """An engine has ended a session, after some time without a question; it may be opened again."""
+
+
 class QuestionError(AnalyticsError):
     """A metric does not exist, or is asked with wrong parameters."""
 

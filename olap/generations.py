@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
+from olap.errors import AnalyticsError
 from olap.layout import Layout
 from olap.manifest import Manifest, read_manifest
 
@@ -24,3 +26,14 @@ def generation_numbers(layout: Layout) -> list[int]:
     """The numbers of the generations on disk, oldest first."""
     names = (path.name for path in layout.generations.glob("[0-9]*"))
     return sorted(int(name) for name in names if _NAME.fullmatch(name))
+
+
+def manifests(layout: Layout) -> Iterator[Manifest]:
+    """The manifests of the generations on disk, newest first, without those that cannot be read:
+    a generation may be removed meanwhile.
+    """
+    for number in reversed(generation_numbers(layout)):
+        try:
+            yield read_manifest(layout.generation_manifest(number))
+        except AnalyticsError:
+            continue

@@ -373,8 +373,8 @@ class Settings:
     )  # fmt: skip
     engine_url: Hidden | None = _setting(
         Program.API, "ENGINE_URL", Hidden, None, "none",
-        "the engine that answers long periods: `sc://HOST:PORT` of Spark Connect, or `sail` in the "
-        "process of the API",
+        "the engine that answers long periods, and `engine metric` and `engine rollups`: "
+        "`sc://HOST:PORT` of Spark Connect, or `sail` in the process",
     )  # fmt: skip
     engine_above_days: int = _setting(
         Program.API, "ENGINE_ABOVE_DAYS", _whole(0, 100_000), 90, "`90`",

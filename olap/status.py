@@ -21,8 +21,8 @@ from olap.backfill_chunks import read_chunks
 from olap.brake import refusal_text
 from olap.commands import call
 from olap.damage import damage
-from olap.errors import BackfillError, LakeError
-from olap.generations import current, generation_numbers
+from olap.errors import BackfillError
+from olap.generations import current, manifests
 from olap.layout import Layout
 from olap.manifest import Batch, Manifest, Mode, Proof, SourceShape, read_manifest
 
@@ -350,13 +350,9 @@ def _backfill(layout: Layout) -> str | None:
 
 def _delta(layout: Layout) -> DeltaStatus:
     """The newest generation whose lake is published as Delta tables."""
-    for number in sorted(generation_numbers(layout), reverse=True):
-        try:
-            known = read_manifest(layout.generation_manifest(number))
-        except LakeError:
-            continue
+    for known in manifests(layout):
         if known.delta:
-            return DeltaStatus(generation=number, versions=known.delta)
+            return DeltaStatus(generation=known.generation, versions=known.delta)
     return DeltaStatus(generation=None, versions={})
 
 

@@ -45,7 +45,7 @@ class Environment:
             AnalyticsError: the packages cannot be installed.
         """
         self.directory.parent.mkdir(parents=True, exist_ok=True)
-        with self.directory.with_suffix(".lock").open("a") as lock:
+        with self.directory.with_name(f"{self.directory.name}.lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not self.is_installed:
                 self._make()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import subprocess
 import sys
@@ -67,10 +66,7 @@ def older_shell(request: pytest.FixtureRequest) -> Shell:
     if request.param == "1.5":
         path = Path(sys.executable).with_name("duckdb")
     else:
-        _LTS.directory.parent.mkdir(exist_ok=True)
-        with _LTS.directory.with_suffix(".lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            _LTS.install()
+        _LTS.install()
         path = _LTS.python.with_name("duckdb")
     shell = Shell(request.param, path)
     told = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout

@@ -9,10 +9,10 @@ from olap.delta.columns import lake_columns
 from olap.delta.readme import readme
 from olap.delta.table_log import Held, TableLog
 from olap.errors import AnalyticsError, DeltaError
-from olap.generations import current, generation_numbers
+from olap.generations import current, manifests
 from olap.layout import Layout, write_durably
 from olap.log import get_logger
-from olap.manifest import Manifest, read_manifest
+from olap.manifest import Manifest
 from olap.settings import Settings
 from olap.tables import FACT_NAMES, TABLES, Dimension, Fact
 
@@ -92,12 +92,8 @@ def publish_tables(layout: Layout, generation: Manifest) -> Manifest:
 
 def _published_before(layout: Layout, generation: Manifest) -> Manifest | None:
     """The newest other generation on disk whose lake is published; None = there is none."""
-    for number in sorted(generation_numbers(layout), reverse=True):
-        try:
-            known = read_manifest(layout.generation_manifest(number))
-        except AnalyticsError:
-            continue
-        if known.delta and number != generation.generation:
+    for known in manifests(layout):
+        if known.delta and known.generation != generation.generation:
             return known
     return None
 

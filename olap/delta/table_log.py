@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from olap.errors import AnalyticsError, DeltaError
-from olap.generations import generation_numbers
+from olap.errors import DeltaError
+from olap.generations import manifests
 from olap.layout import Layout, fsync, write_durably
 from olap.log import get_logger
-from olap.manifest import Manifest, read_manifest
+from olap.manifest import Manifest
 from olap.tables import Dimension, Fact
 
 if TYPE_CHECKING:
@@ -156,13 +156,9 @@ class TableLog:
 
         All tables' versions of such a generation go: the others alone would be no cut.
         """
-        for number in generation_numbers(self.layout):
-            path = self.layout.generation_manifest(number)
-            try:
-                known = read_manifest(path)
-            except AnalyticsError:
-                continue
+        for known in manifests(self.layout):
             if self.table.name in known.delta:
+                path = self.layout.generation_manifest(known.generation)
                 forgotten = msgspec.structs.replace(known, delta={})
                 write_durably(path, forgotten.to_json(), mode=0o444)
 

@@ -27,9 +27,9 @@ from olap.engine.lake import create_dimensions, create_facts
 from olap.engine.parts import Inputs, LakeState, Part, described, fresh_parts, months_of
 from olap.engine.session import Engine, open_engine
 from olap.errors import EngineError
-from olap.generations import generation_numbers
+from olap.generations import manifests
 from olap.layout import fsync, write_durably
-from olap.manifest import LakeFile, read_manifest
+from olap.manifest import LakeFile
 from olap.rollups import Made
 from olap.tables import ROLLUPS, Rollup
 from olap.warehouse import Warehouse
@@ -231,11 +231,8 @@ def _remove_stale(inputs: Inputs) -> None:
     """
     state = inputs.state
     layout = state.layout
-    fresh = list(inputs.fresh().values())
-    for number in generation_numbers(layout):
-        files = read_manifest(layout.generation_manifest(number)).files
-        fresh += Inputs(replace(state, files=files)).fresh().values()
-    kept = {layout.root / part.folder for part in fresh}
+    states = [inputs, *(Inputs(replace(state, files=one.files)) for one in manifests(layout))]
+    kept = {layout.root / part.folder for one in states for part in one.fresh().values()}
     for folder in layout.rollups.glob("*/*"):
         if folder not in kept and time.time() - folder.stat().st_mtime > _STALE_SECONDS:
             shutil.rmtree(folder, ignore_errors=True)

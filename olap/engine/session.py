@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from olap.commands import how_to_install
-from olap.errors import EngineError, EngineUnavailableError
+from olap.errors import EngineError, EngineSessionEndedError, EngineUnavailableError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,8 +45,8 @@ _CONFIGURATION = {
 # Where the engine is, not what it was asked.
 _ABSENT = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "UNAUTHENTICATED", "PERMISSION_DENIED"})
 
-# A session that was idle for long: Spark says so, Sail begins one without our views.
-# Sail ends a session after five minutes without a question, Spark after an hour.
+# What a session is told that has ended: Sail ends one after five minutes without a question, Spark
+# after an hour. An engine that was started again may begin another one, which lacks our views.
 _ENDED = re.compile(
     r"INVALID_HANDLE|NO_ACTIVE_SESSION|session \S+ is not running"
     r"|TABLE_OR_VIEW_NOT_FOUND\].*\b(core|lake)_"
@@ -290,7 +290,10 @@ class SparkSession:
         if name == "DEADLINE_EXCEEDED":
             return self._unavailable(f"it did not answer within {seconds:g} seconds")
         if _ENDED.search(said):
-            return self._unavailable(f"the session has ended: {said}")
+            return EngineSessionEndedError(
+                f"the engine {self._address} has ended the session: {said}",
+                hint="Ask again, in another session.",
+            )
         if name in _ABSENT:
             details = re.search(r'details = "([^"]*)"', str(error))
             return self._unavailable(details[1] if details else said)

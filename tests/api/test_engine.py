@@ -30,7 +30,12 @@ from api.generations import Generation
 from api.periods import Window
 from api.problems import Problem
 from olap.days import EVERY_DAY, DayRange, DaySet, day_set
-from olap.errors import EngineError, EngineUnavailableError, SettingsError
+from olap.errors import (
+    EngineError,
+    EngineSessionEndedError,
+    EngineUnavailableError,
+    SettingsError,
+)
 from olap.reader import Rows
 from olap.settings import Hidden, Secret, Settings
 from tests.api.file_engine import FileEngine, at_once
@@ -478,6 +483,46 @@ def test_an_engine_that_was_started_again_is_opened_again(
     assert (file_engine.opened, file_engine.prepared) == ([1, 1], [1, 1])
 
 
+def test_a_session_that_the_engine_has_ended_is_opened_again(
+    small_site: Pipeline,
+    new_api: Callable[..., Api],
+    small_api: Api,
+    file_engine: FileEngine,
+    without_end: None,
+) -> None:
+    """An engine ends a session that nobody asks: all questions that meet this are
+    answered in one other session, and the engine is not away."""
+    api = new_api(small_site, **ALWAYS | {"engine_threads": 2})
+    assert api.admin().get("/engagement", days=20).status_code == 200
+    both = threading.Barrier(2)
+
+    def ended(metric: str) -> None:
+        if len(file_engine.opened) == 1:
+            both.wait(300)
+            raise EngineSessionEndedError("the session has ended", hint="Ask again.")
+
+    file_engine.before = ended
+    found = api.admin().get("/dashboard", days=21)
+    assert shown(found) == shown(small_api.admin().get("/dashboard", days=21))
+    assert (file_engine.opened, file_engine.prepared) == ([1, 1], [1, 1])
+    assert api.client.get("/health/ready").json()["engine"] == "ok"
+
+
+def test_an_engine_that_ends_every_session_is_away(
+    small_site: Pipeline, new_api: Callable[..., Api], file_engine: FileEngine, without_end: None
+) -> None:
+    """A question opens one more session, and not a third."""
+    api = new_api(small_site, **ALWAYS)
+
+    def ended(metric: str) -> None:
+        raise EngineSessionEndedError("the session has ended", hint="Ask again.")
+
+    file_engine.before = ended
+    assert_refused(api.admin().get("/engagement"))
+    assert file_engine.opened == [1, 1]
+    assert api.client.get("/health/ready").json()["engine"] == "away"
+
+
 @pytest.mark.parametrize(
     "error",
     [EngineUnavailableError("the connection was lost", hint="Start it."), OSError("broken pipe")],
@@ -865,12 +910,19 @@ def test_threads_that_an_engine_never_lets_go_are_bounded(without_pause: None) -
         every.append(Sessions(ends_at_close=False))
         return every[-1]
 
+    earlier = set(threading.enumerate())
+
+    def threads() -> int:
+        return sum(one.name == "engine" for one in set(threading.enumerate()) - earlier)
+
     async def play() -> None:
         engine = an_engine(open_session, engine_threads=1, engine_timeout_seconds=0.02)
+        found = []
         for _ in range(3 * engine_module._STUCK_PER_THREAD):
             with pytest.raises(Problem):
                 await engine.ask(a_generation(), "slow", {})
-        assert len(every) <= engine_module._STUCK_PER_THREAD
+            found.append(threads())
+        assert max(found) == engine_module._STUCK_PER_THREAD
         assert engine.state is EngineState.AWAY
         await engine.stop()
 

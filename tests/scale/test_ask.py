@@ -152,3 +152,19 @@ def test_the_command_says_that_an_engine_is_absent(
     said = capsys.readouterr().err
     assert "is not available" in said
     assert "Check that it runs" in said
+
+
+@pytest.mark.parametrize("command", [["metric", "message_stats", "days=3"], ["rollups"]])
+def test_the_commands_ask_the_engine_of_the_api(
+    busy: Pipeline,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: list[str],
+) -> None:
+    """Without `--engine` that of `ENGINE_URL` is asked, and with it the one that it names."""
+    monkeypatch.setenv("DATA_DIR", str(busy.settings.data_dir))
+    monkeypatch.setenv("ENGINE_URL", "sc://127.0.0.1:1")
+    assert main(["engine", *command]) == 1
+    assert "sc://127.0.0.1:1 is not available" in capsys.readouterr().err
+    assert main(["engine", *command, "--engine", "sc://127.0.0.1:2"]) == 1
+    assert "sc://127.0.0.1:2 is not available" in capsys.readouterr().err

@@ -25,7 +25,7 @@ from olap.engine.ask import ask
 from olap.engine.lake import EngineGeneration, prepare
 from olap.engine.parts import LakeState, Part, files_of, fresh_parts, with_fresh_parts
 from olap.engine.questions import EmptyGeneration
-from olap.engine.rollups import make
+from olap.engine.rollups import discard_damaged, make
 from olap.engine.session import Engine, SparkSession, open_engine
 from olap.errors import EngineError
 from olap.settings import Hidden
@@ -334,27 +334,56 @@ def test_damaged_rollups_are_made_again(filled: Pipeline, sail: Engine, damage: 
     assert contents.of_core(filled.layout.warehouse) == expected
 
 
+def _relative(pipeline: Pipeline, folder: Path) -> str:
+    return str(folder.relative_to(pipeline.layout.root))
+
+
+def _folders(pipeline: Pipeline) -> set[str]:
+    return {_relative(pipeline, folder) for folder in pipeline.layout.rollups.glob("*/*")}
+
+
+def _age(pipeline: Pipeline) -> None:
+    """Let all parts have been made more than a day ago."""
+    for folder in pipeline.layout.rollups.glob("*/*"):
+        os.utime(folder, (0, 0))
+
+
+def test_another_error_leaves_the_parts(tmp_path: Path) -> None:
+    """If memory ran out while a part was inserted, its files are not the cause, and stay."""
+    file = tmp_path / "part.parquet"
+    duckdb.sql(f"copy (select 1 as day) to '{file}' (format parquet)")
+    discard_damaged([file], duckdb.OutOfMemoryException("failed to allocate"))
+    assert file.exists()
+
+
 def test_what_is_not_taken_any_more_is_removed_a_day_later(
     filled: Pipeline, sail: Engine, world: World
 ) -> None:
-    """The parts of the published generations stay; others go when they are a day old."""
+    """The parts of the published generations stay; others go when they are a day old, and what a
+    process has begun to write too."""
     _make(filled, sail)
     before = {part.folder for parts in _fresh(filled).values() for part in parts}
     message(world, 9_999, sender_id=BEN, created_at=at(hours=3))
     filled.cycle()
     _make(filled, sail)
-    for folder in filled.layout.rollups.glob("*/*"):
-        os.utime(folder, (0, 0))
+    _age(filled)
     _make(filled, sail)
-    assert all((filled.layout.root / folder).exists() for folder in before)
+    assert before <= _folders(filled)  # generation 1 takes them
     filled.clock.advance(days=2)
     for hour in (4, 5):
         message(world, 10_000 + hour, sender_id=BEN, created_at=at(hours=hour))
         filled.cycle()
+    begun = filled.layout.rollups / "message_days" / "begun"
+    begun.mkdir()
+    for folder in before:
+        os.utime(filled.layout.root / folder)
     _make(filled, sail)
-    left = {str(path.relative_to(filled.layout.root)) for path in filled.layout.rollups.glob("*/*")}
+    assert before | {_relative(filled, begun)} <= _folders(filled)
+    _age(filled)
+    _make(filled, sail)
     fresh = {part.folder for parts in _fresh(filled).values() for part in parts}
-    assert fresh <= left and before - left and not before <= left
+    assert fresh <= _folders(filled) and not (before - fresh) & _folders(filled)
+    assert not begun.exists()
 
 
 def test_without_an_engine_the_rollups_are_folded_here(pipeline: Pipeline, world: World) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from olap.errors import SandboxError
+from tests.api.servers import free_port
 from tests.environments import Environment
 
 REQUIREMENTS = Path(__file__).with_name("requirements.lock")
@@ -67,7 +67,7 @@ def synapse_server(home: Path, database: str) -> Iterator[Synapse]:
     environment.install()
     synapse = Synapse(
         version=_version(environment),
-        url=f"http://127.0.0.1:{_free_port()}",
+        url=f"http://127.0.0.1:{free_port()}",
         registration_secret=secrets.token_urlsafe(),
         bridge_token=secrets.token_urlsafe(),
         log=home / "synapse.log",
@@ -165,12 +165,6 @@ def _rate_limits() -> dict[str, Any]:
 def _signing_seed() -> str:
     """A key of 32 random bytes in base64 without padding, as Synapse reads it."""
     return base64.b64encode(secrets.token_bytes(32)).decode().rstrip("=")
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _version(environment: Environment) -> str:
