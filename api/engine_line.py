@@ -177,6 +177,7 @@ class _Opened:
         self._open_session = open_session
         self._lock = threading.Lock()
         self._session: Session | None = None
+        self._ended: Session | None = None
         self._error: Exception | None = None
         self._is_closed = False
         self.since = since
@@ -195,15 +196,22 @@ class _Opened:
     def close(self) -> None:
         """End what runs; `_prepared` closes what it is opening meanwhile."""
         self._is_closed = True
-        if self._session is not None:
-            _close_quietly(self._session)
+        for session in (self._session, self._ended):
+            if session is not None:
+                _close_quietly(session)
 
     def _forget(self, session: Session) -> None:
-        """Open another session for the next question, unless one of several has already done so."""
+        """Let the next question open another session, unless one of several has already done so.
+
+        The ended one is closed when the next has ended: a question may still read its rows.
+        """
         with self._lock:
-            if self._session is session:
-                self._session = None
-                _close_quietly(session)
+            if self._session is not session:
+                return
+            self._session = None
+            before, self._ended = self._ended, session
+        if before is not None:
+            _close_quietly(before)
 
     def _prepared(self) -> Session:
         with self._lock:

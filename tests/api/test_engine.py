@@ -901,6 +901,45 @@ def test_an_old_session_is_closed_when_its_last_question_ends() -> None:
     asyncio.run(play())
 
 
+class Idle:
+    """A session that the engine may have ended."""
+
+    def __init__(self) -> None:
+        self.has_ended = False
+        self.is_closed = False
+
+    def prepare(self) -> None:
+        pass
+
+    def ask(self, metric: str, parameters: Any) -> Rows:
+        if self.has_ended:
+            raise EngineSessionEndedError("the session has ended", hint="Ask again.")
+        return [{"metric": metric}]
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+def test_sessions_that_the_engine_has_ended_are_closed() -> None:
+    """One at the next that ends, because a question may still read its rows; the last at a stop."""
+    every: list[Idle] = []
+
+    def open_session(generation: Generation) -> Idle:
+        every.append(Idle())
+        return every[-1]
+
+    async def play() -> None:
+        engine = an_engine(open_session)
+        for closed in ([False], [False, False], [True, False, False]):
+            assert await engine.ask(a_generation(), "fast", {}) == [{"metric": "fast"}]
+            assert [one.is_closed for one in every] == closed
+            every[-1].has_ended = True
+        await engine.stop()
+        assert [one.is_closed for one in every] == [True, True, True]
+
+    asyncio.run(play())
+
+
 def test_threads_that_an_engine_never_lets_go_are_bounded(without_pause: None) -> None:
     """An engine that keeps every thread, in closed sessions too, gets no more than eight times
     ENGINE_THREADS of them."""
