@@ -31,7 +31,8 @@ from etl.guards import (
     watermark_to_read_from,
 )
 from etl.range_reader import range_reader
-from etl.source import SourceTransaction, open_source, replica_lag_bytes
+from etl.source import SourceTransaction, open_source
+from etl.survey import replica_lag_bytes
 from olap.backfill_chunks import (
     BackfillPlan,
     BlockRange,

@@ -96,3 +96,11 @@ class Stream:
     def close(self) -> None:
         """End the query."""
         self._cursor.close()
+
+
+def column_names(connection: adbc_postgresql.Connection, text: str) -> list[str]:
+    """The names of the columns that a SELECT returns."""
+    stream = Stream(connection)
+    names = list(stream.open(text).names)
+    stream.close()
+    return names

@@ -45,6 +45,7 @@ from etl.connection import (
     APPLICATION_NAME,
     Stream,
     begin_transaction,
+    column_names,
     connected,
     end_transaction,
     execute,
@@ -448,7 +449,7 @@ class SourceTransaction:
     def _names(self, form: str, table: Table) -> list[str]:
         """The names of the columns that a form returns."""
         text = statement(form, table, self.mapping)
-        return self._call(self._file_of(table), lambda: _names(self._connection, text))
+        return self._call(self._file_of(table), lambda: column_names(self._connection, text))
 
     def _ask_form(self, form: str, table: Table) -> list[dict[str, Any]]:
         return self._ask(self._file_of(table), statement(form, table, self.mapping))
@@ -547,107 +548,6 @@ def open_source(
             watchdog.call(end, at_most=stall_seconds)
 
 
-class Survey:
-    """Asks the source what it has: nothing is locked, and no row of a table is read.
-
-    A question that fails leaves the others possible.
-    """
-
-    def __init__(
-        self, connection: adbc_postgresql.Connection, url: Secret, watchdog: Watchdog, limit: int
-    ) -> None:
-        self._connection = connection
-        self._url = url
-        self._watchdog = watchdog
-        self._limit = limit
-
-    def ask(self, name: str, parameters: tuple[str, ...] | None = None) -> list[dict[str, Any]]:
-        """The rows of a statement of `sql/`."""
-        return self._call(lambda: rows_of(self._connection, sqlfiles.text(name), parameters))
-
-    def columns(self, table: Table, mapping: SourceMapping) -> list[str]:
-        """The names of the columns that a SELECT returns.
-
-        Raises:
-            SourceError: PostgreSQL cannot plan the SELECT; `position` is that in the SELECT.
-        """
-        text, select = statement("columns", table, mapping), mapping.tables[table.name].select
-        try:
-            return self._call(lambda: _names(self._connection, text))
-        except SourceError as error:
-            error.position -= text.index(select)
-            raise
-
-    def types(self, table: Table, mapping: SourceMapping) -> dict[str, str]:
-        """The types of the columns that a SELECT returns, by PostgreSQL's names."""
-        text = statement("types", table, mapping)
-        return self._call(lambda: rows_of(self._connection, text))[0]
-
-    def _call(self, work: Callable[[], T]) -> T:
-        def tried() -> T:
-            execute(self._connection, "savepoint tried")
-            try:
-                return work()
-            finally:
-                execute(self._connection, "rollback to savepoint tried")
-
-        with source_errors(self._url, "asking PostgreSQL failed"):
-            return self._watchdog.call(tried, at_most=self._limit)
-
-
-@contextmanager
-def open_survey(url: Secret, settings: Settings) -> Iterator[Survey]:
-    """Open a read-only transaction for questions that need no lock; end it afterwards.
-
-    Raises:
-        SourceError: PostgreSQL cannot be reached.
-    """
-    limit = settings.stall_seconds
-    watchdog, connection = connected(url, limit, f"cannot connect to {url}")
-
-    def begin() -> None:
-        execute(connection, "begin read only")
-        execute(connection, "set local client_encoding = 'UTF8'")
-        execute(connection, "set local jit = off")
-        execute(connection, f"set local application_name = '{APPLICATION_NAME}'")
-        execute(connection, f"set local lock_timeout = {settings.lock_timeout_seconds * 1000}")
-
-    try:
-        with source_errors(url, f"cannot ask {url}"):
-            watchdog.call(begin, at_most=limit)
-        yield Survey(connection, url, watchdog, limit)
-    finally:
-        with suppress(adbc.Error, TimeoutError):
-            watchdog.call(connection.close, at_most=limit)
-
-
-def replica_lag_bytes(url: Secret, *, stall_seconds: int = 60) -> int | None:
-    """How many bytes of log the slowest replica is behind; None without replicas.
-
-    Raises:
-        SourceError: PostgreSQL cannot be reached, or the role may not see the replicas.
-    """
-    what = f"cannot ask {url} how far its replicas are"
-    watchdog, connection = connected(url, stall_seconds, what)
-
-    def ask() -> dict[str, Any]:
-        with connection:
-            begin_transaction(connection)
-            found = rows_of(connection, sqlfiles.text("source/replica_lag"))[0]
-            end_transaction(connection)
-            return found
-
-    with source_errors(url, what):
-        row = watchdog.call(ask, at_most=stall_seconds)
-    if row["hidden_replicas"]:
-        raise SourceError(
-            f"the role may not see the position of {row['hidden_replicas']} replicas",
-            hint="Grant it pg_read_all_stats, or leave out --pause-above-lag.",
-        )
-    lag: int | None = row["lag_bytes"]
-    return lag
-
-
 # The relkinds that LOCK TABLE takes.
 _LOCKABLE = ("r", "p", "v")
 
@@ -664,13 +564,6 @@ def _tables_to_lock(connection: adbc_postgresql.Connection, mapping: SourceMappi
 def _time_limits(connection: adbc_postgresql.Connection) -> list[str]:
     """The server's limits to a transaction as long as ours, which a role may lift for itself."""
     return [row["name"] for row in rows_of(connection, sqlfiles.text("source/time_limits"))]
-
-
-def _names(connection: adbc_postgresql.Connection, text: str) -> list[str]:
-    stream = Stream(connection)
-    names = list(stream.open(text).names)
-    stream.close()
-    return names
 
 
 def _plan(connection: adbc_postgresql.Connection, text: str) -> Mapping[str, Any]:

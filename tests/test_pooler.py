@@ -12,7 +12,8 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 import etl.backfill
-from etl.source import open_source, replica_lag_bytes
+from etl.source import open_source
+from etl.survey import replica_lag_bytes
 from etl.watchdog import with_time_limits
 from olap.errors import SourceError
 from olap.manifest import Mode

@@ -18,8 +18,9 @@ from psycopg.conninfo import make_conninfo
 from etl.connection import rows_of
 from etl.feed.session import open_session
 from etl.forms import statement
-from etl.source import ALL_ROWS, SourceTransaction, Window, open_source, open_survey
+from etl.source import ALL_ROWS, SourceTransaction, Window, open_source
 from etl.streams import stage_stream
+from etl.survey import open_survey
 from olap import sqlfiles
 from olap.errors import SourceError
 from olap.mapping import read_mapping

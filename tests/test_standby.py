@@ -20,7 +20,7 @@ from etl.sandbox.postgres import (
     database_url,
     postgres_server,
 )
-from etl.source import replica_lag_bytes
+from etl.survey import replica_lag_bytes
 from olap.commands import call
 from olap.errors import SourceChangedError, SourceError
 from olap.manifest import Mode

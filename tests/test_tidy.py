@@ -38,7 +38,7 @@ HOMES = {
     "olap": ("olap/", "etl/", "api/"),
     "etl": ("etl/",),
     "api": ("api/",),
-    "duckdb": ("olap/", "etl/report.py", "etl/erase.py", "etl/sandbox/"),
+    "duckdb": ("olap/", "etl/traces.py", "etl/sandbox/"),
     "polars": ("olap/", "etl/sandbox/"),
     "pyarrow": ("olap/", "etl/"),
     "psycopg": ("etl/", "api/events/"),

@@ -19,7 +19,7 @@ from etl.check.drafts import Draft, drafted, id_findings
 from etl.check.findings import CheckedTable, Finding, Findings, Level, SourceCheck
 from etl.check.sources import Sources, relation_findings, server_findings
 from etl.check.trial import Examiner
-from etl.source import open_survey
+from etl.survey import open_survey
 from olap.mapping import SourceMapping, read_mapping
 from olap.settings import Secret, Settings
 from olap.tables import MESSAGES, TABLES, Table

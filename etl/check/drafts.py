@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from etl.check.findings import Finding, Findings, error
 from etl.check.sources import Sources
 from etl.relations import READ_AS, cast_to_write
-from etl.source import Survey
+from etl.survey import Survey
 from olap.errors import SourceError
 from olap.ids import IdType
 from olap.mapping import MappedTable, SourceMapping

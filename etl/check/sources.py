@@ -10,7 +10,7 @@ from typing import Any
 
 from etl.check.findings import CheckedRelation, Finding, error, warning
 from etl.check.plans import Column
-from etl.source import Survey
+from etl.survey import Survey
 from olap.mapping import MappedTable, SourceMapping
 from olap.settings import Settings
 from olap.tables import TABLES, Table
