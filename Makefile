@@ -135,9 +135,9 @@ format: setup $(if $(NPM),$(TOOLS)/ready)  ## format the code
 	$(RUN) -m ruff check --fix .
 	$(if $(NPM),$(BIOME) --write api/pages)
 
-bench: setup  ## measure speed beside the references, in build/ (ONLY=cycles MESSAGES=2000000,10000000 MODE=slot BUILD=)
+bench: setup  ## measure speed beside the references, in build/ (ONLY=cycles MESSAGES=2000000,10000000 MODE=slot SERVERS=0,2 BUILD=)
 	$(RUN) -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(MESSAGES),--messages $(MESSAGES)) \
-	  $(if $(MODE),--mode $(MODE)) $(if $(BUILD),--build $(BUILD))
+	  $(if $(MODE),--mode $(MODE)) $(if $(SERVERS),--servers $(SERVERS)) $(if $(BUILD),--build $(BUILD))
 
 synapse: setup  ## use a real Synapse while cycles run, and compare every row (ACTIONS= SEED= MAPPING=)
 	@exec $(RUN) -m tests.synapse $(if $(ACTIONS),--actions $(ACTIONS)) $(if $(SEED),--seed $(SEED)) \

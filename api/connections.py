@@ -9,9 +9,10 @@ a request, or for the client to take its answer. Only the second is limited here
 * An answer must be taken at the same pace; what is not taken occupies memory.
 
 When `API_CONNECTIONS` or the limit of open files is reached, the newest connection without a
-request is closed in favour of the next one, so those that came before a flood outlast it. If there
-is none, a client that does not take its answer is cut off, and if there is none either, the newest
-one gets 503.
+request is closed in favour of the next one, so those that came before a flood outlast it. The very
+newest are spared for a moment, because their requests are under way: a quarter of all at most, else
+a flood would be spared instead of those before it. If there is none without a request, a client
+that does not take its answer is cut off, and if there is none either, the newest one gets 503.
 
 A stream (`api.live`) has a request as long as it is open. A client that vanishes without a word
 would keep it for an hour; the system is told to end a connection that confirms nothing.
@@ -24,8 +25,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from heapq import merge
 from typing import Protocol
 
 from olap.log import get_logger
@@ -75,6 +78,8 @@ class Connections:
         self._error = ""
         # The same for the present wait.
         self._waiting: dict[Connection, float] = {}
+        # When the newest ones came or began to send, and the one before these.
+        self._newest: deque[float] = deque(maxlen=limit // 4 + 1)
 
     @property
     def is_full(self) -> bool:
@@ -88,7 +93,9 @@ class Connections:
     def add_silent(self, accepted: socket.socket, begin: Callable[[socket.socket], None]) -> None:
         """Count a connection that has sent nothing; `begin` receives it when it has."""
         loop = asyncio.get_running_loop()
-        self._silent[accepted] = loop.time()
+        now = loop.time()
+        self._newest.append(now)
+        self._silent[accepted] = now
         loop.add_reader(accepted, begin, accepted)
 
     def remove_silent(self, accepted: socket.socket) -> None:
@@ -98,6 +105,7 @@ class Connections:
 
     def add(self, connection: Connection, now: float) -> None:
         """Count a connection, which waits for its first request."""
+        self._newest.append(now)
         self._open[connection] = now
         self._waiting[connection] = now
 
@@ -122,41 +130,53 @@ class Connections:
         """The client owes nothing."""
         self._waiting.pop(connection, None)
 
-    def is_newest_unread(self) -> bool:
-        """Whether it is not known yet if the newest connection has a request."""
-        newest = next(reversed(self._open), None)
-        return newest is not None and newest.is_unread()
+    def is_undecided(self, now: float) -> bool:
+        """Whether a connection that has sent something unread is next to be closed.
+
+        Whether that is a request is known in a few turns of the loop.
+        """
+        for candidate in self._candidates(now):
+            if isinstance(candidate, socket.socket):
+                return has_arrived(candidate)
+            if candidate.is_unread():
+                return True
+            if candidate.is_idle():
+                return False
+        return False
 
     def make_room(self, now: float) -> bool:
         """Close the newest connection without a request, else a client that takes no answer.
 
-        One that has just been accepted is spared while there are others: its request is under way.
+        Those that have just been accepted are spared while there are others.
         """
-        for latest in (now - _SPARED_SECONDS, now):
-            silent = self._newest_silent(latest)
-            idle = self._newest_idle(latest)
-            if idle is not None and (silent is None or self._open[idle] > self._silent[silent]):
-                return self._drop(idle)
-            if silent is not None:
-                self._close_silent(silent)
-                self._counts["dropped"] += 1
-                return True
+        for candidate in self._candidates(now):
+            if isinstance(candidate, socket.socket):
+                if not has_arrived(candidate):
+                    self._close_silent(candidate)
+                    self._counts["dropped"] += 1
+                    return True
+            elif candidate.is_idle():
+                return self._drop(candidate)
         for connection in reversed(self._open):
             if connection.has_untaken_bytes():
                 return self._drop(connection)
         return False
 
-    def _newest_silent(self, latest: float) -> socket.socket | None:
-        for accepted, since in reversed(self._silent.items()):
-            if since <= latest and not has_arrived(accepted):
-                return accepted
-        return None
-
-    def _newest_idle(self, latest: float) -> Connection | None:
-        for connection, since in reversed(self._open.items()):
-            if since <= latest and connection.is_idle():
-                return connection
-        return None
+    def _candidates(self, now: float) -> Iterator[Connection | socket.socket]:
+        """All connections from the newest to the oldest, but those that are spared come last."""
+        spared_after = now - _SPARED_SECONDS
+        if len(self._newest) == self._newest.maxlen:
+            spared_after = max(spared_after, self._newest[0])
+        for is_spared in (False, True):
+            newest_first: Iterator[tuple[Connection | socket.socket, float]] = merge(
+                reversed(self._open.items()),
+                reversed(self._silent.items()),
+                key=lambda entry: entry[1],
+                reverse=True,
+            )
+            for candidate, since in newest_first:
+                if (since > spared_after) is is_spared:
+                    yield candidate
 
     def _drop(self, connection: Connection) -> bool:
         self.remove(connection)

@@ -58,8 +58,8 @@ class Listener:
 
     def _accept(self) -> None:
         for number in range(_ACCEPTED_AT_ONCE):
-            if self._connections.is_full and self._connections.is_newest_unread():
-                return  # in a few turns it is, and this socket reports the next client again
+            if self._connections.is_full and self._connections.is_undecided(self._loop.time()):
+                return  # in a few turns it is not, and this socket reports the next client again
             try:
                 accepted, _address = self._listening.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):

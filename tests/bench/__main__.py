@@ -16,7 +16,7 @@ from tests.bench.api_times import measure_api
 from tests.bench.backfills import measure_backfills
 from tests.bench.changes import measure_cycles
 from tests.bench.delta_commits import COMMITS, measure_delta
-from tests.bench.engine_times import measure_engine
+from tests.bench.engine_times import SERVERS, measure_engine
 from tests.bench.generated_lake import generated_lake
 from tests.bench.hostile import measure_hostile
 from tests.bench.live_times import measure_live
@@ -61,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 times=options.times,
                 seconds=options.seconds,
                 changes=options.changes,
+                servers=options.servers,
                 peer_mode=options.peers,
                 say=lambda line: print(line, file=sys.stderr, flush=True),
             ):
@@ -85,6 +86,7 @@ def measure(
     times: int,
     seconds: float,
     changes: int,
+    servers: Sequence[int],
     peer_mode: PeerMode,
     say: Say,
 ) -> Iterator[Part]:
@@ -99,6 +101,7 @@ def measure(
         times: how often each question is asked.
         seconds: how long each load of the API, and each hostile scenario, lasts.
         changes: how often the generation changes in a soak.
+        servers: the workers of each server of Sail; 0 = everything in one process.
         peer_mode: whether dlt and chDB are installed and measured.
         say: receives lines about the progress.
 
@@ -145,7 +148,9 @@ def measure(
             if name is PartName.ENGINE:
                 part = replace(described(name), shape=f"over {plan.days:,} days")
                 lake = generated_lake(plan, home / f"lake_{messages}", say)
-                figures = measure_engine(lake, home / f"engine_{messages}", say, times=times)
+                figures = measure_engine(
+                    lake, home / f"engine_{messages}", say, servers=servers, times=times
+                )
                 yield replace(part, engine=figures)
                 continue
             if name in (PartName.HOSTILE, PartName.SOAK, PartName.LIVE, PartName.PAGE):
@@ -247,6 +252,12 @@ def _parser() -> argparse.ArgumentParser:
         "--changes", type=_count, default=2000, help="changes of generation in a soak; default 2000"
     )
     parser.add_argument(
+        "--servers",
+        type=_workers,
+        default=SERVERS,
+        help="the workers of each server of an engine, 0 = one process; default 0,1,2",
+    )
+    parser.add_argument(
         "--peers",
         type=PeerMode,
         choices=list(PeerMode),
@@ -261,6 +272,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _counts(text: str) -> tuple[int, ...]:
     return tuple(_count(word) for word in text.split(","))
+
+
+def _workers(text: str) -> tuple[int, ...]:
+    return tuple(int(word) for word in text.split(","))
 
 
 def _modes(text: str) -> tuple[Mode, ...]:

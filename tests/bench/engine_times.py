@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -38,8 +38,8 @@ from tests.bench.metric_times import opened
 from tests.bench.source import Say
 
 _TIMEOUT_SECONDS = 3600.0
-# Mode and workers; no worker = everything in one process.
-_SERVERS = (0, 1, 2)
+# Workers of each server that is measured; no worker = everything in one process.
+SERVERS = (0, 1, 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,20 +99,23 @@ class EngineFigures:
     engines: tuple[EngineTimes, ...]
 
 
-def measure_engine(lake: Path, here: Path, say: Say, *, times: int) -> EngineFigures:
+def measure_engine(
+    lake: Path, here: Path, say: Say, *, servers: Sequence[int], times: int
+) -> EngineFigures:
     """Measure every server on copies of the lake, and the rebuilds.
 
     Args:
         here: a directory for the copies.
+        servers: the workers of each server; 0 = everything in one process.
         times: how often each question is asked.
     """
     engines: list[EngineTimes] = []
     rebuilds = [_rebuild(lake_copy(lake, here), say, takes_rollups=False)]
-    for workers in _SERVERS:
+    for workers in servers:
         data_dir = lake_copy(lake, here)
         with _server(workers) as (address, peak):
             engines.append(_measured(data_dir, address, workers, peak, say, times=times))
-        if workers == 0 and engines[0].rollups_seconds is not None:
+        if len(rebuilds) == 1 and engines[-1].rollups_seconds is not None:
             rebuilds.append(_rebuild(data_dir, say, takes_rollups=True))
     return EngineFigures(rebuilds=tuple(rebuilds), engines=tuple(engines))
 
