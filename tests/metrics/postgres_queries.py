@@ -119,12 +119,6 @@ QUERIES: dict[str, str] = {
                 from unnest(array['text', 'image', 'file', 'system', 'other']) t
             ) as message_type_distribution
         from m""",
-    "message_timeline_v1": """
-        select starts_at as timestamp,
-            (select count(*) from m where created_at >= starts_at and created_at < ends_at)
-                as count,
-            starts_at < %(since)s or ends_at > %(until)s as is_partial
-        from slot order by 1""",
     "top_senders": """
         select sender_id as user_id, max(u.username) as username, count(*) as message_count
         from w left join users u on u.id = sender_id and u.deleted_at is null

@@ -36,11 +36,11 @@ said as (
         h.created_at < %(until)s::timestamptz - interval '24 hours' as is_judged,
         case when h.created_at < %(until)s::timestamptz - interval '24 hours' then (
             select x.created_at - h.created_at
-            from messages x left join users u on u.id = x.sender_id
+            from messages x
             where x.conversation_id = h.conversation_id and x.created_at > h.created_at
                 and x.created_at < h.created_at + interval '24 hours' and x.sender_id <> h.sender_id
                 and x.deleted_at is null and x.message_type <> 'system'
-                and not coalesce(u.is_bot, false)
+                and x.sender_id not in (select id from users where is_bot)
             order by x.created_at limit 1
         ) end as answer_pause
     from human h left join (select id, type from conversations) c on c.id = conversation_id

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-QUERIES: dict[str, str] = {
-    "message_timeline": """
+
+def _timeline(kept: str) -> str:
+    """Messages per slot: those before its end without those before its start.
+
+    A comparison of each message with each slot took minutes on real chats.
+    """
+    return f""",
+        sent as (
+            select coalesce(array_agg(created_at order by created_at), '{{}}') as times
+            from m where {kept}
+        )
         select starts_at as timestamp,
             (
-                select count(*) from m where created_at >= starts_at and created_at < ends_at
-                    and (
-                        coalesce(%(include_system)s, %(for_user)s::bigint is null)
-                        or message_type <> 'system'
-                    )
-            ) as count,
+                width_bucket(ends_at - interval '1 microsecond', times)
+                - width_bucket(starts_at - interval '1 microsecond', times)
+            )::bigint as count,
             starts_at < %(since)s or ends_at > %(until)s as is_partial
-        from slot order by 1""",
+        from slot, sent order by 1"""
+
+
+QUERIES: dict[str, str] = {
+    "message_timeline_v1": _timeline("true"),
+    "message_timeline": _timeline("""
+        coalesce(%(include_system)s, %(for_user)s::bigint is null) or message_type <> 'system'
+    """),
     # `kept`: what a viewer sees of conversations of five people or more, or everything.
     "message_heatmap": """,
         kept as (
