@@ -85,6 +85,10 @@ class Layout:
         return self.root / "backfill.lock"
 
     @property
+    def rollups_lock(self) -> Path:
+        return self.root / "rollups.lock"
+
+    @property
     def sandbox_marker(self) -> Path:
         """Exists if all data come from the sandbox; they may be removed then."""
         return self.root / ".sandbox"
@@ -191,6 +195,19 @@ class Layout:
             BusyError: another process holds the lock.
         """
         with self._locked(self.backfill_lock, "a backfill", 0):
+            yield
+
+    @contextmanager
+    def rollups_locked(self, *, wait_seconds: float = 0) -> Iterator[None]:
+        """Hold the lock of the parts that an engine makes during the block; readers need none.
+
+        Args:
+            wait_seconds: how long to wait for the lock.
+
+        Raises:
+            BusyError: another process holds the lock.
+        """
+        with self._locked(self.rollups_lock, "another run that makes rollups", wait_seconds):
             yield
 
     @contextmanager

@@ -37,7 +37,7 @@ from typing import TypeAlias
 import duckdb
 
 from olap.days import DayRange, spans
-from olap.errors import EngineError
+from olap.errors import BusyError, EngineError
 from olap.log import get_logger
 from olap.manifest import LakeFile
 from olap.staging import Staging
@@ -135,7 +135,7 @@ def made_by_engine(warehouse: Warehouse, files: Sequence[LakeFile]) -> Made | No
     started = time.perf_counter()
     try:
         made = made_of(warehouse, files)
-    except EngineError as error:
+    except (EngineError, BusyError) as error:
         log.warning("rollups.folded_here", reason=error.message, hint=error.hint)
         return None
     log.info("rollups.made", by="engine", ms=round((time.perf_counter() - started) * 1000))

@@ -64,11 +64,12 @@ def rollups(settings: Settings, options: argparse.Namespace) -> int:
             ids=empty.ids,
             connection=empty.connection,
         )
-        engine = _engine(settings, options)
-        try:
-            count = make(engine, state, DayRange(options.first, options.last))
-        finally:
-            engine.close()
+        with state.layout.rollups_locked():
+            engine = _engine(settings, options)
+            try:
+                count = make(engine, state, DayRange(options.first, options.last))
+            finally:
+                engine.close()
         whole = fresh_parts(state)
     finally:
         empty.close()

@@ -50,6 +50,7 @@ def made_of(warehouse: Warehouse, files: Sequence[LakeFile]) -> Made:
 
     Raises:
         EngineError: the engine is absent, refuses or fails.
+        BusyError: another process has been making parts for hours.
     """
     assert warehouse.fold_on is not None
     layout = warehouse.layout
@@ -60,14 +61,16 @@ def made_of(warehouse: Warehouse, files: Sequence[LakeFile]) -> Made:
         ids=warehouse.ids,
         connection=warehouse.connection,
     )
-    parts = fresh_parts(state)
-    if len(parts) < len(ROLLUPS):
-        engine = open_engine(warehouse.fold_on.address.reveal(), timeout_seconds=_FOLD_SECONDS)
-        try:
-            make(engine, state)
-        finally:
-            engine.close()
+    # Others may be making these parts: waiting costs less than making them twice.
+    with layout.rollups_locked(wait_seconds=_FOLD_SECONDS):
         parts = fresh_parts(state)
+        if len(parts) < len(ROLLUPS):
+            engine = open_engine(warehouse.fold_on.address.reveal(), timeout_seconds=_FOLD_SECONDS)
+            try:
+                make(engine, state)
+            finally:
+                engine.close()
+            parts = fresh_parts(state)
     made: dict[str, list[list[Path]]] = {}
     for rollup in ROLLUPS:
         by_month = [[layout.root / path for path in part.files] for part in parts[rollup.name]]
@@ -81,6 +84,7 @@ def make(engine: Engine, state: LakeState, days: DayRange | None = None) -> int:
     """Make every part that is not fresh, month by month, and remove the stale ones.
 
     Each part is durable before the next one begins, so that a run that was ended is continued.
+    The caller holds `Layout.rollups_locked`.
 
     Args:
         engine: a session; its views are replaced.

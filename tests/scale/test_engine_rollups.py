@@ -27,7 +27,7 @@ from olap.engine.parts import LakeState, Part, files_of, fresh_parts, with_fresh
 from olap.engine.questions import EmptyGeneration
 from olap.engine.rollups import discard_damaged, make
 from olap.engine.session import Engine, SparkSession, open_engine
-from olap.errors import EngineError
+from olap.errors import BusyError, EngineError
 from olap.settings import Hidden
 from olap.tables import ROLLUPS
 from tests import contents
@@ -255,6 +255,23 @@ def test_the_command_makes_the_months_of_named_days(
     assert "10 of 10 rollups are complete and up to date" in capsys.readouterr().out
     assert main(["engine", "rollups"]) == 0
     assert "0 parts made" in capsys.readouterr().out
+
+
+def test_parts_are_made_by_one_process_at_a_time(
+    filled: Pipeline, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """While another makes parts, the command ends, and a cycle waits before it folds here."""
+    monkeypatch.setenv("DATA_DIR", str(filled.settings.data_dir))
+    monkeypatch.setattr("olap.engine.rollups._FOLD_SECONDS", 0.2)
+    elsewhere = _on(filled, "sc://127.0.0.1:1")
+    before = contents.of_core(filled.published)
+    with filled.layout.rollups_locked(), capture_logs() as logs:
+        assert main(["engine", "rollups"]) == BusyError.exit_code
+        elsewhere.rebuild()
+    reason = f"another run that makes rollups (pid {os.getpid()}) writes to {filled.layout.root}"
+    assert reason in capsys.readouterr().err
+    assert [x["reason"] for x in logs if x["event"] == "rollups.folded_here"] == [reason]
+    assert contents.of_core(filled.published) == before
 
 
 def _on(pipeline: Pipeline, address: str) -> Pipeline:
