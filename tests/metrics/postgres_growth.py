@@ -125,11 +125,18 @@ QUERIES: dict[str, str] = {
         member as (
             select distinct n, id from numbered join day_act on d >= first_day and d < next_day
         ),
+        returned as (
+            select newcomer.n as cohort_n, member.n, count(*) as people
+            from (select n, unnest(ids) as id from cohort) newcomer
+            join member on member.id = newcomer.id
+            group by 1, 2
+        ),
         box as (
             select c.first_day, c.size, b.n - c.n as k, b.is_partial,
-                (select count(*) from member where member.n = b.n and id = any(c.ids)) as people,
+                coalesce(people, 0) as people,
                 %(visible_to)s::bigint is not null and c.size < 5 as is_small
             from cohort c join numbered b on b.n >= c.n
+            left join returned r on r.cohort_n = c.n and r.n = b.n
         ),
         shown as (
             select 1 as place, first_day, size, k, people, is_partial from box where not is_small
