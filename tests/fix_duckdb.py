@@ -37,7 +37,7 @@ class Shell:
             [self.path, "-no-stdin", "-json", "-bail", *opened, "-c", script],
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=3600,
         )
 
     def ask(self, file: Path | None, queries: Iterable[str]) -> list[list[dict[str, Any]]]:
