@@ -84,7 +84,7 @@ def test_readers_never_err_while_a_hundred_generations_are_published(
             pipeline.cycle()
         finally:
             stop.touch()
-        results = [reader.communicate(timeout=60) for reader in readers]
+        results = [reader.communicate(timeout=600) for reader in readers]
     assert [reader.returncode for reader in readers] == [0, 0, 0], results
     for output, _ in results:
         opened, seen, last = map(int, output.split())

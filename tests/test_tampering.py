@@ -131,7 +131,7 @@ def test_a_byte_in_the_middle_is_noticed(filled: Pipeline) -> None:
 def test_the_log_of_a_writer_is_noticed(filled: Pipeline) -> None:
     """What a killed writer left in its log is read by everybody, although no byte has changed."""
     with writer(filled.published, "dies") as process:
-        process.wait(timeout=60)
+        process.wait(timeout=600)
     with duckdb.connect(str(filled.published.resolve()), read_only=True) as reader:
         assert reader.execute("select tag from core.graffiti").fetchone() == (1,)
     require_notice_and_renewal(filled, "left analytics.duckdb.wal")

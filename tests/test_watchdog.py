@@ -167,6 +167,6 @@ def test_ctrl_c_does_not_wait_for_the_server(variables: dict[str, str], database
     ):
         until(database, WAITING, finds=True)
         run.send_signal(signal.SIGINT)
-        output, _ = run.communicate(timeout=60)
+        output, _ = run.communicate(timeout=600)
     assert run.returncode == 130, output
     assert output.rstrip().endswith("stopped")

@@ -133,7 +133,7 @@ def test_it_works_from_the_first_cycle_to_an_answer(installed: Installed, databa
     try:
         url = f"http://127.0.0.1:{port}"
         transport = httpx.HTTPTransport(retries=0)
-        with httpx.Client(transport=transport, timeout=60) as client:
+        with httpx.Client(transport=transport, timeout=600) as client:
             ready = False
             while not ready:
                 assert process.poll() is None

@@ -44,7 +44,7 @@ class Server:
         deadline = time.monotonic() + _START_SECONDS
         while True:
             try:
-                if httpx.get(f"{self.url}{path}", timeout=60).status_code == 200:
+                if httpx.get(f"{self.url}{path}", timeout=600).status_code == 200:
                     return
             except httpx.TransportError:
                 pass

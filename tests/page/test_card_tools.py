@@ -41,7 +41,7 @@ def answer(server: Server, path: str, **parameters: Any) -> Any:
         f"{server.url}/api/v1/messenger/analytics{path}",
         params=period() | parameters,
         headers={"Authorization": f"Bearer {admin_token()}"},
-        timeout=60,
+        timeout=600,
     )
     response.raise_for_status()
     return response.json()

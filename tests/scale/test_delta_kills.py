@@ -165,4 +165,4 @@ def traced(data_dir: Path, traced: str, *options: str | Path) -> int:
     """Publish below strace; return its exit code, which is that of the process."""
     command: list[str | Path] = ["strace", "-f", "-qq", "-e", traced, *options]
     publish: list[str | Path] = [sys.executable, "-m", "tests.scale.kills", data_dir]
-    return subprocess.run([*command, *publish], cwd=ROOT, timeout=120).returncode
+    return subprocess.run([*command, *publish], cwd=ROOT, timeout=600).returncode

@@ -68,7 +68,7 @@ def asked(reader: str, statements: list[str]) -> list[list[list[Any]]]:
         input="".join(f"{json.dumps(sql)}\n" for sql in statements),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         env={"TZ": "Asia/Tokyo"},
     )
     assert ended.returncode == 0, ended.stderr[-3000:]
@@ -153,7 +153,7 @@ def test_sail_reads_the_example(pipeline: Pipeline, kept: list[Manifest]) -> Non
         input="\n".join(lines),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert ended.returncode == 0, ended.stderr[-3000:]
     found = [json.loads(line) for line in ended.stdout.splitlines()]
