@@ -26,7 +26,7 @@ def questions(draw: st.DrawFn) -> Questions:
     return world, [(metric, draw(arguments(called(metric), world, pool))) for metric in metrics()]
 
 
-@settings(max_examples=examples(4), phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=examples(2), phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(asked=questions())
 def test_every_metric_is_duckdbs(
     asked: Questions, empty_warehouse: Warehouse, filled_engine: FilledEngine
