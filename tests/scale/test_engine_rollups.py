@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -260,7 +262,7 @@ def test_the_command_makes_the_months_of_named_days(
 def test_parts_are_made_by_one_process_at_a_time(
     filled: Pipeline, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """While another makes parts, the command ends, and a cycle waits before it folds here."""
+    """While another makes parts, the command ends; a cycle that has waited in vain folds here."""
     monkeypatch.setenv("DATA_DIR", str(filled.settings.data_dir))
     monkeypatch.setattr("olap.engine.rollups._FOLD_SECONDS", 0.2)
     elsewhere = _on(filled, "sc://127.0.0.1:1")
@@ -271,6 +273,22 @@ def test_parts_are_made_by_one_process_at_a_time(
     reason = f"another run that makes rollups (pid {os.getpid()}) writes to {filled.layout.root}"
     assert reason in capsys.readouterr().err
     assert [x["reason"] for x in logs if x["event"] == "rollups.folded_here"] == [reason]
+    assert contents.of_core(filled.published) == before
+
+
+def test_a_cycle_waits_for_parts_that_another_makes(filled: Pipeline, sail: Engine) -> None:
+    """It takes them when they are made, and asks no engine."""
+    before = contents.of_core(filled.published)
+    held = ExitStack()
+    held.enter_context(filled.layout.rollups_locked())
+
+    def make_meanwhile(_: float) -> None:
+        _make(filled, sail)
+        held.close()
+
+    clock = SimpleNamespace(monotonic=time.monotonic, sleep=make_meanwhile)
+    with held, patch("olap.layout.time", clock), _nothing_derived_here():
+        _on(filled, "sc://127.0.0.1:1").rebuild()
     assert contents.of_core(filled.published) == before
 
 
