@@ -41,7 +41,8 @@ from api.background import Supervisor
 from olap.log import get_logger
 from olap.redis_keys import RedisKeys
 from olap.redis_urls import FAULTS, close_redis, open_redis
-from olap.settings import Secret, Settings
+from olap.secret import Secret
+from olap.settings import Settings
 
 log = get_logger(__name__)
 

@@ -19,7 +19,7 @@ from redis.exceptions import ResponseError
 
 from olap.log import get_logger
 from olap.redis_urls import FAULTS, close_redis, open_redis
-from olap.settings import Secret
+from olap.secret import Secret
 
 log = get_logger(__name__)
 

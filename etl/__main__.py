@@ -43,7 +43,8 @@ from olap.days import DayRange
 from olap.errors import AnalyticsError, SettingsError, SourceChangedError
 from olap.layout import Layout
 from olap.log import get_logger
-from olap.settings import Secret, Settings
+from olap.secret import Secret
+from olap.settings import Settings
 from olap.status import status
 from olap.terminal import show, show_error
 

@@ -53,7 +53,8 @@ from olap.layout import Layout
 from olap.log import get_logger
 from olap.manifest import Manifest, read_manifest
 from olap.mapping import read_mapping
-from olap.settings import Secret, Settings
+from olap.secret import Secret
+from olap.settings import Settings
 from olap.tables import FACTS, MESSAGES
 
 log = get_logger(__name__)

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from etl.source_errors import source_errors
 from etl.watchdog import Watchdog, with_time_limits
-from olap.settings import Secret
+from olap.secret import Secret
 
 APPLICATION_NAME = "messenger-analytics"
 

@@ -33,7 +33,8 @@ from olap.recovery import (
     restore,
     unreadable,
 )
-from olap.settings import Secret, Settings
+from olap.secret import Secret
+from olap.settings import Settings
 from olap.warehouse import Warehouse, open_warehouse
 
 log = get_logger(__name__)

@@ -10,7 +10,8 @@ from etl.running import now
 from etl.sandbox.packages import import_sandbox
 from olap.errors import SettingsError
 from olap.layout import Layout
-from olap.settings import Secret, Settings
+from olap.secret import Secret
+from olap.settings import Settings
 from olap.terminal import show
 
 SANDBOX_MAPPING = "messenger"

@@ -20,7 +20,8 @@ from olap.extract import Extract
 from olap.log import get_logger
 from olap.manifest import Manifest, Mode, SourceShape
 from olap.mapping import SourceMapping, read_mapping
-from olap.settings import Secret, Settings
+from olap.secret import Secret
+from olap.settings import Settings
 from olap.warehouse import Warehouse
 
 log = get_logger(__name__)

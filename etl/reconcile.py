@@ -23,7 +23,8 @@ from olap.layout import write_durably
 from olap.log import Timer, get_logger
 from olap.manifest import Manifest, Place
 from olap.proofs import miscounted_days, miscounted_tables
-from olap.settings import Secret, Settings
+from olap.secret import Secret
+from olap.settings import Settings
 from olap.warehouse import Warehouse
 
 log = get_logger(__name__)

@@ -69,7 +69,8 @@ from olap.days import EVERY_DAY, NO_DAY, DaySet
 from olap.errors import SourceError
 from olap.manifest import SourceIdentity, utc
 from olap.mapping import SourceMapping
-from olap.settings import Secret, Settings
+from olap.secret import Secret
+from olap.settings import Settings
 from olap.tables import FACTS, TABLES, Dimension, Fact, Table
 
 T = TypeVar("T")

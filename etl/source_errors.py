@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from olap.commands import call
 from olap.errors import SourceError, SourceSilentError
-from olap.settings import Secret
+from olap.secret import Secret
 
 _HINT_USER = "Check user and password in DATABASE_URL."
 _HINT_DATABASE = "Check the database name in DATABASE_URL."

@@ -29,7 +29,8 @@ from etl.watchdog import Watchdog
 from olap import sqlfiles
 from olap.errors import SourceError
 from olap.mapping import SourceMapping
-from olap.settings import Secret, Settings
+from olap.secret import Secret
+from olap.settings import Settings
 from olap.tables import Table
 
 T = TypeVar("T")

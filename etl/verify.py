@@ -25,7 +25,8 @@ from olap.manifest import Manifest, Places
 from olap.proofs import require_agreement
 from olap.publish import publish
 from olap.recovery import recovering, restore
-from olap.settings import Secret, Settings
+from olap.secret import Secret
+from olap.settings import Settings
 from olap.tables import TABLE_NAMES
 from olap.warehouse import open_warehouse
 

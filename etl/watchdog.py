@@ -42,7 +42,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from olap import sqlfiles
 from olap.errors import SourceError
 from olap.log import get_logger
-from olap.settings import Secret
+from olap.secret import Secret
 
 log = get_logger(__name__)
 

@@ -31,7 +31,8 @@ from redis.exceptions import RedisClusterException, RedisError
 from redis.retry import Retry
 
 from olap.errors import SettingsError
-from olap.settings import Secret, Settings
+from olap.secret import Secret
+from olap.settings import Settings
 
 # What a call may raise: another server in place of Redis makes the parser run into anything.
 FAULTS = (

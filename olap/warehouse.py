@@ -31,7 +31,8 @@ from olap.ids import IdTypes
 from olap.layout import Layout, fsync
 from olap.mapping import read_mapping
 from olap.paths import literal
-from olap.settings import Hidden, Settings
+from olap.secret import Hidden
+from olap.settings import Settings
 from olap.staging import Staging, open_staging
 from olap.tables import DIMENSIONS, FACTS, TABLES, Dimension, Table
 

@@ -40,7 +40,8 @@ from etl.verify import verify
 from olap import warehouse as warehouse_module
 from olap.days import DayRange
 from olap.delta.publishing import follow
-from olap.settings import Secret, Settings
+from olap.secret import Secret
+from olap.settings import Settings
 from tests.source_schemas import SourceSchema, schema_mapped_by
 
 ROOT = Path(__file__).parents[1]

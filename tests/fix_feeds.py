@@ -7,7 +7,7 @@ import psycopg
 from etl.feed.install import apply, install_script, uninstall_script
 from olap.manifest import Mode
 from olap.mapping import read_mapping
-from olap.settings import Secret
+from olap.secret import Secret
 from tests.fix_pipeline import Pipeline
 
 

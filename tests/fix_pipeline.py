@@ -19,7 +19,8 @@ from olap.days import DayRange
 from olap.generations import current
 from olap.layout import Layout
 from olap.manifest import Manifest
-from olap.settings import Secret, Settings
+from olap.secret import Secret
+from olap.settings import Settings
 from olap.warehouse import open_warehouse
 from tests.source_schemas import SourceSchema, schema_mapped_by
 

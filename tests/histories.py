@@ -35,7 +35,8 @@ from etl.source import SourceTransaction, open_source
 from olap.errors import SourceError
 from olap.extract import Extract
 from olap.manifest import Mode
-from olap.settings import Secret, Settings
+from olap.secret import Secret
+from olap.settings import Settings
 from tests import contents, naive_rollups
 from tests.fix_feeds import install_feed
 from tests.fix_pipeline import Pipeline

@@ -35,7 +35,8 @@ from api.guards import only_for
 from api.keys import Key, Keys
 from olap.errors import SettingsError
 from olap.ids import IdType
-from olap.settings import Hidden, Settings
+from olap.secret import Hidden
+from olap.settings import Settings
 from tests.tokens import SECRET, Signer, write_jwks
 
 HS256 = Signer.new("HS256")

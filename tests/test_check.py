@@ -20,7 +20,8 @@ from etl.report.source import check_text
 from olap import sqlfiles
 from olap.commands import call
 from olap.mapping import shipped_mappings
-from olap.settings import Secret, Settings
+from olap.secret import Secret
+from olap.settings import Settings
 from tests.fix_postgres import databases
 from tests.world import World, at
 

@@ -27,7 +27,7 @@ from etl import running
 from etl.sandbox import demo
 from olap.commands import call
 from olap.errors import SandboxError
-from olap.settings import Secret
+from olap.secret import Secret
 from tests.world import World, at
 
 ROOT = Path(__file__).parents[1]

@@ -21,7 +21,7 @@ from olap.ids import Id
 from olap.kept import FILE, run, writing
 from olap.mapping import read_mapping
 from olap.redis_keys import RedisKeys
-from olap.settings import Secret
+from olap.secret import Secret
 from tests import contents
 from tests.crash_points import NAME, PERSON
 from tests.fix_pipeline import Pipeline

@@ -19,7 +19,7 @@ from olap.erasures import Erasures, read_erasures
 from olap.errors import ErasureError
 from olap.ids import Id, IdType
 from olap.layout import Layout
-from olap.settings import Secret
+from olap.secret import Secret
 from tests import contents
 from tests.fix_pipeline import Pipeline
 from tests.own_mapping import create_marks, user_id, write_mapping

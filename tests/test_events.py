@@ -37,7 +37,8 @@ from olap.ids import IdTypes
 from olap.manifest import SourceIdentity
 from olap.mapping import read_mapping
 from olap.redis_keys import UNNAMED_WAITING, RedisKeys
-from olap.settings import Hidden, Secret, Settings
+from olap.secret import Hidden, Secret
+from olap.settings import Settings
 from tests.events_app import app
 from tests.own_servers import OwnValkey, talking_nonsense
 from tests.tokens import SECRET, Signer

@@ -21,7 +21,8 @@ from olap.commands import call
 from olap.errors import LakeError, NewerVersionError, SourceError, WarehouseError
 from olap.manifest import FORMAT, LakeFile, read_manifest
 from olap.recovery import NOWHERE, missing
-from olap.settings import Secret, Settings
+from olap.secret import Secret
+from olap.settings import Settings
 from tests import contents
 from tests.fix_pipeline import Pipeline
 from tests.fix_postgres import copy_database

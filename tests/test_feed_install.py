@@ -32,7 +32,7 @@ from olap.commands import call
 from olap.errors import SourceError
 from olap.manifest import Mode
 from olap.mapping import read_mapping, shipped_mappings
-from olap.settings import Secret
+from olap.secret import Secret
 from tests.fix_postgres import FOREIGN_SERVER, POSTGRES_VERSION, databases
 from tests.own_servers import HANG_SECONDS, OwnPostgres, installed_postgres
 from tests.source_schemas import MESSENGER, MIXED, SourceSchema

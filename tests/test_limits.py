@@ -26,7 +26,8 @@ from api.auth import AuthenticationMiddleware, Principal, Role, Verifier
 from api.background import Supervisor
 from api.limits import LimitMiddleware, Limits, RateLimit, client_of
 from olap.redis_keys import RedisKeys
-from olap.settings import Hidden, Secret, Settings
+from olap.secret import Hidden, Secret
+from olap.settings import Settings
 from tests.own_servers import OwnValkey, talking_nonsense
 from tests.tokens import SECRET, Signer
 

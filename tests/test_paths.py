@@ -17,7 +17,8 @@ from etl.erase import erase
 from olap import sqlfiles
 from olap.errors import SettingsError
 from olap.paths import open_read_only, pattern
-from olap.settings import Secret, Settings
+from olap.secret import Secret
+from olap.settings import Settings
 from tests import contents
 from tests.api.fix_api import Api
 from tests.fix_pipeline import Clock, Pipeline

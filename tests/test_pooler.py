@@ -18,7 +18,8 @@ from etl.watchdog import with_time_limits
 from olap.errors import SourceError
 from olap.manifest import Mode
 from olap.mapping import read_mapping
-from olap.settings import Secret, Settings
+from olap.secret import Secret
+from olap.settings import Settings
 from tests import contents
 from tests.feed.follower import Follower
 from tests.fix_pipeline import Pipeline

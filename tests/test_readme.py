@@ -27,7 +27,8 @@ from etl.role import role_sql
 from olap import sqlfiles
 from olap.commands import call
 from olap.mapping import read_mapping, shipped_mappings
-from olap.settings import Hidden, Program, Secret, Settings, settings_table
+from olap.secret import Hidden, Secret
+from olap.settings import Program, Settings, settings_table
 from olap.tables import TABLE_NAMES, TABLES, Fact
 from tests.clients import chapter as clients
 from tests.fix_duckdb import Shell

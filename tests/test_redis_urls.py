@@ -29,7 +29,8 @@ from etl.sandbox import valkey
 from olap.errors import SettingsError
 from olap.redis_keys import RedisKeys
 from olap.redis_urls import close_redis, open_redis, require_usable
-from olap.settings import Secret, Settings
+from olap.secret import Secret
+from olap.settings import Settings
 from tests.api.servers import free_port
 from tests.own_servers import HANG_SECONDS
 

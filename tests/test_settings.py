@@ -16,7 +16,8 @@ from psycopg import pq
 
 from olap import log
 from olap.errors import SettingsError
-from olap.settings import Hidden, Program, Secret, Settings, settings_table
+from olap.secret import Hidden, Secret
+from olap.settings import Program, Settings, settings_table
 
 ROOT = Path(__file__).parents[1]
 PASSWORD = "s3cr-et"

@@ -24,7 +24,8 @@ from etl.survey import open_survey
 from olap import sqlfiles
 from olap.errors import SourceError
 from olap.mapping import read_mapping
-from olap.settings import Secret, Settings
+from olap.secret import Secret
+from olap.settings import Settings
 from olap.tables import FACTS, MESSAGES, TABLES, Fact, Table
 from olap.warehouse import Warehouse
 from tests.fix_pipeline import Pipeline

@@ -15,7 +15,8 @@ from psycopg.conninfo import make_conninfo
 from etl.source import open_source
 from olap.errors import MappingError, SourceChangedError, SourceError
 from olap.mapping import MappedTable, read_mapping
-from olap.settings import Secret, Settings
+from olap.secret import Secret
+from olap.settings import Settings
 from olap.sqlfiles import SQL_DIR
 from tests import contents
 from tests.fix_pipeline import Pipeline

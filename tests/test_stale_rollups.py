@@ -19,7 +19,7 @@ import etl.backfill
 from etl.erase import erase
 from olap import sqlfiles
 from olap.days import DayRange
-from olap.settings import Secret
+from olap.secret import Secret
 from tests import contents, naive_rollups
 from tests.fix_pipeline import Pipeline
 from tests.source_schemas import is_pseudonym

@@ -25,7 +25,7 @@ from olap.commands import call
 from olap.errors import SourceChangedError, SourceError
 from olap.manifest import Mode
 from olap.mapping import read_mapping
-from olap.settings import Secret
+from olap.secret import Secret
 from tests import contents
 from tests.feed.follower import Follower, install
 from tests.fix_pipeline import Pipeline

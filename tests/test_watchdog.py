@@ -17,7 +17,7 @@ import pytest
 
 from etl import __main__ as command_line
 from etl.watchdog import Watchdog, abandoned_calls, with_time_limits
-from olap.settings import Secret
+from olap.secret import Secret
 from tests.fix_proxy import Proxy, Then
 from tests.test_cli import environment, read_until, started
 from tests.world import World

@@ -16,7 +16,7 @@ from api.events.event import Row
 from api.seal import Seal
 from olap.log import get_logger
 from olap.redis_urls import FAULTS, close_redis, open_redis
-from olap.settings import Secret
+from olap.secret import Secret
 
 log = get_logger(__name__)
 

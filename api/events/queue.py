@@ -18,7 +18,7 @@ from typing import Any, cast
 from api.events.event import Row
 from olap.redis_keys import RedisKeys
 from olap.redis_urls import FAULTS, close_redis, open_redis
-from olap.settings import Secret
+from olap.secret import Secret
 
 # One command for many events: packing a command takes redis-py 30 µs of the event loop.
 _ADD = """

@@ -25,7 +25,7 @@ from psycopg.rows import TupleRow
 from api.events.event import Row
 from olap import sqlfiles
 from olap.manifest import SourceIdentity
-from olap.settings import Secret
+from olap.secret import Secret
 
 T = TypeVar("T")
 

@@ -25,7 +25,7 @@ from api.events.queue import NotStoredError, Queue, Waiting
 from api.events.table import AwayError, EventTable, UnstorableError
 from olap.log import get_logger
 from olap.redis_keys import UNNAMED_WAITING, RedisKeys
-from olap.settings import Secret
+from olap.secret import Secret
 
 log = get_logger(__name__)
 

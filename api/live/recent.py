@@ -17,7 +17,7 @@ from api.deployment import Deployment
 from api.events.event import EventType
 from api.events.feed import LENGTH, open_seal
 from olap.redis_urls import close_redis, open_redis
-from olap.settings import Secret
+from olap.secret import Secret
 
 _TIMEOUT_SECONDS = 0.5
 # Some 5 ms of the event loop.

@@ -21,7 +21,8 @@ from etl.check.sources import Sources, relation_findings, server_findings
 from etl.check.trial import Examiner
 from etl.survey import open_survey
 from olap.mapping import SourceMapping, read_mapping
-from olap.settings import Secret, Settings
+from olap.secret import Secret
+from olap.settings import Settings
 from olap.tables import MESSAGES, TABLES, Table
 
 __all__ = ["CheckedTable", "Finding", "Level", "SourceCheck", "check_source"]

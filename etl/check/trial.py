@@ -21,7 +21,8 @@ from olap.backfill_chunks import BlockRange
 from olap.days import EVERY_DAY, NO_DAY, DaySet
 from olap.errors import SourceError
 from olap.mapping import SourceMapping
-from olap.settings import Secret, Settings
+from olap.secret import Secret
+from olap.settings import Settings
 from olap.tables import ID_KINDS, Fact, Table, Type
 
 # As many rows as `source/forms/first_rows.sql` reads.

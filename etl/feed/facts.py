@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from etl.feed.session import open_session
 from olap.errors import SourceError
-from olap.settings import Secret, Settings
+from olap.secret import Secret
+from olap.settings import Settings
 from olap.status import FeedCosts, LogCosts, SlotCosts
 
 # `status` is called every few seconds; a source that does not answer at once is not waited for.

@@ -28,7 +28,7 @@ from olap import sqlfiles
 from olap.errors import SourceError
 from olap.manifest import Mode
 from olap.mapping import SourceMapping
-from olap.settings import Secret
+from olap.secret import Secret
 
 DEFAULT_WAL_LIMIT = "10GB"
 

@@ -17,7 +17,8 @@ from etl.source import SourceTransaction
 from olap.errors import FeedError, SourceError
 from olap.log import get_logger
 from olap.manifest import FeedState, Manifest, Mode
-from olap.settings import Secret, Settings
+from olap.secret import Secret
+from olap.settings import Settings
 
 log = get_logger(__name__)
 

@@ -21,7 +21,8 @@ from etl.source_errors import hint_of, source_errors
 from etl.watchdog import Watchdog, with_time_limits
 from olap import sqlfiles
 from olap.errors import SourceError
-from olap.settings import Secret, Settings
+from olap.secret import Secret
+from olap.settings import Settings
 
 T = TypeVar("T")
 

@@ -28,7 +28,8 @@ from etl.sandbox.action_context import Event
 from etl.sandbox.live import LiveTraffic, utc_now
 from etl.sandbox.valkey import valkey_server
 from olap.errors import SandboxError
-from olap.settings import Secret, Settings
+from olap.secret import Secret
+from olap.settings import Settings
 
 _PORT = 8000
 _START_SECONDS = 60.0

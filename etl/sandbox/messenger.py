@@ -14,7 +14,8 @@ import psycopg
 
 from etl.sandbox import chitchat, traffic
 from etl.sandbox.postgres import create_database, database_exists, database_url, postgres_server
-from olap.settings import Secret, Settings
+from olap.secret import Secret
+from olap.settings import Settings
 
 
 @contextmanager

@@ -22,7 +22,8 @@ from api.auth import Role, make_token
 from api.limits import Limits
 from etl.sandbox.postgres import create_database, drop_database
 from olap.ids import Id
-from olap.settings import Hidden, Secret, Settings
+from olap.secret import Hidden, Secret
+from olap.settings import Settings
 from tests.api import small_messenger as messenger
 from tests.api.servers import Server, server
 from tests.fix_pipeline import Clock, Pipeline

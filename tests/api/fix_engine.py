@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from api import engine_session
-from olap.settings import Hidden
+from olap.secret import Hidden
 from tests.api.file_engine import FileEngine
 
 # What makes an application ask it whenever there is a period.

@@ -34,7 +34,8 @@ from etl.sandbox.postgres import create_database, drop_database
 from olap import sqlfiles
 from olap.errors import SettingsError
 from olap.ids import Id
-from olap.settings import Hidden, Secret, Settings
+from olap.secret import Hidden, Secret
+from olap.settings import Settings
 from tests.api import small_messenger
 from tests.api.fix_api import Api, api_settings
 from tests.api.other_messengers import (

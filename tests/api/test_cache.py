@@ -14,7 +14,8 @@ from api.cache import Cache, Entry, Memory, NotStartedError, Source, TooManyAtOn
 from api.redis_cache import RedisCache
 from api.seal import Seal, secret_of
 from olap.errors import SettingsError
-from olap.settings import Hidden, Secret, Settings
+from olap.secret import Hidden, Secret
+from olap.settings import Settings
 from tests.api.fix_api import NO_REDIS
 
 KEY = "chat:answers:1-ab:dashboard:site"

@@ -18,7 +18,7 @@ from api.cache import Entry, Memory
 from api.compression import LENGTH_MIN, codings_of
 from api.negotiation import Coding, read_headers
 from api.schemas import Format
-from olap.settings import Secret
+from olap.secret import Secret
 from tests.api.fix_api import Api, wait_for_key
 from tests.fix_pipeline import Pipeline
 

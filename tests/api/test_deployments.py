@@ -20,7 +20,8 @@ from api.auth import Role
 from etl.erase import erase
 from etl.sandbox.postgres import create_database, drop_database
 from olap.redis_keys import RedisKeys
-from olap.settings import Hidden, Secret, Settings
+from olap.secret import Hidden, Secret
+from olap.settings import Settings
 from tests.api import small_messenger as messenger
 from tests.api.fix_api import Api, api_settings, wait_for_key
 from tests.fix_pipeline import Clock, Pipeline

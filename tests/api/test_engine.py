@@ -37,7 +37,8 @@ from olap.errors import (
     SettingsError,
 )
 from olap.reader import Rows
-from olap.settings import Hidden, Secret, Settings
+from olap.secret import Hidden, Secret
+from olap.settings import Settings
 from tests.api.file_engine import FileEngine, at_once
 from tests.api.fix_api import Api, Caller
 from tests.api.fix_engine import ALWAYS

@@ -13,7 +13,7 @@ from litestar.testing import TestClient
 
 from api.app import PREFIX, create_app
 from api.auth import Role
-from olap.settings import Secret
+from olap.secret import Secret
 from tests.api.fix_api import Api, api_settings
 from tests.fix_pipeline import Pipeline
 

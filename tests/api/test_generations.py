@@ -26,7 +26,8 @@ from olap.ids import IdTypes
 from olap.layout import Layout
 from olap.manifest import Manifest
 from olap.reader import Reader
-from olap.settings import Secret, Settings
+from olap.secret import Secret
+from olap.settings import Settings
 from tests.api import small_messenger as messenger
 from tests.api.fix_api import Api
 from tests.api.fix_published import (

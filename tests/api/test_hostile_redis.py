@@ -26,7 +26,7 @@ from api.generations import Generations
 from api.limits import Limits
 from api.live.service import Live
 from olap.redis_keys import UNNAMED_WAITING, RedisKeys
-from olap.settings import Secret
+from olap.secret import Secret
 from tests.api.fix_api import Api, api_settings
 from tests.fix_pipeline import Pipeline
 from tests.own_servers import OwnValkey, talking_nonsense

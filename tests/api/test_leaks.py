@@ -23,7 +23,7 @@ from api.kept.store import Store
 from api.kept.things import Kind, NewThing
 from api.live import delivery
 from api.query import Query
-from olap.settings import Secret
+from olap.secret import Secret
 from tests.api.file_engine import FileEngine
 from tests.api.fix_api import NO_REDIS, Api, Caller, api_settings, wait_for_key
 from tests.api.fix_engine import ALWAYS

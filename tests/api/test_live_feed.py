@@ -29,7 +29,8 @@ from api.live.hub import Hub, Listener
 from api.live.recent import RecentEvents
 from api.live.watch import Watch
 from olap.redis_keys import RedisKeys
-from olap.settings import Hidden, Secret, Settings
+from olap.secret import Hidden, Secret
+from olap.settings import Settings
 from tests.api.live_clients import streaming
 from tests.api.servers import server
 from tests.api.small_messenger import ALICE

@@ -17,7 +17,7 @@ import structlog
 
 from api import redis_cache
 from api.redis_cache import Breaker, State
-from olap.settings import Secret
+from olap.secret import Secret
 from tests.api.fix_api import Api, Caller, wait_for_key
 from tests.fix_pipeline import Pipeline
 from tests.own_servers import OwnValkey, paused

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import redis
 
-from olap.settings import Secret
+from olap.secret import Secret
 from tests.api.fix_api import Api, wait_for_key
 from tests.fix_pipeline import Pipeline
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from api.auth import Role, make_token
-from olap.settings import Hidden, Settings
+from olap.secret import Hidden
+from olap.settings import Settings
 from tests.tokens import SECRET
 
 

@@ -18,7 +18,7 @@ import psycopg
 from etl.feed.install import apply, install_script, read_site, uninstall_script
 from olap.manifest import Mode
 from olap.mapping import read_mapping
-from olap.settings import Secret
+from olap.secret import Secret
 from tests.bench.source import Say
 
 _SINGLE_MAX, _BULK_OF_SINGLE = 4_000, 25

@@ -19,7 +19,8 @@ from etl.sandbox.postgres import create_database
 from etl.source import SourceTransaction, open_source
 from olap.manifest import FeedState, Manifest, Mode
 from olap.mapping import SourceMapping, read_mapping
-from olap.settings import Secret, Settings
+from olap.secret import Secret
+from olap.settings import Settings
 from tests.factories import a_batch, a_manifest
 from tests.world import uuid
 

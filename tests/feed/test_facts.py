@@ -14,7 +14,7 @@ from etl.feed.facts import feed_costs
 from olap import ledger
 from olap.manifest import Mode
 from olap.paths import open_read_only
-from olap.settings import Secret
+from olap.secret import Secret
 from olap.status import FeedCosts
 from olap.warehouse import open_warehouse
 from tests.feed.follower import Follower, install

@@ -17,7 +17,7 @@ from etl.feed.session import open_session
 from etl.feed.slot import _log_end_on_disk
 from olap.errors import SourceError
 from olap.manifest import Mode
-from olap.settings import Secret
+from olap.secret import Secret
 from tests.feed.follower import Follower, install, keys, told
 from tests.fix_postgres import READER_PASSWORD
 from tests.world import World, uuid

@@ -19,7 +19,7 @@ from olap.delta.table_log import log_directory
 from olap.delta.upkeep import remove_logs, values_in
 from olap.errors import ErasureError
 from olap.layout import Layout
-from olap.settings import Secret
+from olap.secret import Secret
 from tests.crash_points import NAME, PERSON
 from tests.fix_pipeline import Pipeline
 from tests.scale.delta_tables import differences, files, with_delta

@@ -30,7 +30,7 @@ from olap.engine.questions import EmptyGeneration
 from olap.engine.rollups import discard_damaged, make
 from olap.engine.session import Engine, SparkSession, open_engine
 from olap.errors import BusyError, EngineError
-from olap.settings import Hidden
+from olap.secret import Hidden
 from olap.tables import ROLLUPS
 from tests import contents
 from tests.factories import a_manifest

@@ -20,7 +20,8 @@ from etl.sandbox.postgres import create_database, drop_database, postgres_server
 from etl.verify import verify
 from olap.days import DayRange
 from olap.layout import Layout
-from olap.settings import Secret, Settings
+from olap.secret import Secret
+from olap.settings import Settings
 from tests import contents
 from tests.synapse.client import client_of
 from tests.synapse.comparison import compare
