@@ -111,6 +111,7 @@ def _holds_paths(value: Any) -> bool:
     return all(isinstance(item, Path) for item in (value if isinstance(value, list) else [value]))
 
 
+@cache
 def statements(sql: str) -> str:
     """What DuckDB executes of a text: no comments, one space between tokens, lower case.
 

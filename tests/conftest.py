@@ -67,7 +67,14 @@ def default_logging() -> Iterator[None]:
     structlog.reset_defaults()
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    """Print failures at once, and put temporary files into memory."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        config.pluginmanager.register(FailuresAtOnce(config))
+    _use_memory()
+
+
+def _use_memory() -> None:
     """Put temporary files into memory, unless TMPDIR is set or memory is short.
 
     Every test makes a database and a DATA_DIR. No test depends on a disk: a SIGKILL keeps what the
@@ -78,6 +85,21 @@ def pytest_configure() -> None:
     if shutil.disk_usage(MEMORY).free >= MEMORY_BYTES_MIN:
         os.environ["TMPDIR"] = str(MEMORY)
         tempfile.tempdir = None
+
+
+class FailuresAtOnce:
+    """Prints each failure when it happens: a run that is ended by a time limit has no summary."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Called in the process that prints, after each step of a test."""
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        if report.failed and terminal is not None:
+            terminal.ensure_newline()
+            terminal.write_sep("_", f"{report.nodeid} failed ({report.when})", red=True)
+            terminal.write_line(report.longreprtext)
 
 
 class ModuleScheduling(LoadScopeScheduling):  # type: ignore[misc]  # it has no types

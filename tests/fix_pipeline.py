@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,10 @@ from etl.cycle import CycleReport, rebuild_warehouse, run_cycle
 from etl.verify import Verification, verify
 from olap.days import DayRange
 from olap.generations import current
+from olap.ids import IdTypes
 from olap.layout import Layout
 from olap.manifest import Manifest
+from olap.mapping import read_mapping
 from olap.secret import Secret
 from olap.settings import Settings
 from olap.warehouse import open_warehouse
@@ -42,15 +43,25 @@ class Clock:
         self.now += timedelta(**by)
 
 
-@cache
-def empty_warehouse() -> bytes:
-    """A warehouse without rows, made once per process as a first cycle makes it."""
-    with tempfile.TemporaryDirectory(prefix="warehouse-") as directory:
-        layout = Layout(Path(directory))
-        layout.create()
-        with layout.locked(), open_warehouse(Settings(data_dir=layout.root)):
-            pass
-        return layout.warehouse.read_bytes()
+_EMPTY: dict[IdTypes, bytes] = {}
+
+
+def empty_warehouse(mapping: str) -> bytes:
+    """A warehouse without rows, made once per process and types of ids, as a first cycle makes it.
+
+    Raises:
+        MappingError: the mapping, which has the types of the ids, cannot be used.
+    """
+    ids = read_mapping(mapping).ids
+    if ids not in _EMPTY:
+        with tempfile.TemporaryDirectory(prefix="warehouse-") as directory:
+            layout = Layout(Path(directory))
+            layout.create()
+            settings = Settings(data_dir=layout.root, source_mapping=mapping)
+            with layout.locked(), open_warehouse(settings):
+                pass
+            _EMPTY[ids] = layout.warehouse.read_bytes()
+    return _EMPTY[ids]
 
 
 @dataclass(slots=True)
@@ -129,8 +140,9 @@ class Pipeline:
 
     def _prepare(self) -> None:
         if not self.starts_empty and not self.settings.data_dir.exists():
+            warehouse = empty_warehouse(self.settings.source_mapping)
             self.layout.create()
-            self.layout.warehouse.write_bytes(empty_warehouse())
+            self.layout.warehouse.write_bytes(warehouse)
 
 
 @pytest.fixture

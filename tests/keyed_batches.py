@@ -325,8 +325,7 @@ def follower(directory: Path, messenger: Messenger) -> Iterator[Follower]:
     settings = Settings(data_dir=directory / "data", source_mapping=messenger.shape.mapping)
     layout = Layout(settings.data_dir)
     layout.create()
-    if messenger.shape == SourceShape():
-        layout.warehouse.write_bytes(empty_warehouse())
+    layout.warehouse.write_bytes(empty_warehouse(settings.source_mapping))
     with layout.locked(), open_warehouse(settings) as warehouse:
         yield Follower(warehouse, messenger, read_erasures(layout, messenger.shape.ids.user))
 

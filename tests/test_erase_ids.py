@@ -112,7 +112,7 @@ def erasing(
             world.receipt(number, user=PERSON, read_at=at(days=-number, minutes=1))
             world.reaction(number, user=PERSON)
             world.event(number, user_id=PERSON, created_at=at(days=-number))
-        found = replace(pipeline, settings=settings, starts_empty=True)
+        found = replace(pipeline, settings=settings)
         found.cycle()
         world.user(PERSON, username="deleted", deleted_at=at(days=1))
         found.cycle()

@@ -13,15 +13,21 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from olap.manifest import Mode
 from tests.histories import EXPECTED, History, HistoryMachine
-from tests.source_schemas import SourceSchema
+from tests.source_schemas import MESSENGER, MIXED, SourceSchema
 
 # With it, two histories have every action; a change of the actions may need another one.
 SEED = 3
 
-pytestmark = [pytest.mark.slow, pytest.mark.both_schemas]
+pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("mode", list(Mode))
+# `make torture` plays each mode on the tables of each messenger.
+@pytest.mark.parametrize(
+    ("schema", "mode"),
+    [(MESSENGER, Mode.SCAN), (MIXED, Mode.SLOT), (MESSENGER, Mode.LOG)],
+    ids=["messenger-scan", "mixed-slot", "messenger-log"],
+    indirect=["schema"],
+)
 def test_every_generation_equals_a_dump_inside_its_snapshot(
     postgres_url: str,
     new_database: Callable[[], str],

@@ -165,7 +165,7 @@ def test_incremental_equals_from_scratch_equals_rebuilt(
     """
 
     @settings(
-        max_examples=examples(3 if schema.is_renamed else 8),
+        max_examples=examples(1 if schema.is_renamed else 6),
         phases=[Phase.explicit, Phase.reuse, Phase.generate],
     )
     @given(history=histories)

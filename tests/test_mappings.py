@@ -230,7 +230,7 @@ def open_messenger(
     def create(name: str) -> Source:
         pipeline = new_pipeline(empty_database)
         settings = replace(pipeline.settings, source_mapping=name, repair_max_percent=100)
-        source = Source(name, replace(pipeline, settings=settings, starts_empty=True))
+        source = Source(name, replace(pipeline, settings=settings))
         with psycopg.connect(empty_database, autocommit=True) as connection:
             create_tables(connection, name)
         return source

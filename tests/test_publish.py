@@ -54,7 +54,7 @@ print(opened, len(seen), seen[-1])
 
 
 @pytest.mark.slow
-def test_readers_never_err_while_a_hundred_generations_are_published(
+def test_readers_never_err_while_generations_are_published(
     pipeline: Pipeline, tmp_path: Path
 ) -> None:
     """Three processes reopen and query the file in a tight loop: no error, never an older one."""
@@ -79,7 +79,7 @@ def test_readers_never_err_while_a_hundred_generations_are_published(
                 pipeline.layout.locked(),
                 open_warehouse(pipeline.settings) as warehouse,
             ):
-                for _ in range(95):
+                for _ in range(35):
                     publish(warehouse, pipeline.clock())
             pipeline.cycle()
         finally:
@@ -88,8 +88,8 @@ def test_readers_never_err_while_a_hundred_generations_are_published(
     assert [reader.returncode for reader in readers] == [0, 0, 0], results
     for output, _ in results:
         opened, seen, last = map(int, output.split())
-        assert opened > 20 and seen > 5 and last > 90
-    assert pipeline.manifest().generation == 101
+        assert opened > 20 and seen > 5 and last > 30
+    assert pipeline.manifest().generation == 41
 
 
 def test_a_held_path_opened_again_shows_the_new_generation(pipeline: Pipeline) -> None:
@@ -182,8 +182,10 @@ def test_when_nothing_changed_a_generation_is_published_every_quarter_of_an_hour
         world.message(1)
     first = pipeline.cycle()
     assert first.is_published
-    published = [pipeline.cycle().is_published for _ in range(16)]
-    assert published == [False] * 14 + [True, False]
+    assert not pipeline.cycle().is_published
+    pipeline.clock.advance(minutes=12)
+    published = [pipeline.cycle().is_published for _ in range(3)]
+    assert published == [False, True, False]
     manifest = pipeline.manifest()
     assert manifest.generation == 2
     assert manifest.data_through > first.manifest.data_through

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -66,6 +67,16 @@ class Signer:
     def bearer(self, **changes: Any) -> str:
         """The header `Authorization` with such a token."""
         return f"Bearer {self.token(**changes)}"
+
+
+def expirations() -> Iterator[datetime]:
+    """When the token ends in a test that waits for that: later, if the machine was too slow.
+
+    Raises AssertionError after the last one: the test stops asking when one token was accepted.
+    """
+    for seconds in (4, 40, 400):
+        yield datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
+    raise AssertionError("no token was accepted")
 
 
 def write_jwks(path: Path, *signers: Signer) -> None:

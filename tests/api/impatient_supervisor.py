@@ -1,4 +1,5 @@
-"""The API with two workers, of which a silent one is replaced after five seconds.
+"""The API with two workers, of which a silent one is replaced after five seconds, or after a minute
+while it starts.
 
 `python -m tests.api.impatient_supervisor --port N`.
 """
@@ -16,6 +17,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.api.impatient_supervisor")
     parser.add_argument("--port", type=int, required=True)
     server._SILENT_SECONDS = 5.0
+    server._START_SECONDS = 60.0
     server.serve("api.__main__:app", port=parser.parse_args().port, workers=2)
     return 0
 

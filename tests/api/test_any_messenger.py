@@ -88,7 +88,7 @@ def published(
     try:
         url = create_database(postgres_url, database, template=template)
         messenger.create(url)
-        pipeline = Pipeline(url, settings, Clock(small_messenger.NOW), starts_empty=True)
+        pipeline = Pipeline(url, settings, Clock(small_messenger.NOW))
         pipeline.cycle()
         settings = replace(api_settings(pipeline), database_url=Secret(url))
         with TestClient(create_app(settings)) as client:

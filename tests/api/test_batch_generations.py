@@ -32,7 +32,7 @@ from tests.api.test_batch import answers_of, ask
 from tests.fix_pipeline import Clock, Pipeline
 from tests.world import World
 
-PAGES = 1_000
+PAGES = 400
 READERS = 4
 CHANGES = 8
 _DEADLINE_SECONDS = 900
@@ -117,10 +117,10 @@ class Readers:
 
 
 @pytest.mark.slow
-def test_a_thousand_pages_while_generations_change(
+def test_hundreds_of_pages_while_generations_change(
     published: Published, new_api: Callable[..., Api], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A thousand pages of 22 answers, by four threads, while generations follow each other as fast
+    """Hundreds of pages of 22 answers, by four threads, while generations follow each other as fast
     as a page can follow them: every answer of a page is of one generation, the one that it was told
     if it pins it, which is never 410; and no page goes back."""
     # Nothing is computed beforehand, so that each change finds batches that compute.

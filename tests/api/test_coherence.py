@@ -24,7 +24,7 @@ from tests.world import World
 pytestmark = pytest.mark.slow
 
 READERS = 4
-DASHBOARDS = 400
+DASHBOARDS = 150
 GENERATIONS = 4
 PAGE = ["/messages", "/messages%3Fdays=200", "/engagement", "/timeline", "/top-senders"]
 _DEADLINE_SECONDS = 900

@@ -66,14 +66,24 @@ def member_token(user: object = community.ALICE) -> str:
 
 
 @pytest.fixture(scope="session")
+def community_database(postgres_url: str, template_database: str) -> Iterator[str]:
+    """The name of a database with the community, which others are copied from."""
+    name = f"test_{os.getpid()}_community_template"
+    try:
+        community.fill(create_database(postgres_url, name, template=template_database))
+        yield name
+    finally:
+        drop_database(postgres_url, name)
+
+
+@pytest.fixture(scope="session")
 def community_site(
-    postgres_url: str, template_database: str, tmp_path_factory: pytest.TempPathFactory
+    postgres_url: str, community_database: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Pipeline]:
     """The community, published once; no test changes it."""
     name = f"test_{os.getpid()}_community"
     try:
-        url = create_database(postgres_url, name, template=template_database)
-        community.fill(url)
+        url = create_database(postgres_url, name, template=community_database)
         settings = Settings(data_dir=tmp_path_factory.mktemp("community") / "data")
         pipeline = Pipeline(url, settings, Clock(community.NOW))
         pipeline.cycle()
@@ -94,7 +104,7 @@ def community_server(
 
 @pytest.fixture
 def new_site(
-    postgres_url: str, template_database: str, tmp_path: Path
+    postgres_url: str, community_database: str, tmp_path: Path
 ) -> Iterator[Callable[..., Site]]:
     """Makes communities that a test may change, each with an API that has these variables."""
     with ExitStack() as stack:
@@ -102,9 +112,8 @@ def new_site(
         def make(*arguments: str, **variables: str) -> Site:
             number = next(_numbers)
             name = f"test_{os.getpid()}_community_{number}"
-            url = create_database(postgres_url, name, template=template_database)
+            url = create_database(postgres_url, name, template=community_database)
             stack.callback(drop_database, postgres_url, name)
-            community.fill(url)
             settings = Settings(data_dir=tmp_path / f"data-{number}")
             # A run of all tests may have begun an hour ago.
             pipeline = Pipeline(url, settings, Clock(community.recent()))
