@@ -21,7 +21,7 @@ SEED = 3
 pytestmark = pytest.mark.slow
 
 
-# `make torture` plays each mode on the tables of each messenger.
+# `make torture SCHEMA= MODE=` plays the others, for as long as it is given.
 @pytest.mark.parametrize(
     ("schema", "mode"),
     [(MESSENGER, Mode.SCAN), (MIXED, Mode.SLOT), (MESSENGER, Mode.LOG)],
