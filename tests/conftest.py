@@ -103,7 +103,7 @@ class FailuresAtOnce:
 
 
 class ModuleScheduling(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
-    """Sends the tests of a module with fixtures of its own to one worker, and others to any.
+    """Sends the tests of a module with fixtures of its scope to one worker, and others to any.
 
     `--dist=loadgroup` is for that, but xdist 3.8 then renames tests in a way that pytest 9.2 does
     not see, and every worker makes these fixtures.
@@ -116,9 +116,10 @@ class ModuleScheduling(LoadScopeScheduling):  # type: ignore[misc]  # it has no 
 
 @cache
 def _has_fixtures(file: str) -> bool:
-    """Whether a test module has fixtures of its scope."""
+    """Whether a test module has fixtures of its scope, or the browser and its API, which are."""
     text = (Path(__file__).parent.parent / file).read_text(encoding="utf-8")
-    return re.search(r"@pytest\.fixture\([^)]*scope=\"module\"", text) is not None
+    own = re.search(r"@pytest\.fixture\([^)]*scope=\"module\"", text)
+    return own is not None or "tests.page.fix_browser" in text
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -31,7 +31,8 @@ HANG_SECONDS = 300
 def paused(*pids: int) -> Iterator[None]:
     """Pause processes during the block; their sockets stay open."""
     for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+        with suppress(ProcessLookupError):  # a session that has just ended
+            os.kill(pid, signal.SIGSTOP)
     try:
         yield
     finally:

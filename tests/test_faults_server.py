@@ -217,5 +217,6 @@ def _stop_while_it_reads(url: str, postmaster: int, stopped: list[int]) -> None:
             time.sleep(0.02)
     children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
     for pid in (postmaster, *map(int, children)):
-        os.kill(pid, signal.SIGSTOP)
-        stopped.append(pid)
+        with suppress(ProcessLookupError):  # one that has just ended
+            os.kill(pid, signal.SIGSTOP)
+            stopped.append(pid)

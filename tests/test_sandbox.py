@@ -381,12 +381,15 @@ def end(process: subprocess.Popen[str]) -> None:
 def kill(pid: int) -> None:
     """Kill a process and wait until it has ended."""
     os.kill(pid, signal.SIGKILL)
-    await_true(lambda: not Path(f"/proc/{pid}").exists() or zombie(pid))
+    await_true(lambda: has_ended(pid))
 
 
-def zombie(pid: int) -> bool:
-    """Whether a process has ended and waits for its parent."""
-    return ") Z " in Path(f"/proc/{pid}/stat").read_text()
+def has_ended(pid: int) -> bool:
+    """Whether a process has ended; it may still wait for its parent."""
+    try:
+        return ") Z " in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return True
 
 
 def connects(sockets: Path) -> bool:
@@ -397,7 +400,7 @@ def connects(sockets: Path) -> bool:
 
 def await_true(condition: Callable[[], bool]) -> None:
     """Wait until a condition holds that must come to hold."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600
     while not condition():
         assert time.monotonic() < deadline, "it never happened"
         time.sleep(0.01)

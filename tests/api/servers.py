@@ -75,6 +75,20 @@ def free_port() -> int:
             return port
 
 
+def workers_of(pid: int) -> list[int]:
+    """The workers of a supervisor."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(one) for one in children if b"spawn_main" in command_of(int(one))]
+
+
+def command_of(pid: int) -> bytes:
+    """The command line of a process; empty once it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
 @contextmanager
 def server(
     data_dir: Path,

@@ -27,7 +27,7 @@ from api.spill import spill_directory
 from olap.errors import AnalyticsError
 from olap.reader import Statement
 from tests.api.fix_api import Api
-from tests.api.servers import ROOT, Server, server
+from tests.api.servers import ROOT, Server, server, workers_of
 from tests.api.tokens import token
 from tests.fix_pipeline import Pipeline
 
@@ -206,18 +206,9 @@ def test_a_killed_worker_leaves_no_spill_directory(running: Server) -> None:
     def directories() -> set[str]:
         return {path.name for path in running.log.parent.glob("analytics-api-*")}
 
-    def workers() -> list[int]:
-        pid = running.process.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return [
-            int(child)
-            for child in children
-            if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
-        ]
-
     wait_until(lambda: len(directories()) == 2)
     before = directories()
-    os.kill(workers()[0], signal.SIGKILL)
+    os.kill(workers_of(running.process.pid)[0], signal.SIGKILL)
     wait_until(lambda: len(directories() - before) == 1)
     wait_until(lambda: len(directories()) == 2)
     assert len(directories() & before) == 1

@@ -16,27 +16,13 @@ import pytest
 from api.app import PREFIX
 from api.auth import Role
 from api.protocol import head_of
-from tests.api.servers import ROOT, Server, free_port, server
+from tests.api.servers import ROOT, Server, command_of, free_port, server, workers_of
 from tests.api.test_slow_clients import connections, received, wait_for
 from tests.api.tokens import token
 from tests.fix_pipeline import Pipeline
 from tests.tokens import SECRET
 
 pytestmark = pytest.mark.slow
-
-
-def workers_of(pid: int) -> list[int]:
-    """The workers of a supervisor."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(one) for one in children if b"spawn_main" in command_of(int(one))]
-
-
-def command_of(pid: int) -> bytes:
-    """The command line of a process; empty once it has ended."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""
 
 
 def environment_of(pipeline: Pipeline, **variables: str) -> dict[str, str]:

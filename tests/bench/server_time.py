@@ -38,6 +38,6 @@ def _ticks(process: Path) -> list[int]:
     """The fields of `stat` after the name, which is in brackets and may have spaces."""
     try:
         fields = (process / "stat").read_text().rpartition(")")[2].split()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # it has ended, before the open or after it
         return []
     return [int(field) if field.lstrip("-").isdigit() else 0 for field in fields]
