@@ -146,6 +146,7 @@ def keep(pipeline: Pipeline, *, subject: object, name: str, state: Path | None =
         )  # fmt: skip
 
 
+@pytest.mark.our_schema("about files beside the lake")
 @pytest.mark.parametrize("is_elsewhere", [False, True])
 def test_what_the_person_kept_goes(
     pipeline: Pipeline, world: World, tmp_path: Path, is_elsewhere: bool
@@ -179,6 +180,7 @@ def test_a_name_within_a_name_that_somebody_keeps_is_no_trace(
     assert (receipt.renamed, receipt.plain_texts) == (0, 2)
 
 
+@pytest.mark.our_schema("tests/test_erase_ids.py erases by other ids")
 def test_it_can_be_done_again(pipeline: Pipeline, world: World) -> None:
     """A second run, as after a kill, finds nothing to change and gives its receipt."""
     first = erased(pipeline)
@@ -187,6 +189,7 @@ def test_it_can_be_done_again(pipeline: Pipeline, world: World) -> None:
     assert traces(pipeline) == []
 
 
+@pytest.mark.our_schema("tests/test_erase_ids.py erases by other ids")
 def test_an_erasure_that_was_killed_before_its_commit_makes_no_two_people_of_one(
     pipeline: Pipeline, world: World
 ) -> None:
@@ -205,6 +208,7 @@ def test_an_erasure_that_was_killed_before_its_commit_makes_no_two_people_of_one
     assert pseudonyms(pipeline) == [4]
 
 
+@pytest.mark.our_schema("tests/test_erase_ids.py erases by other ids")
 def test_an_erasure_that_was_killed_after_its_commit_holds(
     pipeline: Pipeline, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -230,6 +234,7 @@ def test_the_list_of_erased_people_is_private(pipeline: Pipeline, world: World) 
     assert str(PERSON) not in path.read_text()
 
 
+@pytest.mark.our_schema("about files beside the lake")
 @pytest.mark.parametrize("is_in_state", [False, True])
 def test_something_left_is_said(
     pipeline: Pipeline, world: World, tmp_path: Path, is_in_state: bool
@@ -250,6 +255,7 @@ def test_where_nothing_is_nothing_can_be_erased(pipeline: Pipeline) -> None:
         erased(pipeline)
 
 
+@pytest.mark.our_schema("tests/test_erase_ids.py erases by other ids")
 def test_a_message_of_nobody_is_nobodys(pipeline: Pipeline, world: World) -> None:
     """Rows without a user, and everybody else's, are as they were."""
     world.message(60, sender_id=None)

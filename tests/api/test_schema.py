@@ -49,7 +49,7 @@ TOKENS = [
 ]
 STREAM = "/stream"
 FEW = settings(
-    max_examples=examples(12),
+    max_examples=examples(8),
     deadline=None,
     derandomize=True,
     database=None,

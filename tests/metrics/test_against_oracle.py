@@ -25,7 +25,7 @@ def questions(draw: st.DrawFn) -> tuple[World, list[tuple[str, dict[str, Any]]]]
     ]
 
 
-@settings(max_examples=examples(30), phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=examples(20), phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(asked=questions())
 def test_every_metric_is_the_oracles(
     asked: tuple[World, list[tuple[str, dict[str, Any]]]], empty_warehouse: Warehouse

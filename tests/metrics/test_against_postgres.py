@@ -97,7 +97,8 @@ def both(busy: Pipeline) -> Iterator[Both]:
         yield found
 
 
-QUESTIONS = 5
+# At least, and until one has an answer that is not zero.
+QUESTIONS, QUESTIONS_MAX = 5, 12
 ZONES = ("UTC", "Europe/Berlin", "America/St_Johns", "Pacific/Chatham", "Africa/Cairo")
 ZERO = TIME_ZERO.replace(tzinfo=None)
 WINDOWS = {
@@ -199,7 +200,9 @@ def test_random_calls_equal_postgresql(
     with both_of(request.getfixturevalue(messenger)) as found:
         subjects = drawn_from(found, draw)
         answered = 0
-        for _ in range(QUESTIONS):
+        for number in range(QUESTIONS_MAX):
+            if number >= QUESTIONS and answered:
+                break
             arguments = a_question(metric, subjects, draw)
             answer = expected(found.in_postgres(metric, arguments))
             assert found.published.ask(metric, **arguments) == answer, (metric, arguments)

@@ -18,7 +18,7 @@ from deltalake import DeltaTable
 
 from etl.report.status import status_text
 from olap.collection import collect
-from olap.delta import publishing
+from olap.delta import publishing, table_log
 from olap.delta.columns import lake_columns
 from olap.delta.publishing import publish_tables
 from olap.delta.table_log import APPLICATION, TableLog
@@ -259,6 +259,14 @@ def test_parquet_alone_writes_no_log(pipeline: Pipeline, world: World) -> None:
     assert status(plain.layout, at(), interval_seconds=300).delta is None
 
 
+@pytest.fixture
+def frequent_checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint at every fifth version, for histories that are not long."""
+    configuration = {**table_log._CONFIGURATION, "delta.checkpointInterval": "5"}
+    monkeypatch.setattr(table_log, "_CONFIGURATION", configuration)
+
+
+@pytest.mark.usefixtures("frequent_checkpoints")
 def test_kept_generations_stay_readable(pipeline: Pipeline, world: World) -> None:
     """Each kept generation is read by its versions; logs begin with what these need, and do not
     grow with the number of commits.
@@ -267,7 +275,7 @@ def test_kept_generations_stay_readable(pipeline: Pipeline, world: World) -> Non
     world.message(99, created_at=at(days=-2))
     pipeline.cycle()
     # The newest version is a checkpoint, and the generation before needs the one before that.
-    cycles(pipeline, world, 39)
+    cycles(pipeline, world, 9)
     kept = [
         read_manifest(pipeline.layout.generation_manifest(number))
         for number in generation_numbers(pipeline.layout)
@@ -278,10 +286,10 @@ def test_kept_generations_stay_readable(pipeline: Pipeline, world: World) -> Non
             assert files(pipeline.layout, table, version) == files_in(manifest, table)
             found = rows_by_polars(pipeline.layout, table, version)
             assert found == rows_in_lake(pipeline.layout, manifest, table)
-    assert kept[0].delta["messages"] == 38
+    assert kept[0].delta["messages"] == 8
     names = log_names(pipeline.layout, "messages")
-    assert sorted(names)[0] == f"{19:020}.checkpoint.parquet"
-    assert len(names) == 24  # 21 commits, two checkpoints, and the pointer to the last
+    assert sorted(names)[0] == f"{4:020}.checkpoint.parquet"
+    assert len(names) == 9  # 6 commits, two checkpoints, and the pointer to the last
 
 
 def test_an_old_generation_ends_with_its_files(pipeline: Pipeline, world: World) -> None:
@@ -294,10 +302,11 @@ def test_an_old_generation_ends_with_its_files(pipeline: Pipeline, world: World)
         rows_by_polars(pipeline.layout, "messages", old.delta["messages"])
 
 
+@pytest.mark.usefixtures("frequent_checkpoints")
 def test_collection_leaves_the_logs(pipeline: Pipeline, world: World) -> None:
     """Collection through the whole lake leaves every entry that is needed, checkpoints included."""
     pipeline.cycle()
-    manifest = cycles(pipeline, world, 22)[-1]
+    manifest = cycles(pipeline, world, 7)[-1]
     before = {table: log_names(pipeline.layout, table) for table in TABLE_NAMES}
     assert any(".checkpoint." in name for name in before["messages"])
     stray = pipeline.layout.lake / "messages" / "999999.parquet"
