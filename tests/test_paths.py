@@ -29,7 +29,8 @@ NO_REDIS = Secret("redis://127.0.0.1:1/0")
 
 # A name, and a directory beside it that the name matches as a pattern, as a list or decoded.
 NAMES = [
-    ("a[b]c/[!a]/a*c/**", "abc/b/abc/any"),
+    ("a[b]c/[!a]", "abc/b"),
+    ("a*c/**", "abc/any"),
     ("a[", "a"),
     ('it\'s {a,b} "c" x=1 %41 #{uuid}', 'it\'s a "c" x=1 A '),
     # A relative path begins with the name of another kind of database.
