@@ -1,7 +1,6 @@
-"""The API with two workers, of which a silent one is replaced after five seconds, or after a minute
-while it starts.
+"""The API with two workers, of which a silent one is replaced after five seconds.
 
-`python -m tests.api.impatient_supervisor --port N`.
+`python -m tests.api.impatient_supervisor --port N`; it prints which workers have started.
 """
 
 from __future__ import annotations
@@ -12,12 +11,23 @@ import sys
 from api import server
 
 
+class _ToldWorker(server._Worker):
+    """A worker that is told of when it has started."""
+
+    def receive_beats(self) -> None:
+        """Note that it lives; the first time, print it."""
+        had_started = self.has_started
+        super().receive_beats()
+        if self.has_started and not had_started:
+            print(f"worker {self.process.pid} has started", flush=True)
+
+
 def main() -> int:
     """Serve until SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m tests.api.impatient_supervisor")
     parser.add_argument("--port", type=int, required=True)
     server._SILENT_SECONDS = 5.0
-    server._START_SECONDS = 60.0
+    server._Worker = _ToldWorker  # type: ignore[misc]
     server.serve("api.__main__:app", port=parser.parse_args().port, workers=2)
     return 0
 
