@@ -1,6 +1,6 @@
 """How many random examples a test draws.
 
-`make test-fast` uses the Hypothesis profile `fast`, in which random tests draw a quarter of
+`make test-fast` and CI use the Hypothesis profile `fast`, in which random tests draw a quarter of
 their examples. Their claims are the same.
 """
 

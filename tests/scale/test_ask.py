@@ -53,6 +53,7 @@ def _viewer(file: duckdb.DuckDBPyConnection) -> int:
 
 @pytest.mark.parametrize(("macro", "given"), _QUESTIONS, ids=str)
 @pytest.mark.parametrize("is_viewer", [False, True], ids=["everybody", "viewer"])
+@pytest.mark.scale
 def test_an_answer_equals_that_of_the_file(
     busy_on_sail: OnEngine, macro: str, given: dict[str, Any], is_viewer: bool
 ) -> None:

@@ -412,6 +412,7 @@ HISTORIES = [_off_and_on, _rebuilt, _logs_removed, _logs_damaged, _all_loaded_ag
 
 
 @pytest.mark.parametrize("happen", HISTORIES)
+@pytest.mark.scale
 def test_any_history_ends_in_the_manifest(pipeline: Pipeline, world: World, happen: Any) -> None:
     """Whatever happened to the lake or its logs, the next generation's tables have its files, and
     no generation names a version with other files.
@@ -433,6 +434,7 @@ def test_any_history_ends_in_the_manifest(pipeline: Pipeline, world: World, happ
 
 
 @pytest.mark.parametrize("are_logs_restored", [True, False])
+@pytest.mark.scale
 def test_a_restored_lake_goes_back(
     pipeline: Pipeline, world: World, tmp_path: Path, are_logs_restored: bool
 ) -> None:

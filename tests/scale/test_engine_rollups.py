@@ -185,6 +185,7 @@ def test_a_new_user_makes_no_part_stale(filled: Pipeline, world: World, sail: En
     ],
     ids=["bot", "type"],
 )
+@pytest.mark.scale
 def test_an_attribute_makes_every_part_stale(
     filled: Pipeline, world: World, change: Callable[[World], object], sail: Engine
 ) -> None:
@@ -221,6 +222,7 @@ def test_other_sql_makes_parts_stale(filled: Pipeline, sail: Engine) -> None:
         assert not any(_fresh(filled).values())
 
 
+@pytest.mark.scale
 def test_questions_read_parts_in_place_of_computing_rollups(filled: Pipeline, sail: Engine) -> None:
     """A generation with parts answers as the file does, and no rollup is computed."""
     _make(filled, sail)
@@ -246,6 +248,7 @@ def test_questions_read_parts_in_place_of_computing_rollups(filled: Pipeline, sa
     assert any(row[1] for row in expected[0])
 
 
+@pytest.mark.scale
 def test_the_command_makes_the_months_of_named_days(
     filled: Pipeline, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -335,6 +338,7 @@ def test_a_rebuild_with_an_engine_equals_one_without(filled: Pipeline, two_worke
 
 
 @pytest.mark.parametrize("damage", ["a page", "a null"])
+@pytest.mark.scale
 def test_damaged_rollups_are_made_again(filled: Pipeline, sail: Engine, damage: str) -> None:
     """A rebuild that reads a damaged part says so; the next one has it made again."""
     expected = contents.of_core(filled.layout.warehouse)
@@ -391,6 +395,7 @@ def test_another_error_leaves_the_parts(tmp_path: Path) -> None:
     assert file.exists()
 
 
+@pytest.mark.scale
 def test_what_is_not_taken_any_more_is_removed_a_day_later(
     filled: Pipeline, sail: Engine, world: World
 ) -> None:
