@@ -146,7 +146,6 @@ def keep(pipeline: Pipeline, *, subject: object, name: str, state: Path | None =
         )  # fmt: skip
 
 
-@pytest.mark.our_schema("about files beside the lake")
 @pytest.mark.parametrize("is_elsewhere", [False, True])
 def test_what_the_person_kept_goes(
     pipeline: Pipeline, world: World, tmp_path: Path, is_elsewhere: bool
@@ -234,7 +233,7 @@ def test_the_list_of_erased_people_is_private(pipeline: Pipeline, world: World) 
     assert str(PERSON) not in path.read_text()
 
 
-@pytest.mark.our_schema("about files beside the lake")
+@pytest.mark.our_schema("tests/test_erase_ids.py looks for other ids")
 @pytest.mark.parametrize("is_in_state", [False, True])
 def test_something_left_is_said(
     pipeline: Pipeline, world: World, tmp_path: Path, is_in_state: bool

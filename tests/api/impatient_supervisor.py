@@ -11,8 +11,8 @@ import sys
 from api import server
 
 
-class _ToldWorker(server._Worker):
-    """A worker that is told of when it has started."""
+class _AnnouncedWorker(server._Worker):
+    """A worker whose start is printed."""
 
     def receive_beats(self) -> None:
         """Note that it lives; the first time, print it."""
@@ -27,7 +27,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.api.impatient_supervisor")
     parser.add_argument("--port", type=int, required=True)
     server._SILENT_SECONDS = 5.0
-    server._Worker = _ToldWorker  # type: ignore[misc]
+    server._Worker = _AnnouncedWorker  # type: ignore[misc]
     server.serve("api.__main__:app", port=parser.parse_args().port, workers=2)
     return 0
 
