@@ -34,7 +34,8 @@ redis.call('XDEL', KEYS[1], ARGV[1])
 # With `appendfsync everysec` the file is written after a second, on a busy disk later.
 _FSYNC_MILLISECONDS = 4000
 _TIMEOUT_SECONDS = 5.0
-_CONNECT_SECONDS = 1.0
+# The packet that opens a connection is sent again after one second if it is lost.
+_CONNECT_SECONDS = 2.0
 
 
 class NotStoredError(Exception):

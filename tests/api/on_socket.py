@@ -10,10 +10,15 @@ import uvicorn
 
 from api.app import create_app
 from api.events import queue, writer
+from olap import log
 from olap.settings import Settings
 
 if __name__ == "__main__":
-    writer._REQUEST_SECONDS = 60.0  # only a slow machine reaches the usual 8 when nothing is wrong
+    log.configure(level="warning")  # why a request was refused, and not thousands of requests
+    # Only a slow machine reaches the usual limits when nothing is wrong.
+    writer._REQUEST_SECONDS = 60.0
+    queue._CONNECT_SECONDS = 60.0
+    queue._FSYNC_MILLISECONDS = 60_000
     queue._TIMEOUT_SECONDS = float(os.environ.get("QUEUE_TIMEOUT_SECONDS", "60"))
     config = uvicorn.Config(
         create_app(Settings.from_env(os.environ)), log_level="warning", access_log=False

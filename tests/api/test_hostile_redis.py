@@ -132,8 +132,11 @@ def test_every_key_holds_something_else(api: Api, server: OwnValkey, value: str)
         # The same keys for periods and windows that come next.
         again = {key.replace(":3d~", f":{days}d~") for key in known for days in (4, 5)}
         for key in known | again | {KEYS.waiting_events, KEYS.refused_events, UNNAMED_WAITING}:
-            client.delete(key)
-            VALUES[value](client, key)
+            # At once: a task may write the key between the two.
+            with client.pipeline() as transaction:
+                transaction.delete(key)
+                VALUES[value](transaction, key)
+                transaction.execute()
         for days in (3, 4, 5):
             found = ask(api, days)
             assert found.status_code == 200

@@ -89,6 +89,21 @@ def test_a_silent_worker_is_replaced(small_site: Pipeline, tmp_path: Path) -> No
         assert running.stop() == 0
 
 
+def has_imported(pid: int) -> bool:
+    """Whether a worker has begun to import the application."""
+    try:
+        return "duckdb" in Path(f"/proc/{pid}/maps").read_text()
+    except OSError:  # it has ended
+        return False
+
+
+def has_ended(pid: int) -> bool:
+    """Whether all threads of a process have ended, so that its parent learns it when it asks."""
+    process = Path(f"/proc/{pid}")
+    state = (process / "stat").read_text().rpartition(") ")[2][0]
+    return state == "Z" and len(list((process / "task").iterdir())) == 1
+
+
 def test_a_worker_killed_while_it_starts_is_replaced(small_site: Pipeline, tmp_path: Path) -> None:
     """A worker that is killed before it has started, as soon as the other one serves, is replaced;
     it is not taken for an application that cannot start."""
@@ -103,18 +118,25 @@ def test_a_worker_killed_while_it_starts_is_replaced(small_site: Pipeline, tmp_p
             stderr=lines,
         )
     running = Server(supervisor, port, log)
-    wait_for(lambda: len(workers_of(supervisor.pid)) == 2)
-    first = workers_of(supervisor.pid)[0]
-    # The supervisor learns both at once: that the second has started, and that the first has ended.
-    os.kill(supervisor.pid, signal.SIGSTOP)
-    os.kill(first, signal.SIGSTOP)
-    running.wait_ready()
-    os.kill(first, signal.SIGKILL)
-    wait_for(lambda: not command_of(first))
-    os.kill(supervisor.pid, signal.SIGCONT)
-    # The one in its place is told to stop while it starts, and does not wait to be killed.
-    wait_for(lambda: first not in (found := workers_of(supervisor.pid)) and len(found) == 2)
-    assert running.stop() == 0
+    try:
+        # What a worker is to do is written to it by its supervisor: both have read it by then.
+        wait_for(lambda: sum(map(has_imported, workers_of(supervisor.pid))) == 2)
+        first = workers_of(supervisor.pid)[0]
+        # The supervisor learns both at once: the second has started, and the first has ended.
+        os.kill(supervisor.pid, signal.SIGSTOP)
+        os.kill(first, signal.SIGSTOP)
+        running.wait_ready()
+        os.kill(first, signal.SIGKILL)
+        wait_for(lambda: has_ended(first))
+        os.kill(supervisor.pid, signal.SIGCONT)
+        # The one in its place is told to stop while it starts, and does not wait to be killed.
+        wait_for(lambda: first not in (found := workers_of(supervisor.pid)) and len(found) == 2)
+        assert running.stop() == 0
+    finally:
+        if supervisor.poll() is None:
+            for pid in (*workers_of(supervisor.pid), supervisor.pid):
+                os.kill(pid, signal.SIGKILL)
+            supervisor.wait()
     assert "worker.killed" not in log.read_text()
 
 
