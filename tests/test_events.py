@@ -397,9 +397,12 @@ def test_writers_of_the_same_events_do_not_deadlock(settings: Settings) -> None:
     assert len(stored(settings)) == 3000
 
 
-def test_a_write_to_a_locked_table_fails(settings: Settings) -> None:
+def test_a_write_to_a_locked_table_fails(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """While another session has an exclusive lock, a write fails at its time limit and does not
     hang."""
+    monkeypatch.setattr("api.events.table._STATEMENT_SECONDS", 2.0)
     assert settings.database_url is not None
     url = settings.database_url
 
@@ -754,9 +757,12 @@ def test_without_a_secret_there_is_no_feed(settings: Settings, valkey_url: str) 
         assert client.exists(RedisKeys(settings.redis_prefix or "").recent_events) == 0
 
 
-def test_a_server_that_talks_nonsense_does_not_end_the_feed(settings: Settings) -> None:
+def test_a_server_that_talks_nonsense_does_not_end_the_feed(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """While another server answers in place of Redis the feed is not available, and later shows new
     events."""
+    monkeypatch.setattr("api.events.feed._TIMEOUT_SECONDS", 0.5)
     with tempfile.TemporaryDirectory(prefix="t-") as directory:
         server = OwnValkey(Path(directory))
         settings = replace(settings, redis_url=Secret(server.url))

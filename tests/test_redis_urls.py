@@ -178,11 +178,8 @@ def group() -> Iterator[Group]:
 
 
 @pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Time limits that only a slow machine reaches, and counts that are shared at once."""
-    monkeypatch.setattr("api.redis_cache.TIMEOUT_SECONDS", 60.0)
-    monkeypatch.setattr(feed_module, "_TIMEOUT_SECONDS", 60.0)
-    monkeypatch.setattr(limits_module, "_REDIS_TIMEOUT_SECONDS", 60.0)
+def shared_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counts that are shared at once."""
     monkeypatch.setattr(limits_module, "_SHARE_SECONDS", 0.01)
     monkeypatch.setattr(limits_module, "_AWAY_SECONDS", 0.01)
 
@@ -248,7 +245,7 @@ def erased(url: Secret) -> str:
 
 
 @pytest.mark.slow
-def test_a_cluster_holds_answers_counts_and_events(group: Group, patient: None) -> None:
+def test_a_cluster_holds_answers_counts_and_events(group: Group, shared_at_once: None) -> None:
     """In a cluster of two nodes processes share everything, and an erasure finds all of it."""
     ports, buses = ([free_port(), free_port()] for _ in range(2))
     for port, bus in zip(ports, buses, strict=True):
@@ -270,7 +267,7 @@ def test_a_cluster_holds_answers_counts_and_events(group: Group, patient: None) 
 
 @pytest.mark.slow
 def test_sentinel_names_the_primary_before_and_after_a_failover(
-    group: Group, patient: None
+    group: Group, shared_at_once: None
 ) -> None:
     """The primary is found through Sentinel; when it is killed its replica takes over, and
     everything goes on there."""

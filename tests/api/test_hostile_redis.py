@@ -63,6 +63,11 @@ def api(
     small_site: Pipeline, database: str, server: OwnValkey, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Api]:
     """The application with everything in that Valkey; its tasks work at once."""
+    # An answer that never ends is waited for by each request for recent events.
+    monkeypatch.setattr("api.events.feed._TIMEOUT_SECONDS", 1.0)
+    monkeypatch.setattr("api.live.recent._TIMEOUT_SECONDS", 1.0)
+    monkeypatch.setattr("api.limits._REDIS_TIMEOUT_SECONDS", 1.0)
+    monkeypatch.setattr("api.events.queue._TIMEOUT_SECONDS", 1.0)
     monkeypatch.setattr("api.limits._SHARE_SECONDS", 0.01)
     monkeypatch.setattr("api.limits._AWAY_SECONDS", 0.01)
     monkeypatch.setattr("api.events.writer._MAINTAIN_SECONDS", 0.01)
@@ -218,6 +223,7 @@ def test_no_task_ends_with_an_error(api: Api, task: str, monkeypatch: pytest.Mon
         else:
             patch.setattr(*where, broken)
         if task == "event writer":
+            patch.setattr("api.events.writer._REQUEST_SECONDS", 2.0)
             assert post(api).status_code == 503
         else:
             assert post(api).status_code == 202
