@@ -1,4 +1,4 @@
-"""The fixture modules (`fix_*`), the order of the tests, time limits, the temporary directory."""
+"""The list of fixture modules (`fix_*`), the order of the tests, and the temporary directory."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.effort import FAST
+from tests.patience import raise_limits
 
 pytest_plugins = [
     "tests.fix_duckdb",
@@ -49,6 +50,8 @@ _TIMEOUT = inspect.signature(httpx.get).parameters["timeout"].default
 for _part in ("connect", "read", "write", "pool"):
     setattr(_TIMEOUT, _part, 300.0)
 
+raise_limits()
+
 # No deadline: an example takes as long as its databases need. A failure prints how to repeat it.
 settings.register_profile(
     "project",
@@ -58,32 +61,6 @@ settings.register_profile(
 )
 settings.register_profile(FAST, settings.get_profile("project"))
 settings.load_profile("project")
-
-
-# Time limits of the product that only a slow machine reaches when nothing is wrong.
-LIMITS = {
-    "api.redis_cache.TIMEOUT_SECONDS": 60.0,
-    "api.limits._REDIS_TIMEOUT_SECONDS": 60.0,
-    "api.warmup._DASHBOARDS_SECONDS": 300.0,
-    "api.warmup._RECENT_SECONDS": 300.0,
-    "api.live.recent._TIMEOUT_SECONDS": 60.0,
-    "api.events.feed._TIMEOUT_SECONDS": 60.0,
-    "api.events.queue._CONNECT_SECONDS": 60.0,
-    "api.events.queue._FSYNC_MILLISECONDS": 60_000,
-    "api.events.queue._TIMEOUT_SECONDS": 60.0,
-    "api.events.table._STATEMENT_SECONDS": 60.0,
-    "api.events.table._ANSWER_SECONDS": 60.0,
-    "api.events.writer._REQUEST_SECONDS": 300.0,
-}
-
-
-@pytest.fixture(scope="session", autouse=True)
-def generous_time_limits() -> Iterator[None]:
-    """No test depends on the speed of the machine; those of a limit set it themselves."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in LIMITS.items():
-            patch.setattr(name, value)
-        yield
 
 
 @pytest.fixture(autouse=True)

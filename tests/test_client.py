@@ -141,9 +141,11 @@ def test_a_batch_is_repeated_with_the_same_uuids(server: Server, status: int) ->
     for n in range(3):
         client.track(SENT, n)
     assert client.flush(_WAIT_SECONDS)
-    assert len(server.batches) == 3
-    assert server.batches[0] == server.batches[1] == server.batches[2]
-    assert len({event["id"] for event in server.batches[0]}) == 3
+    first, *later = server.batches
+    assert later[:2] == [first] * 2
+    # A slow machine may send some of them in another batch, once.
+    assert sum(map(len, later[1:])) == 3
+    assert len({event["id"] for batch in later[1:] for event in batch}) == 3
     assert client.stats.sent == 3
     client.close()
 

@@ -125,8 +125,8 @@ def test_a_long_query_through_a_pooler_is_waited_for(
 ) -> None:
     """The watchdog asks on a second connection, in another session, and finds ours at work."""
     url = Secret(new_pooler(database).url())
-    with open_source(url, Settings(stall_seconds=1), MESSENGER) as source:
-        rows = source._ask("a long query", "select 1 as number, pg_sleep(2.5)::text as pause")
+    with open_source(url, Settings(stall_seconds=3), MESSENGER) as source:
+        rows = source._ask("a long query", "select 1 as number, pg_sleep(7)::text as pause")
     assert rows == [{"number": 1, "pause": ""}]
 
 

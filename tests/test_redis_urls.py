@@ -280,12 +280,13 @@ def test_sentinel_names_the_primary_before_and_after_a_failover(
         sentinel,
         "--sentinel",
         config=f"sentinel monitor chat 127.0.0.1 {first} 1\n"
-        "sentinel down-after-milliseconds chat 300\nsentinel failover-timeout chat 1000\n",
+        "sentinel down-after-milliseconds chat 600000\nsentinel failover-timeout chat 1000\n",
     )
     watcher = group.client(sentinel)
     until(lambda: len(watcher.sentinel_slaves("chat")) == 1)
     url = Secret(f"redis+sentinel://127.0.0.1:1,127.0.0.1:{sentinel}/chat/0")
     asyncio.run(require_shared(url, "before"))
+    watcher.sentinel_set("chat", "down-after-milliseconds", 300)
     primary.send_signal(signal.SIGKILL)
     until(lambda: replica.info("replication")["role"] == "master")
     until(lambda: asyncio.run(is_writable(url)))

@@ -93,8 +93,10 @@ def test_a_slow_line_is_not_a_lost_one(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_line_that_delivers_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     """A call is abandoned when the server reports the same number of rows sent twice."""
     monkeypatch.setattr("etl.watchdog._session", lambda *_: ("active", "ClientWrite", 7))
+    is_over = threading.Event()
     with pytest.raises(TimeoutError, match="do not arrive"):
-        Watchdog("", 0.01).call(lambda: time.sleep(1))
+        Watchdog("", 0.01).call(is_over.wait)
+    is_over.set()
 
 
 def test_a_command_ends_with_the_error_although_a_call_never_returns(

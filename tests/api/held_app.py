@@ -17,10 +17,12 @@ from litestar import Litestar
 from api.__main__ import app as whole_app
 from api.server import serve
 from olap.reader import Rows, Statement
+from tests.patience import raise_limits
 
 
 def app() -> Litestar:
     """The application."""
+    raise_limits()
     directory = Path(os.environ["HELD_DIR"])
     run = Statement.run
 

@@ -28,7 +28,7 @@ def main() -> int:
     parser.add_argument("--port", type=int, required=True)
     server._SILENT_SECONDS = 5.0
     server._Worker = _AnnouncedWorker  # type: ignore[misc]
-    server.serve("api.__main__:app", port=parser.parse_args().port, workers=2)
+    server.serve("tests.api.patient:app", port=parser.parse_args().port, workers=2)
     return 0
 
 

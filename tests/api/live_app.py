@@ -13,15 +13,17 @@ import sys
 
 from litestar import Litestar
 
-from api import connections, protocol, socket_protocol, warmup
+from api import connections, protocol, socket_protocol
 from api.__main__ import app as whole_app
 from api.live import delivery, socket, stream
 from api.server import serve
 from tests.api.held_app import app as held_app
+from tests.patience import raise_limits
 
 
 def app() -> Litestar:
     """The application; each worker calls this."""
+    raise_limits()
     for name, modules in (
         ("BEAT_SECONDS", (delivery,)),
         ("OPEN_SECONDS", (delivery,)),
@@ -35,7 +37,6 @@ def app() -> Litestar:
         stream._BEAT = b": %b\n\n" % (b"x" * int(os.environ["BEAT_BYTES"]))
     if "HELD_DIR" not in os.environ:
         return whole_app()
-    warmup._DASHBOARDS_SECONDS = warmup._RECENT_SECONDS = 600.0
     return held_app()
 
 

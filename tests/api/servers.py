@@ -94,7 +94,7 @@ def server(
     data_dir: Path,
     log: Path,
     *arguments: str,
-    program: str = "api",
+    program: str = "tests.api.patient",
     wait_for: str = "/health/ready",
     **variables: str,
 ) -> Iterator[Server]:

@@ -370,7 +370,7 @@ def test_an_engine_that_hangs_costs_the_timeout_once_and_no_thread_of_others(
     the file are given meanwhile, and the next question is refused without being asked."""
     api = new_api(
         small_site,
-        **ALWAYS | {"engine_above_days": 30, "engine_timeout_seconds": 2, "engine_threads": 2},
+        **ALWAYS | {"engine_above_days": 30, "engine_timeout_seconds": 5, "engine_threads": 2},
         api_threads=1,
     )
     hanging = threading.Event()
@@ -390,7 +390,7 @@ def test_an_engine_that_hangs_costs_the_timeout_once_and_no_thread_of_others(
     ]
     for thread in threads:
         thread.start()
-    hanging.wait()
+    assert hanging.wait(300)
     local = api.admin().get("/engagement", days=29)
     assert shown(local) == shown(small_api.admin().get("/engagement", days=29))
     for thread in threads:
@@ -413,7 +413,7 @@ def test_after_the_pause_the_engine_is_tried_and_is_back(
 ) -> None:
     """A hung engine is tried in a new session, though its threads still hang, and the first answer
     makes it well; nothing of the failures is cached."""
-    api = new_api(small_site, **ALWAYS | {"engine_timeout_seconds": 0.5, "engine_threads": 1})
+    api = new_api(small_site, **ALWAYS | {"engine_timeout_seconds": 3, "engine_threads": 1})
 
     def hang(metric: str) -> None:
         released.wait()

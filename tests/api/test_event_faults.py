@@ -282,7 +282,7 @@ def test_both_are_away(
 
 def test_redis_alone_is_away(durable: OwnValkey, database: str, new_api: NewApi) -> None:
     """While PostgreSQL is there, faults of Redis change no answer."""
-    load = Load(new_api(durable).url)
+    load = Load(new_api(durable, STATEMENT_SECONDS="60").url)
     with load.running():
         with paused(durable.pid):
             load.go_on(400)

@@ -203,7 +203,7 @@ def test_a_head_must_be_complete_in_time(limited: Callable[..., Server]) -> None
 def test_a_body_must_make_progress(limited: Callable[..., Server], sent: bytes) -> None:
     """A body that stops, or of which a byte comes now and then, is 408; one that comes steadily is
     read to its end, however long it takes."""
-    running = limited(100, client_seconds="1")
+    running = limited(100, client_seconds="3")
     head = (
         f"POST {PREFIX}/events HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
         f"authorization: Bearer {token(Role.SERVICE, 'tracker')}\r\n"
@@ -220,8 +220,8 @@ def test_a_body_must_make_progress(limited: Callable[..., Server], sent: bytes) 
         assert problem(answer)["status"] == 408
     steady = f"{head}connection: close\r\ncontent-length: 90001\r\n\r\n".encode()
     with connections(running, 1, steady) as (one,):
-        for _ in range(30):
-            one.sendall(b" " * 3000)
+        for _ in range(50):  # five seconds
+            one.sendall(b" " * 1800)
             time.sleep(0.1)
         one.sendall(b"{")
         assert received(one).startswith(b"HTTP/1.1 400")
@@ -230,7 +230,7 @@ def test_a_body_must_make_progress(limited: Callable[..., Server], sent: bytes) 
 def test_an_answer_must_be_taken(limited: Callable[..., Server]) -> None:
     """A client that does not take its answers is cut off and nothing is kept for it; one that reads
     slowly gets them all."""
-    running = limited(100, client_seconds="1")
+    running = limited(100, client_seconds="3")
     count = 400
     request = f"GET {LARGE} HTTP/1.1\r\nhost: x\r\n\r\n".encode()
     last = request.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n")

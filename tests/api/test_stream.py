@@ -205,7 +205,7 @@ def test_a_stream_ends_after_an_hour(start: Start) -> None:
 def test_a_stop_does_not_wait_for_streams(start: Start, workers: str) -> None:
     """At SIGTERM every stream is completed at once, nothing is cancelled, and a client that does
     not read delays nobody; the exit code is 0."""
-    running = start("--workers", workers, BEAT_SECONDS="0.01", BEAT_BYTES="20000")
+    running = start("--workers", workers, BEAT_SECONDS="0.01", BEAT_BYTES="8000")
     with ExitStack() as stack:
         clients = [
             stack.enter_context(streaming(running, subject=f"boss {number}"))
@@ -256,7 +256,7 @@ def waiting_bytes(connection: socket.socket) -> int:
 def test_a_client_that_never_reads_is_cut_off(start: Start) -> None:
     """What is sent to it stays below what its connection holds; it is cut off, as every client that
     does not take its answer is, and the others go on."""
-    running = start(BEAT_SECONDS="0.01", BEAT_BYTES="20000", CLIENT_SECONDS="1")
+    running = start(BEAT_SECONDS="0.01", BEAT_BYTES="20000", CLIENT_SECONDS="3")
     with streaming(running) as client, never_reading(running):
         assert beats(client, 1)[0] == "retry: 3000"
         # It reads all the time: beats come faster than a connection holds them for long.

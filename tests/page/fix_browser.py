@@ -49,6 +49,10 @@ def chromium_path() -> str | None:
     return given or next(filter(None, map(shutil.which, _NAMES)), None)
 
 
+# What a browser says of a server that stops.
+AWAY = ("net::ERR_CONNECTION_REFUSED", "net::ERR_CONNECTION_RESET", "net::ERR_EMPTY_RESPONSE")
+
+
 @dataclass
 class Screen:
     """The page in a browser with an empty profile.

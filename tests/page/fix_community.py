@@ -7,10 +7,15 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
+import httpx
 import pytest
 
+from api.app import PREFIX
 from api.auth import Role
 from etl.sandbox.postgres import create_database, drop_database
 from olap.settings import Settings
@@ -63,6 +68,30 @@ def admin_token() -> str:
 def member_token(user: object = community.ALICE) -> str:
     """A token of one of the people."""
     return token(Role.MEMBER, user)
+
+
+def answer(running: Server, bearer: str, path: str, **query: Any) -> dict[str, Any]:
+    """What the API answers."""
+    found = httpx.get(
+        f"{running.url}{PREFIX}{path}",
+        params={"ids": "text", **query},
+        headers={"Authorization": f"Bearer {bearer}"},
+        timeout=600,
+    )
+    assert found.status_code == 200, found.text
+    body: dict[str, Any] = found.json()
+    return body
+
+
+def today(running: Server, zone: str) -> date:
+    """The date of the last data on the calendar of a zone."""
+    through = datetime.fromisoformat(answer(running, admin_token(), "/generation")["data_through"])
+    return through.astimezone(ZoneInfo(zone)).date()
+
+
+def last_days(running: Server, zone: str, days: int) -> dict[str, str]:
+    """The parameters of the last local days, today so far among them."""
+    return {"start": (today(running, zone) - timedelta(days=days - 1)).isoformat(), "tz": zone}
 
 
 @pytest.fixture(scope="session")

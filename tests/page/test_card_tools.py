@@ -7,13 +7,10 @@ import csv
 import io
 import re
 from collections.abc import Callable
-from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
 
-import httpx
 import pytest
 from playwright.sync_api import Locator
 
@@ -21,7 +18,7 @@ from tests.api.servers import Server
 from tests.page import community
 from tests.page.drawings import marks
 from tests.page.fix_browser import Screen
-from tests.page.fix_community import admin_token
+from tests.page.fix_community import admin_token, answer, last_days
 
 pytestmark = [pytest.mark.page, pytest.mark.slow]
 
@@ -35,22 +32,14 @@ def overview(community_server: Server, screen: Screen) -> Screen:
     return screen
 
 
-def answer(server: Server, path: str, **parameters: Any) -> Any:
+def of_page(server: Server, path: str, **parameters: Any) -> dict[str, Any]:
     """What the API says for the period of the page."""
-    response = httpx.get(
-        f"{server.url}/api/v1/messenger/analytics{path}",
-        params=period() | parameters,
-        headers={"Authorization": f"Bearer {admin_token()}"},
-        timeout=600,
-    )
-    response.raise_for_status()
-    return response.json()
+    return answer(server, admin_token(), path, **period(server) | parameters)
 
 
-def period(days: int = DAYS) -> dict[str, str]:
+def period(server: Server, days: int = DAYS) -> dict[str, str]:
     """The last days in Berlin, today so far among them: what the page asks for."""
-    today = community.NOW.astimezone(ZoneInfo("Europe/Berlin")).date()
-    return {"start": str(today - timedelta(days=days - 1)), "tz": "Europe/Berlin"}
+    return last_days(server, "Europe/Berlin", days)
 
 
 def saved(screen: Screen, title: str, kind: str) -> tuple[str, bytes]:
@@ -76,7 +65,7 @@ def test_a_table_has_the_numbers_of_the_api(community_server: Server, overview: 
     assert card.locator("svg.chart").count() == 0
     shown = card.locator("tbody tr td:nth-child(2)").all_inner_texts()
     counts = [
-        one["count"] for one in answer(community_server, "/timeline", interval="daily")["timeline"]
+        one["count"] for one in of_page(community_server, "/timeline", interval="daily")["timeline"]
     ]
     assert [int(text.replace(",", "")) for text in shown] == counts
     assert len(counts) == DAYS
@@ -90,7 +79,7 @@ def test_a_csv_file_has_the_numbers_of_the_api(community_server: Server, overvie
     assert name == "messages_over_time_generation-1.csv"
     assert content.startswith(b"\xef\xbb\xbf")
     head, *rows = rows_of(content)
-    body = answer(community_server, "/timeline", interval="daily", compare="previous")
+    body = of_page(community_server, "/timeline", interval="daily", compare="previous")
     now, before = body["timeline"], body["compared"]["timeline"]
     columns = dict(zip(head, zip(*rows, strict=True), strict=True))
     assert list(columns["timestamp"]) == [one["timestamp"] for one in now]
@@ -107,10 +96,9 @@ def test_a_csv_file_of_names_computes_nothing(community_server: Server, overview
     overview.open(community_server.url, admin_token(), f"?days=90&conversation_id={room}")
     _, content = saved(overview, "Who writes here", "CSV")
     cells = {cell for row in rows_of(content) for cell in row}
-    senders = answer(community_server, "/top-senders", conversation_id=room, **period(days=90))[
-        "top_senders"
-    ]
-    names = {one["username"] for one in senders}
+    ninety = period(community_server, days=90)
+    found = of_page(community_server, "/top-senders", conversation_id=room, **ninety)
+    names = {one["username"] for one in found["top_senders"]}
     assert "=HYPERLINK(1)" in names
     assert "<b>bold</b>" in names
     assert cells >= names - {"=HYPERLINK(1)"} | {"'=HYPERLINK(1)"}
@@ -125,7 +113,7 @@ def test_an_svg_file_shows_the_chart_with_its_colors(
     assert name == "messages_over_time_generation-1.svg"
     svg = content.decode()
     counts = [
-        one["count"] for one in answer(community_server, "/timeline", interval="daily")["timeline"]
+        one["count"] for one in of_page(community_server, "/timeline", interval="daily")["timeline"]
     ]
     bars = [
         mark
@@ -188,7 +176,7 @@ def test_a_pointer_reads_the_values(community_server: Server, overview: Screen) 
     assert box is not None
     bar.scroll_into_view_if_needed()
     bar.hover(force=True)
-    third = answer(community_server, "/timeline", interval="daily")["timeline"][2]
+    third = of_page(community_server, "/timeline", interval="daily")["timeline"][2]
     assert str(third["count"]) in tip_of(card)
     overview.page.mouse.move(0, 0)
     assert card.locator(".tip").count() == 0
@@ -197,7 +185,7 @@ def test_a_pointer_reads_the_values(community_server: Server, overview: Screen) 
 def test_arrow_keys_read_the_values(community_server: Server, overview: Screen) -> None:
     """From the first bucket to the last, shown and said; Escape ends it, and the focus stays."""
     card = overview.card("Messages over time")
-    timeline = answer(community_server, "/timeline", interval="daily")["timeline"]
+    timeline = of_page(community_server, "/timeline", interval="daily")["timeline"]
     status = overview.page.get_by_role("status").first
     card.locator(".plot").focus()
     for key, index in (

@@ -6,17 +6,13 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, urlsplit
-from zoneinfo import ZoneInfo
 
-import httpx
 import psycopg
 import pytest
 
-from api.app import PREFIX
 from etl.sandbox.postgres import create_database, drop_database
 from olap.settings import Settings
 from tests.api.other_messengers import MARKED, TEXTS, Messenger
@@ -25,7 +21,7 @@ from tests.fix_pipeline import Clock, Pipeline
 from tests.page import community
 from tests.page.community import conversation_id
 from tests.page.fix_browser import Screen
-from tests.page.fix_community import admin_token, member_token
+from tests.page.fix_community import admin_token, answer, last_days, member_token
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
@@ -36,30 +32,6 @@ BERLIN, KATHMANDU = "Europe/Berlin", "Asia/Kathmandu"
 # Their rooms are Engineering, the direct ones and what chance gives them; not Design & research.
 MEMBER = 15
 NOT_FOUND = "There is no such person or conversation, or you may not see it."
-
-
-def answer(running: Server, bearer: str, path: str, **query: Any) -> dict[str, Any]:
-    """What the API answers."""
-    found = httpx.get(
-        f"{running.url}{PREFIX}{path}",
-        params={"ids": "text", **query},
-        headers={"Authorization": f"Bearer {bearer}"},
-        timeout=600,
-    )
-    assert found.status_code == 200, found.text
-    body: dict[str, Any] = found.json()
-    return body
-
-
-def today(running: Server, zone: str) -> date:
-    """The date of the last data on the calendar of a zone."""
-    through = datetime.fromisoformat(answer(running, admin_token(), "/generation")["data_through"])
-    return through.astimezone(ZoneInfo(zone)).date()
-
-
-def last_days(running: Server, zone: str, days: int) -> dict[str, str]:
-    """The parameters of the last local days, today so far among them."""
-    return {"start": (today(running, zone) - timedelta(days=days - 1)).isoformat(), "tz": zone}
 
 
 def table(card: Locator) -> list[list[str]]:

@@ -17,7 +17,7 @@ from api.auth import Role
 from tests.api.servers import Server
 from tests.api.tokens import token
 from tests.own_servers import OwnValkey
-from tests.page.fix_browser import Screen
+from tests.page.fix_browser import AWAY, Screen
 from tests.page.fix_community import Site, admin_token, member_token
 from tests.world import World, uuid
 
@@ -166,7 +166,7 @@ def test_offline_and_back(site: Site, screen: Screen) -> None:
 
 def test_a_server_that_starts_again_is_found(site: Site, screen: Screen) -> None:
     """While it is away the numbers stay; afterwards the page follows by itself."""
-    screen.expect("net::ERR_CONNECTION_REFUSED", "net::ERR_INCOMPLETE_CHUNKED_ENCODING", 503)
+    screen.expect(*AWAY, "net::ERR_INCOMPLETE_CHUNKED_ENCODING", 503)
     screen.open(site.url, admin_token())
     page = screen.page
     until(lambda: streams(site.server) == 1, page)

@@ -18,7 +18,7 @@ from tests.api.servers import Server, server
 from tests.api.tokens import token
 from tests.fix_pipeline import Pipeline
 from tests.page import community
-from tests.page.fix_browser import Screen
+from tests.page.fix_browser import AWAY, Screen
 from tests.page.fix_community import Site, admin_token, member_token
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ pytestmark = [pytest.mark.page, pytest.mark.slow]
 BATCHES = "**/batch?*"
 GENERATION = "**/generation"
 # The API refuses so, whatever is asked.
-AWAY = ("net::ERR_CONNECTION_REFUSED", "net::ERR_CONNECTION_RESET", "net::ERR_EMPTY_RESPONSE")
 
 
 class Held:
