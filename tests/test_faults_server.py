@@ -93,8 +93,10 @@ def test_a_server_that_is_lost_after_some_of_the_rows_is_a_clear_error(
     fill(database)
     proxy.after(limit, then)
     expected = SourceSilentError if then is Then.STALL and limit else SourceError
+    # Before it has sent so much a slow machine may be silent for a second.
+    seconds = PATIENT_SECONDS if limit > 3_000 else STALL_SECONDS
     with (
-        impatient(pipeline) if then is Then.STALL else nullcontext(),
+        impatient(pipeline, seconds) if then is Then.STALL else nullcontext(),
         pytest.raises(expected, match=r"cannot connect to|PostgreSQL failed") as caught,
     ):
         pipeline.cycle()
