@@ -1,7 +1,7 @@
 """Time limits of the product that only a slow machine reaches when nothing is wrong.
 
-No test depends on the speed of the machine: all of them, and the servers that they start, run with
-these. A test of a limit sets it itself.
+No test depends on the speed of the machine: the process of each test, and the servers of
+`tests.api.servers` and `tests.own_servers`, run with these. A test of a limit sets it itself.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ LIMITS: Final = {
 def raise_limits() -> None:
     """Raise them in this process."""
     for name, value in LIMITS.items():
-        module, _, constant = name.rpartition(".")
-        assert hasattr(importlib.import_module(module), constant), name
-        setattr(importlib.import_module(module), constant, value)
+        path, _, constant = name.rpartition(".")
+        module = importlib.import_module(path)
+        assert hasattr(module, constant), f"{name} has another name now"
+        setattr(module, constant, value)

@@ -95,7 +95,7 @@ def test_a_line_that_delivers_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("etl.watchdog._session", lambda *_: ("active", "ClientWrite", 7))
     is_over = threading.Event()
     with pytest.raises(TimeoutError, match="do not arrive"):
-        Watchdog("", 0.01).call(is_over.wait)
+        Watchdog("", 0.01).call(lambda: is_over.wait(300))
     is_over.set()
 
 
